@@ -1,0 +1,23 @@
+"""Which inputs does a Keras 3 decision rest on, and how few must change to overturn it?
+
+Members load when they are first used: drawing a saved result starts no backend, and computing
+imports no matplotlib.
+"""
+
+import lazy_loader
+
+from isi_keras._version import __version__ as __version__
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["goals", "plotting", "rules", "zoo"],
+    submod_attrs={
+        "attack": ["Attack"],
+        "evaluation": ["Report", "evaluate"],
+        "explanation": ["explain"],
+        "indicators": ["Relevance", "Sensitivity"],
+        "models": ["logits"],
+        "norms": ["L0", "L2", "Linf"],
+        "results": ["AttackResult", "Explanation", "Result"],
+    },
+)

@@ -1,0 +1,24 @@
+"""The two things Keras does not offer on every backend: a pullback and compilation.
+
+`vjp(fn, x)` returns `fn(x)` and a function that pulls a cotangent back to `x`; `jit(fn)` compiles a
+pure function of tensors. The files of this folder are the only ones that import a framework.
+"""
+
+import keras
+
+_BACKENDS = ("tensorflow", "jax", "torch")
+
+if keras.config.backend() == "tensorflow":
+    from isi_keras.backend._tensorflow import jit, vjp
+elif keras.config.backend() == "jax":
+    from isi_keras.backend._jax import jit, vjp
+elif keras.config.backend() == "torch":
+    from isi_keras.backend._torch import jit, vjp
+else:
+    raise ImportError(
+        f"isi_keras runs on the Keras backends {', '.join(_BACKENDS)}. "
+        f"Received: {keras.config.backend()!r}. Set the environment variable KERAS_BACKEND to one "
+        "of them before Python imports keras."
+    )
+
+__all__ = ["jit", "vjp"]

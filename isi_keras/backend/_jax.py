@@ -1,0 +1,14 @@
+"""`vjp` and `jit` for JAX."""
+
+import jax
+
+
+def vjp(fn, x):
+    """Returns `fn(x)` and the pullback of `fn` at `x`, which may be called more than once."""
+    y, pullback = jax.vjp(fn, x)
+    return y, lambda cotangent: pullback(cotangent)[0]
+
+
+def jit(fn):
+    """Compiles a pure function of tensors."""
+    return jax.jit(fn)

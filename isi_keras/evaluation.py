@@ -1,0 +1,210 @@
+"""`evaluate`: how well an attack did, in the field's measures."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from isi_keras.results import AttackResult
+
+DISTANCES = ("l0_feature", "l0_pixel", "l2", "linf")
+SIMILARITIES = ("ssim", "psnr")
+_SSIM_WINDOW = 7
+
+
+@dataclasses.dataclass(frozen=True)
+class Measure:
+    """One measure over the samples that were attacked; NaN where there are none.
+
+    Args:
+        mean_success: the mean over the successes.
+        median_success: the median over the successes.
+        mean_all: the mean over all attacked samples. For a distance a failure counts as infinity.
+        median_all: the median over all attacked samples, likewise.
+    """
+
+    mean_success: float
+    median_success: float
+    mean_all: float
+    median_all: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What `evaluate` found. Print it to read it.
+
+    Args:
+        samples: how many samples there were.
+        attacked: how many of them were attacked: all but those that were misclassified or
+            predicted as the target to begin with.
+        successes: how many attacks reached their goal.
+        success_rate: `successes / attacked`, 0 to 1.
+        clean_accuracy: the share of samples predicted right before the attack, or `None` if no
+            true labels were given.
+        robust_accuracy: the same after the attack: a success counts as wrong, whatever `y` says.
+        measures: by name a `Measure`: the number of changed features `l0_feature` and of changed
+            pixels `l0_pixel` (a pixel with any changed channel counts once), the Euclidean and the
+            greatest distance `l2` and `linf` in the units of the data, and for images the
+            structural similarity `ssim` (at most 1) and the peak signal-to-noise ratio `psnr` in
+            dB, both with the width of the bounds as the range of the data.
+        stops: how many samples ended for each reason.
+        steps: the mean number of steps of the attacked samples.
+        forward: forward passes over all samples.
+        backward: backward passes over all samples.
+        seconds: wall-clock time of the attack.
+    """
+
+    samples: int
+    attacked: int
+    successes: int
+    success_rate: float
+    clean_accuracy: float | None
+    robust_accuracy: float | None
+    measures: dict[str, Measure]
+    stops: dict[str, int]
+    steps: float
+    forward: int
+    backward: int
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the report as nested dictionaries of numbers."""
+        return dataclasses.asdict(self)
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.successes} of {self.attacked} attacked samples turned "
+            f"({self.success_rate:.2%}); {self.samples} samples in all",
+        ]
+        if self.clean_accuracy is not None:
+            lines.append(
+                f"accuracy {self.clean_accuracy:.2%} clean, {self.robust_accuracy:.2%} attacked"
+            )
+        lines.append("stopped: " + ", ".join(f"{k} {v}" for k, v in self.stops.items()))
+        lines.append(
+            f"{self.steps:.2f} steps a sample; {self.forward} forward and {self.backward} backward "
+            f"passes in {self.seconds:.2f} s"
+        )
+        head = ("", "mean (successes)", "median (successes)", "mean (all)", "median (all)")
+        lines += ["", f"{head[0]:<12}" + "".join(f"{word:>20}" for word in head[1:])]
+        for name, measure in self.measures.items():
+            values = dataclasses.astuple(measure)
+            lines.append(f"{name:<12}" + "".join(f"{value:>20.4g}" for value in values))
+        lines.append("In the columns (all) a failure counts as infinity, but for ssim and psnr.")
+        return "\n".join(lines)
+
+
+def evaluate(result: AttackResult, *, data_format: str = "channels_last") -> Report:
+    """Measures an attack: success, distances, similarities and cost.
+
+    Args:
+        result: what an `Attack` returned or `AttackResult.load` read.
+        data_format: `"channels_last"` or `"channels_first"`, where the channels of `x` are. Inputs
+            of one axis have no channels: each is a pixel of its own.
+
+    Returns:
+        A `Report`.
+
+    Raises:
+        TypeError: if `result` is not an `AttackResult`.
+        ValueError: if `data_format` is unknown.
+
+    Example:
+
+        >>> import isi_keras as isi
+        >>> model, (x, y) = isi.zoo.load("lenet-mnist")
+        >>> result = isi.Attack("relevance", "l0", max_steps=30)(model, x[:8], y=y[:8])
+        >>> isi.evaluate(result).success_rate
+        1.0
+    """
+    if not isinstance(result, AttackResult):
+        raise TypeError(
+            f"Expected an AttackResult. Received: {type(result).__name__}. "
+            "Pass what an Attack returned, or AttackResult.load(path)."
+        )
+    if data_format not in ("channels_last", "channels_first"):
+        raise ValueError(
+            "Expected data_format to be 'channels_last' or 'channels_first'. "
+            f"Received: data_format={data_format!r}."
+        )
+    attacked = result.attacked
+    success = result.success[attacked]
+    clean = robust = None
+    if result.y is not None:
+        clean = float((result.label == result.y).mean())
+        robust = float(((result.label == result.y) & ~result.success).mean())
+    reasons, counts = np.unique(result.stop, return_counts=True)
+    return Report(
+        samples=len(result),
+        attacked=int(attacked.sum()),
+        successes=int(success.sum()),
+        success_rate=float(success.mean()) if len(success) else float("nan"),
+        clean_accuracy=clean,
+        robust_accuracy=robust,
+        measures=_measures(result, attacked, success, data_format),
+        stops={str(k): int(v) for k, v in zip(reasons, counts, strict=True)},
+        steps=float(result.steps[attacked].mean()) if len(success) else float("nan"),
+        forward=int(result.forward.sum()),
+        backward=int(result.backward.sum()),
+        seconds=result.seconds,
+    )
+
+
+def _measures(result, attacked, success, data_format) -> dict[str, Measure]:
+    x, adversarial = result.x[attacked], result.adversarial[attacked]
+    if data_format == "channels_first" and x.ndim > 2:
+        x, adversarial = np.moveaxis(x, 1, -1), np.moveaxis(adversarial, 1, -1)
+    values = distances(x, adversarial)
+    measures = {
+        name: _measure(values[name], success, np.where(success, values[name], np.inf))
+        for name in DISTANCES
+    }
+    if x.ndim == 4 and x.shape[-1] in (1, 3) and min(x.shape[1:3]) >= 3:
+        low, high = result.bounds
+        similar = similarities(x, adversarial, float(np.max(high - low)))
+        for name in SIMILARITIES:
+            measures[name] = _measure(similar[name], success, similar[name])
+    return measures
+
+
+def distances(x: np.ndarray, adversarial: np.ndarray) -> dict[str, np.ndarray]:
+    """The distances of `DISTANCES` for each sample, `(N,)` each; channels last."""
+    difference = (adversarial - x).astype("float64")
+    flat = np.abs(difference.reshape(len(x), -1))  # (N, D)
+    pixels = (difference != 0).any(-1) if x.ndim > 2 else difference != 0
+    return {
+        "l0_feature": (flat > 0).sum(1).astype("float64"),
+        "l0_pixel": pixels.reshape(len(x), -1).sum(1).astype("float64"),
+        "l2": np.sqrt((flat**2).sum(1)),
+        "linf": flat.max(1, initial=0.0),
+    }
+
+
+def similarities(x: np.ndarray, adversarial: np.ndarray, span: float) -> dict[str, np.ndarray]:
+    """SSIM and PSNR of each image, `(N,)` each; channels last, `span` the width of the bounds."""
+    from skimage import metrics
+
+    side = min(_SSIM_WINDOW, *x.shape[1:3])
+    window = side if side % 2 else side - 1
+    ssim, psnr = np.empty(len(x)), np.full(len(x), np.inf)
+    for index, (before, after) in enumerate(zip(x, adversarial, strict=True)):
+        ssim[index] = metrics.structural_similarity(
+            before, after, win_size=window, channel_axis=-1, data_range=span
+        )
+        if not np.array_equal(before, after):
+            psnr[index] = metrics.peak_signal_noise_ratio(before, after, data_range=span)
+    return {"ssim": ssim, "psnr": psnr}
+
+
+def _measure(values: np.ndarray, success: np.ndarray, penalised: np.ndarray) -> Measure:
+    won = values[success]
+    return Measure(
+        mean_success=_statistic(np.mean, won),
+        median_success=_statistic(np.median, won),
+        mean_all=_statistic(np.mean, penalised),
+        median_all=_statistic(np.median, penalised),
+    )
+
+
+def _statistic(function, values: np.ndarray) -> float:
+    return float(function(values)) if len(values) else float("nan")

@@ -1,0 +1,294 @@
+"""A model seen as a function from inputs to logits, compiled with its weights as arguments."""
+
+import collections
+import weakref
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+from isi_keras import backend
+from isi_keras.rewrite import Swap, rewritten
+
+_REMOVED = {"softmax", "log_softmax", "sigmoid"}
+
+
+def logits(model: keras.Model, from_logits: bool | None = None) -> "Logits":
+    """The model without its final softmax or sigmoid, whether fused, a layer or absent.
+
+    Gradients of a logit say more than gradients of a probability, whose derivatives vanish where
+    the model is sure (Papernot et al. 2016, section IV-B). One sigmoid unit with pre-activation
+    `z` is treated as two classes with the logits `(-z, z)`.
+
+    Args:
+        model: a built Keras model with one input and one output of shape `(N, K)`. It is not
+            altered.
+        from_logits: `None` finds the final activation. `True` takes the output as the logits,
+            `False` insists that there is a final softmax or sigmoid to remove.
+
+    Returns:
+        A `Logits` object: a function of a batch that `Attack` and `explain` take as their model.
+
+    Raises:
+        TypeError: if `model` is not a Keras model.
+        ValueError: if the model is not built or has several inputs or outputs; and, at the first
+            batch, if it cannot be known whether its outputs are logits.
+
+    Example:
+
+        >>> import keras, numpy as np
+        >>> import isi_keras as isi
+        >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, "softmax")])
+        >>> isi.logits(model)(np.zeros((2, 4), "float32")).shape
+        (2, 3)
+    """
+    if isinstance(model, Logits):
+        return model if from_logits is None else Logits(model.model, from_logits)
+    return Logits(model, from_logits)
+
+
+class Plan(NamedTuple):
+    """What is known of a model's end: what to exchange there, and how many classes it has."""
+
+    head: tuple[Swap, ...]
+    classes: int
+
+
+class Logits:
+    """A function from a batch of inputs to logits `(N, K)`; made by `logits`."""
+
+    def __init__(self, model: keras.Model, from_logits: bool | None = None):
+        if not isinstance(model, keras.Model):
+            raise TypeError(
+                "Expected a Keras model. Received an object of type "
+                f"{type(model).__module__}.{type(model).__name__}."
+            )
+        if not model.built:
+            raise ValueError(
+                f"The model {model.name!r} is not built, so it has no weights yet. Call it once on "
+                "data, call model.build(input_shape), or start it with keras.Input(shape)."
+            )
+        for word, tensors in (
+            ("inputs", getattr(model, "inputs", None)),
+            ("outputs", getattr(model, "outputs", None)),
+        ):
+            if tensors is not None and len(tensors) > 1:
+                raise ValueError(_several(word, model, len(tensors)))
+        self.model = model
+        self.from_logits = from_logits
+
+    def __call__(self, x) -> Any:
+        """Returns the logits of a batch, a tensor `(N, K)` of float32."""
+        x = ops.convert_to_tensor(x)
+        return self.forward(self.plan(x).head)(self.model, x)
+
+    def plan(self, x) -> "Plan":
+        """Finds the head of the model by running one sample of `x`, once for a model as it is."""
+        return cached(self.model, ("plan", self.from_logits), lambda: self._plan(x[:1]))
+
+    def forward(self, swaps: Iterable[Swap]) -> Callable[[keras.Model, Any], Any]:
+        """A pure function `(model, x) -> logits` that runs with `swaps` in force."""
+        swaps = tuple(swaps)
+
+        def run(model, x):
+            with rewritten(swaps):
+                outputs = _single(model(x, training=False), model)
+            outputs = ops.cast(outputs, "float32")
+            if outputs.shape[-1] == 1:
+                return ops.concatenate([-outputs, outputs], axis=-1)
+            return outputs
+
+        return run
+
+    def _plan(self, x) -> "Plan":
+        model, (producer, outputs) = self.model, _producer(self.model, ops.convert_to_tensor(x))
+        if len(outputs.shape) != 2:
+            raise ValueError(
+                f"Expected a classifier with outputs of shape (N, classes). The model "
+                f"{model.name!r} returns {tuple(outputs.shape)}."
+            )
+        return Plan(self._head(producer, outputs), max(2, outputs.shape[-1]))
+
+    def _head(self, producer, outputs) -> tuple[Swap, ...]:
+        model, removal = self.model, _removal(producer)
+        if self.from_logits:
+            return ()
+        if self.from_logits is False and removal is None:
+            raise ValueError(
+                f"from_logits=False, but the model {model.name!r} ends in no softmax or sigmoid "
+                "that could be removed. Pass from_logits=True if its outputs are logits, or end "
+                "it with keras.layers.Softmax()."
+            )
+        if removal is not None:
+            return (removal,)
+        if _linear_end(producer) and outputs.shape[-1] > 1:
+            return ()
+        if outputs.shape[-1] == 1 or _probabilities(ops.convert_to_numpy(outputs)):
+            raise ValueError(
+                f"It cannot be known whether the outputs of the model {model.name!r} are logits: "
+                f"the last operation is {type(producer).__name__} and returns "
+                f"{outputs.shape[-1]} value(s) a sample. Wrap the model: "
+                "isi_keras.logits(model, from_logits=True) takes the outputs as logits; or end it "
+                "with keras.layers.Softmax() (or a sigmoid for one unit), which is then removed."
+            )
+        return ()
+
+
+def leaves(model) -> Iterator[Any]:
+    """The layers and operations of a model that hold no others, each once.
+
+    A layer used as the activation of another belongs to that other.
+    """
+    seen = set()
+    stack = [model]
+    while stack:
+        node = stack.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        children = [
+            child
+            for child in [*getattr(node, "operations", ()), *getattr(node, "_layers", ())]
+            if child is not getattr(node, "activation", None)
+        ]
+        if getattr(node, "_functional", None) is not None:
+            children.append(node._functional)
+        if children:
+            stack.extend(reversed(children))
+        elif node is not model:
+            yield node
+
+
+class Compiled:
+    """A compiled function of a model and tensors; `traces` counts how often it was traced.
+
+    Args:
+        fn: a pure function `(model, *tensors) -> tensors`.
+        model: the model whose variables are passed in anew at each call. Only a weak reference to
+            it is kept.
+    """
+
+    def __init__(self, fn: Callable, model: keras.Model):
+        self.traces = 0
+        self._model = weakref.ref(model)
+
+        def bound(values, *tensors):
+            self.traces += 1
+            model = self._model()
+            with keras.StatelessScope(state_mapping=list(zip(model.variables, values, strict=True))):
+                return fn(model, *tensors)
+
+        self._run = backend.jit(bound)
+
+    def __call__(self, *tensors):
+        return self._run([variable.value for variable in self._model().variables], *tensors)  # pyright: ignore[reportOptionalMemberAccess]
+
+
+def compiled(fn: Callable, model: keras.Model) -> Compiled:
+    """Compiles `fn(model, *tensors)` so that the weights are arguments, never constants.
+
+    A function compiled over a model would on JAX keep the weights it was traced with; this one
+    sees each change that training or `set_weights` makes.
+    """
+    return Compiled(fn, model)
+
+
+_KEPT: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+_KEPT_PER_MODEL = 8
+
+
+def cached(model: keras.Model, key: Hashable, make: Callable[[], Any]) -> Any:
+    """What `make` returned for this key, as long as the model's layers are as they were then."""
+    kept = _KEPT.setdefault(model, collections.OrderedDict())
+    state = _fingerprint(model)
+    if key not in kept or kept[key][0] != state:
+        kept[key] = (state, make())
+    kept.move_to_end(key)
+    while len(kept) > _KEPT_PER_MODEL:
+        kept.popitem(last=False)
+    return kept[key][1]
+
+
+def _fingerprint(model: keras.Model) -> tuple:
+    """What a trace depends on besides weights: the layers and their plain settings."""
+    nodes = [model, *leaves(model)]
+    settings = tuple((weakref.ref(node), _settings(node)) for node in nodes)
+    return settings, tuple((id(v), tuple(v.shape), v.dtype) for v in model.variables)
+
+
+def _settings(node) -> tuple:
+    ignored = _model_attributes() if isinstance(node, keras.Model) else {"training"}
+    return tuple(
+        (name, value)
+        for name, value in sorted(vars(node).items(), key=lambda item: item[0])
+        if not name.startswith("_")
+        and name not in ignored
+        and (callable(value) or isinstance(value, bool | int | float | str | tuple | None))
+    )
+
+
+def _model_attributes() -> set[str]:
+    """What any model carries for its training loop, none of which a forward pass looks at."""
+    return {*vars(keras.Sequential()), "optimizer", "loss", "training"}
+
+
+def _producer(model: keras.Model, x) -> tuple[Any, Any]:
+    """The leaf whose output is the model's output (`None` if none is), and that output."""
+    produced = []
+
+    def recording(node):
+        call = node.call
+
+        def record(*args, **kwargs):
+            outputs = call(*args, **kwargs)
+            produced.append((node, outputs))
+            return outputs
+
+        return record
+
+    with rewritten([Swap(node, "call", recording(node)) for node in leaves(model)]):
+        outputs = _single(model(x, training=False), model)
+    return next((node for node, made in produced if made is outputs), None), outputs
+
+
+def _single(outputs, model):
+    tensors = keras.tree.flatten(outputs)
+    if len(tensors) != 1:
+        raise ValueError(_several("outputs", model, len(tensors)))
+    return tensors[0]
+
+
+def _several(word: str, model, count: int) -> str:
+    return (
+        f"The model {model.name!r} has {count} {word}; one is expected. Build a model of one, e.g. "
+        "keras.Model(model.inputs[0], model.outputs[0])."
+    )
+
+
+def _removal(producer) -> Swap | None:
+    """The exchange that removes the activation with which `producer` ends."""
+    activation = getattr(producer, "activation", None)
+    if activation is not None and _name(activation) in _REMOVED:
+        return Swap(producer, "activation", keras.activations.linear)
+    if activation is None and type(producer).__name__.lower().replace("_", "") in {
+        name.replace("_", "") for name in _REMOVED
+    }:
+        return Swap(producer, "call", lambda x, *args, **kwargs: x)
+    return None
+
+
+def _name(activation) -> str:
+    name = getattr(activation, "__name__", type(activation).__name__).lower()
+    return name.removesuffix("_v2")  # tf.nn.softmax calls itself softmax_v2
+
+
+def _linear_end(producer) -> bool:
+    return hasattr(producer, "activation") and (
+        producer.activation is None or _name(producer.activation) == "linear"
+    )
+
+
+def _probabilities(outputs: np.ndarray) -> bool:
+    return bool(np.all(outputs >= 0) and np.allclose(outputs.sum(-1), 1, atol=1e-3))
