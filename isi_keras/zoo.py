@@ -1,0 +1,187 @@
+"""Reference architectures, and a trained one with its test images that works offline."""
+
+import importlib.resources
+
+import keras
+import numpy as np
+
+from isi_keras._component import unknown
+
+_IMAGES = {"lenet-mnist": "mnist-test.npz"}
+
+NAMES = tuple(_IMAGES)
+"""What `load` knows."""
+
+
+def lenet_isi(seed: int | None = None) -> keras.Sequential:
+    """The LeNet that the ISI attack was published with, for MNIST; 47,645 weights, untrained.
+
+    `softmax(dense10(flatten(b100,4(b25,5(b10,5(pad2(x)))))))`, where `bf,k` is a convolution with
+    `f` filters of `k` by `k`, valid padding and ReLU, then 2 by 2 max pooling. Takes images of
+    shape `(N, 28, 28, 1)` in `[-1, 1]` and returns class probabilities of shape `(N, 10)`.
+
+    Args:
+        seed: a non-negative integer for the initial kernels. The same seed gives the same weights
+            on one backend, not across backends. `None` follows `keras.utils.set_random_seed`.
+
+    Returns:
+        A `keras.Sequential`, not compiled, channels last whatever Keras is set to.
+
+    Reference:
+        - Qiu and Zhou, Neurocomputing 2020, doi:10.1016/j.neucom.2020.01.040; the architecture is
+          that of github.com/JoshuaCN/Input-Significance-Indicator-based-Attack.
+
+    Example:
+        >>> from isi_keras.zoo import lenet_isi
+        >>> lenet_isi(seed=0).output_shape
+        (None, 10)
+    """
+    kernels = _seeds(seed, 4)
+    return keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            keras.layers.ZeroPadding2D(2, data_format="channels_last"),  # (N, 32, 32, 1)
+            _conv(10, 5, kernels[0]),  # (N, 28, 28, 10)
+            _pool(),  # (N, 14, 14, 10)
+            _conv(25, 5, kernels[1]),  # (N, 10, 10, 25)
+            _pool(),  # (N, 5, 5, 25)
+            _conv(100, 4, kernels[2]),  # (N, 2, 2, 100)
+            _pool(),  # (N, 1, 1, 100)
+            keras.layers.Flatten(data_format="channels_last"),  # (N, 100)
+            _dense(10, kernels[3], "softmax"),  # (N, 10)
+        ],
+        name="lenet_isi",
+    )
+
+
+def cifar_isi(seed: int | None = None) -> keras.Sequential:
+    """The network that the ISI attack was published with, for CIFAR-10; untrained.
+
+    Two blocks of two 3 by 3 convolutions (64, then 128 filters, same padding, ReLU), 2 by 2 max
+    pooling and dropout 0.25; then 512 ReLU units, dropout 0.5 and a softmax. Takes images of shape
+    `(N, 32, 32, 3)` in `[-1, 1]` and returns class probabilities of shape `(N, 10)`.
+
+    Args:
+        seed: a non-negative integer for the initial kernels and the dropout. The same seed gives
+            the same weights on one backend, not across backends. `None` follows
+            `keras.utils.set_random_seed`.
+
+    Returns:
+        A `keras.Sequential`, not compiled, channels last whatever Keras is set to.
+
+    Reference:
+        - Qiu and Zhou, Neurocomputing 2020, doi:10.1016/j.neucom.2020.01.040; the architecture is
+          that of github.com/JoshuaCN/Input-Significance-Indicator-based-Attack.
+
+    Example:
+        >>> from isi_keras.zoo import cifar_isi
+        >>> cifar_isi(seed=0).output_shape
+        (None, 10)
+    """
+    seeds = _seeds(seed, 9)
+    kernels, drops = seeds[:6], seeds[6:]
+    return keras.Sequential(
+        [
+            keras.Input((32, 32, 3)),
+            _conv(64, 3, kernels[0], "same"),  # (N, 32, 32, 64)
+            _conv(64, 3, kernels[1], "same"),  # (N, 32, 32, 64)
+            _pool(),  # (N, 16, 16, 64)
+            keras.layers.Dropout(0.25, seed=drops[0]),
+            _conv(128, 3, kernels[2], "same"),  # (N, 16, 16, 128)
+            _conv(128, 3, kernels[3], "same"),  # (N, 16, 16, 128)
+            _pool(),  # (N, 8, 8, 128)
+            keras.layers.Dropout(0.25, seed=drops[1]),
+            keras.layers.Flatten(data_format="channels_last"),  # (N, 8192)
+            _dense(512, kernels[4], "relu"),  # (N, 512)
+            keras.layers.Dropout(0.5, seed=drops[2]),
+            _dense(10, kernels[5], "softmax"),  # (N, 10)
+        ],
+        name="cifar_isi",
+    )
+
+
+def load(name: str = "lenet-mnist") -> tuple[keras.Model, tuple[np.ndarray, np.ndarray]]:
+    """A trained model and its test set, both shipped with the package: nothing is downloaded.
+
+    `"lenet-mnist"` is `lenet_isi`, trained by `scripts/train_lenet.py` on the 60,000 training
+    images of MNIST. Its images are the 10,000 test images, `x = pixel / 127.5 - 1`.
+
+    Args:
+        name: one of `NAMES`.
+
+    Returns:
+        `(model, (x, y))`: a new model, not compiled; images, float32 of shape
+        `(10000, 28, 28, 1)` in `[-1, 1]`; labels, int64 of shape `(10000,)`.
+
+    Raises:
+        ValueError: for a name that is not in `NAMES`; the text gives the nearest one.
+
+    Reference:
+        - LeCun, Cortes and Burges, "The MNIST database of handwritten digits", CC BY-SA 3.0; see
+          `isi_keras/data/LICENSE-MNIST.md`.
+
+    Example:
+        >>> from isi_keras import zoo
+        >>> model, (x, y) = zoo.load("lenet-mnist")
+        >>> x.shape, x.min().item(), x.max().item()
+        ((10000, 28, 28, 1), -1.0, 1.0)
+        >>> y[:5]
+        array([7, 2, 1, 0, 4])
+        >>> model.predict(x[:5], verbose=0).argmax(axis=-1)
+        array([7, 2, 1, 0, 4])
+    """
+    if name not in _IMAGES:
+        raise ValueError(unknown("model", name, NAMES))
+    data = importlib.resources.files("isi_keras") / "data"
+    with importlib.resources.as_file(data / f"{name}.keras") as path:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    with importlib.resources.as_file(data / _IMAGES[name]) as path, np.load(path) as split:
+        x, y = split["x"], split["y"]
+    return model, (as_input(x), y.astype("int64"))
+
+
+def as_input(pixels: np.ndarray) -> np.ndarray:
+    """Grey images of 0 to 255 as `lenet_isi` takes them: `x = pixel / 127.5 - 1`.
+
+    Args:
+        pixels: uint8 images of shape `(N, H, W)`.
+
+    Returns:
+        float32 of shape `(N, H, W, 1)` in `[-1, 1]`.
+
+    Example:
+        >>> import numpy as np
+        >>> from isi_keras.zoo import as_input
+        >>> as_input(np.array([[[0, 255]]], "uint8")).ravel()
+        array([-1.,  1.], dtype=float32)
+    """
+    return pixels[..., None].astype("float32") / 127.5 - 1
+
+
+def _seeds(seed, count):
+    if seed is None:
+        return [None] * count
+    return np.random.default_rng(seed).integers(2**31, size=count).tolist()
+
+
+def _conv(filters, size, seed, padding="valid"):
+    return keras.layers.Conv2D(
+        filters,
+        size,
+        padding=padding,
+        activation="relu",
+        kernel_initializer=keras.initializers.GlorotUniform(seed),
+        data_format="channels_last",
+    )
+
+
+def _pool():
+    return keras.layers.MaxPooling2D(data_format="channels_last")
+
+
+def _dense(units, seed, activation):
+    return keras.layers.Dense(
+        units,
+        activation=activation,
+        kernel_initializer=keras.initializers.GlorotUniform(seed),
+    )
