@@ -231,7 +231,8 @@ def _settings(node) -> tuple:
 
 def _model_attributes() -> set[str]:
     """What any model carries for its training loop, none of which a forward pass looks at."""
-    return {*vars(keras.Sequential()), "optimizer", "loss", "training"}
+    flags = {f"stop_{loop}" for loop in ("training", "evaluating", "predicting")}
+    return {*vars(keras.Sequential()), *flags, "optimizer", "history", "training"}
 
 
 def _producer(model: keras.Model, x) -> tuple[Any, Any]:

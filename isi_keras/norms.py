@@ -55,8 +55,8 @@ class L0(Norm):
             of a pixel at once, by the sum of their scores. The channel axis is that of
             `keras.config.image_data_format()`; inputs of one axis have no channels.
         skip_saturated: whether inputs that already are at the bound they would be moved to are
-            passed over. The published attack lets them use up a step; passing over them succeeds
-            more often at the same `max_steps`.
+            passed over. The published attack lets them use up a step; passing over them makes
+            the same changes in fewer steps.
 
     Raises:
         ValueError: if `features` is not a positive integer or `unit` is unknown.

@@ -18,5 +18,16 @@ def vjp(fn, x):
 
 
 def jit(fn):
-    """Compiles a pure function of tensors."""
-    return tf.function(fn, autograph=False)
+    """Compiles a pure function of tensors, once for each set of shapes.
+
+    A function of its own for each: TensorFlow warns of one that is traced often, which is meant.
+    """
+    functions = {}
+
+    def run(*tensors):
+        shapes = tuple(tuple(tensor.shape) for tensor in tf.nest.flatten(tensors))
+        if shapes not in functions:
+            functions[shapes] = tf.function(lambda *args: fn(*args), autograph=False)
+        return functions[shapes](*tensors)
+
+    return run

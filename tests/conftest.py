@@ -1,0 +1,58 @@
+"""Fixtures that several test files use."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(scope="session")
+def golden():
+    """What the original code of 2020 made of 64 images; see tests/golden/README.md."""
+    with np.load(GOLDEN / "isi_seed.npz", allow_pickle=False) as data:
+        return dict(data)
+
+
+@pytest.fixture(scope="session")
+def lenet(golden):
+    """The LeNet the golden values were made with."""
+    from isi_keras import zoo
+
+    model = zoo.lenet_isi()
+    model.set_weights([golden[f"weight{i}"] for i in range(8)])
+    return model
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def small():
+    """A small network of convolutions on 6 x 5 images of two channels, three classes."""
+    return small_network()
+
+
+def small_network(seed: int = 1, final: str | None = "softmax"):
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential(
+        [
+            keras.Input((6, 5, 2)),
+            keras.layers.Conv2D(4, 3, activation="relu", bias_initializer="random_normal"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(3, activation=final, bias_initializer="random_normal"),
+        ]
+    )
+
+
+def images(count: int = 12, seed: int = 2) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(-1, 1, (count, 6, 5, 2)).astype("float32")
