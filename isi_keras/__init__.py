@@ -1,7 +1,7 @@
 """Which inputs does a Keras 3 decision rest on, and how few must change to overturn it?
 
 Members load when they are first used: drawing a saved result starts no backend, and computing
-imports no matplotlib.
+imports nothing of plotting.
 """
 
 import lazy_loader

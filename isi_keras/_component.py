@@ -52,7 +52,10 @@ T = TypeVar("T", bound=Component)
 
 
 def get(
-    identifier: Any, kind: type[T], names: Mapping[str, Callable[[], T]], classes: tuple[type[T], ...]
+    identifier: Any,
+    kind: type[T],
+    names: Mapping[str, Callable[[], T]],
+    classes: tuple[type[T], ...],
 ) -> T:
     """Turns a name, a configuration or a component into a component.
 

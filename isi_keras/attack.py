@@ -5,16 +5,24 @@ import time
 import warnings
 from typing import Any, ClassVar
 
-import keras
 import numpy as np
 from keras import ops
 
-from isi_keras import _component, backend, goals, indicators, models, norms, slots
+from isi_keras import (
+    _component,
+    backend,
+    compiling,
+    goals,
+    indicators,
+    models,
+    norms,
+    recording,
+    slots,
+)
 from isi_keras.inputs import as_batch_size, as_classes, as_inputs, check_bounds
 from isi_keras.results import AttackResult
 
-_REASONS = tuple(AttackResult.STOPS)
-_CODE = {reason: code for code, reason in enumerate(_REASONS, slots.RUNNING + 1)}
+_CODE = {reason: code for code, reason in enumerate(AttackResult.STOPS, slots.RUNNING + 1)}
 _UNKNOWN = -1
 
 
@@ -42,7 +50,6 @@ class Attack(_component.Component):
     Source: Qiu and Zhou, Neurocomputing 2020, doi 10.1016/j.neucom.2020.01.040.
 
     Example:
-
         >>> import isi_keras as isi
         >>> model, (x, y) = isi.zoo.load("lenet-mnist")
         >>> attack = isi.Attack("relevance", "l0", max_steps=30, bounds=(-1, 1))
@@ -120,14 +127,14 @@ class Attack(_component.Component):
         count = source.plan(inputs).classes
         truth = None if y is None else as_classes("y", y, len(inputs), count)
         aim = None if target is None else as_classes("target", target, len(inputs), count)
-        run = models.cached(
+        run = compiling.cached(
             model,
             (self._trace_key(), aim is not None, source.from_logits),
             lambda: self._compile(source, inputs, aim is not None),
         )
         limits = tuple(slots.tensor(bound) for bound in self.bounds)
         max_steps = slots.tensor(np.asarray(self.max_steps, "int32"))
-        record = _Record(inputs, count, self.max_steps, trajectory, verbose)
+        record = recording.Record(inputs, count, self.max_steps, trajectory, verbose)
         unknown = np.full(len(inputs), _UNKNOWN, "int32")
         slots.drive(
             lambda state: run(state, limits, max_steps),
@@ -147,19 +154,19 @@ class Attack(_component.Component):
                 "so there is nothing to attack. `target` is the class to reach; true labels go "
                 "into `y`."
             )
-        return record.result(truth, aim, self, time.perf_counter() - began)
+        return record.result(truth, aim, self.get_config(), time.perf_counter() - began)
 
     def _trace_key(self):
         """What a trace depends on; bounds and `max_steps` are arguments of it."""
         return (self.indicator, self.norm, self.objective)
 
-    def _compile(self, source, sample, targeted: bool) -> models.Compiled:
+    def _compile(self, source, sample, targeted: bool) -> compiling.Compiled:
         forward = indicators.forward(source, self.indicator, sample)
 
         def run(model, state, limits, max_steps):
             return self._step(lambda x: forward(model, x), targeted, state, limits, max_steps)
 
-        return models.compiled(run, source.model)
+        return compiling.compiled(run, source.model)
 
     def _step(self, forward, targeted: bool, state, limits, max_steps):
         """One pure step of all slots; those that do not run stay as they are."""
@@ -204,61 +211,6 @@ class Attack(_component.Component):
             "steps": after,
             "status": status,
         }, logits
-
-
-class _Record:
-    """Collects on the host what becomes of each sample."""
-
-    def __init__(self, x, classes: int, max_steps: int, trajectory: bool, verbose: int):
-        n = len(x)
-        self.x = x
-        self.adversarial = np.empty_like(x)
-        self.order = np.zeros(x.shape, "int32")
-        self.label, self.prediction, self.steps = (np.zeros(n, "int32") for _ in range(3))
-        self.stop = np.full(n, "", dtype=f"U{max(map(len, _REASONS))}")
-        shape = (n, max_steps + 1, classes)
-        self.trajectory = np.full(shape, np.nan, "float32") if trajectory else None
-        self.bar = keras.utils.Progbar(n, verbose=verbose, stateful_metrics=["success"], unit_name="sample")
-        self.bar_shown = bool(verbose)
-        self.done = 0
-
-    def finished(self, index, rows):
-        self.adversarial[index] = rows["x"]
-        self.order[index] = np.where(rows["x"] != self.x[index], rows["order"], 0)
-        for name in ("label", "prediction", "steps"):
-            getattr(self, name)[index] = rows[name]
-        self.stop[index] = np.array(["", *_REASONS])[rows["status"]]
-        self.done += len(index)
-        if self.bar_shown:
-            reasons = self.stop[self.stop != ""]
-            attacked = ~np.isin(reasons, ("already_target", "misclassified"))
-            rate = (reasons == "success").sum() / max(1, attacked.sum())
-            self.bar.update(self.done, [("success", rate)], finalize=self.done == len(self.x))
-
-    def watch(self, index, before, logits):
-        held = index >= 0
-        steps = ops.convert_to_numpy(before["steps"])[held]
-        self.trajectory[index[held], steps] = ops.convert_to_numpy(logits)[held]  # pyright: ignore[reportOptionalSubscript]
-
-    def result(self, truth, aim, attack: Attack, seconds: float) -> AttackResult:
-        trajectory = self.trajectory
-        return AttackResult(
-            x=self.x,
-            adversarial=self.adversarial,
-            label=self.label,
-            prediction=self.prediction,
-            target=aim,
-            y=truth,
-            success=self.stop == "success",
-            stop=self.stop,
-            steps=self.steps,
-            order=self.order,
-            forward=self.steps + 1,
-            backward=self.steps + 1,
-            seconds=seconds,
-            config=attack.get_config(),
-            trajectory=None if trajectory is None else trajectory[:, : self.steps.max() + 1],
-        )
 
 
 def _start(samples) -> dict[str, np.ndarray]:

@@ -5,8 +5,7 @@ from typing import Any
 import keras
 
 from isi_keras import rules
-from isi_keras.models import leaves
-from isi_keras.rewrite import Swap, rewritten
+from isi_keras.rewrite import Swap, leaves, rewritten
 
 ON_UNKNOWN = ("error", "gradient")
 

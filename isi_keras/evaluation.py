@@ -110,7 +110,6 @@ def evaluate(result: AttackResult, *, data_format: str = "channels_last") -> Rep
         ValueError: if `data_format` is unknown.
 
     Example:
-
         >>> import isi_keras as isi
         >>> model, (x, y) = isi.zoo.load("lenet-mnist")
         >>> result = isi.Attack("relevance", "l0", max_steps=30)(model, x[:8], y=y[:8])
@@ -170,11 +169,11 @@ def _measures(result, attacked, success, data_format) -> dict[str, Measure]:
 def distances(x: np.ndarray, adversarial: np.ndarray) -> dict[str, np.ndarray]:
     """The distances of `DISTANCES` for each sample, `(N,)` each; channels last."""
     difference = (adversarial - x).astype("float64")
-    flat = np.abs(difference.reshape(len(x), -1))  # (N, D)
+    flat = np.abs(difference.reshape(len(x), np.prod(x.shape[1:], dtype=int)))  # (N, D)
     pixels = (difference != 0).any(-1) if x.ndim > 2 else difference != 0
     return {
         "l0_feature": (flat > 0).sum(1).astype("float64"),
-        "l0_pixel": pixels.reshape(len(x), -1).sum(1).astype("float64"),
+        "l0_pixel": pixels.sum(axis=tuple(range(1, pixels.ndim))).astype("float64"),
         "l2": np.sqrt((flat**2).sum(1)),
         "linf": flat.max(1, initial=0.0),
     }

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from isi_keras import backend, goals, indicators, models, slots
+from isi_keras import backend, compiling, goals, indicators, models, slots
 from isi_keras.inputs import as_batch_size, as_classes, as_inputs
 from isi_keras.results import Explanation
 
@@ -34,7 +34,6 @@ def explain(
         ValueError: if shapes, values or classes are wrong, or a layer has no relevance rule.
 
     Example:
-
         >>> import isi_keras as isi
         >>> model, (x, y) = isi.zoo.load("lenet-mnist")
         >>> isi.explain(model, x[:4]).relevance.shape
@@ -50,7 +49,7 @@ def explain(
         if target is None
         else as_classes("target", target, len(inputs), count)
     )
-    run = models.cached(
+    run = compiling.cached(
         model,
         ("explain", indicator, source.from_logits),
         lambda: _compile(source, indicator, inputs),
@@ -76,7 +75,7 @@ def explain(
     )
 
 
-def _compile(source, indicator, sample) -> models.Compiled:
+def _compile(source, indicator, sample) -> compiling.Compiled:
     forward = indicators.forward(source, indicator, sample)
 
     def run(model, x, wanted):
@@ -85,4 +84,4 @@ def _compile(source, indicator, sample) -> models.Compiled:
         goal = goals.Targeted(ops.where(wanted == _PREDICTED, predicted, wanted))
         return indicator.significance(x, logits, pullback, goal, 0.0).relevance, logits
 
-    return models.compiled(run, source.model)
+    return compiling.compiled(run, source.model)

@@ -87,7 +87,6 @@ class Relevance(Indicator):
     Source: Bach et al. 2015; as an indicator Qiu and Zhou 2020.
 
     Example:
-
         >>> from isi_keras import Relevance
         >>> Relevance().get_config()
         {'rule': {'class_name': 'Epsilon', 'config': {'epsilon': 0.0}}, 'on_unknown': 'error'}
@@ -122,5 +121,5 @@ NAMES: dict[str, Callable[[], Indicator]] = {"relevance": Relevance, "sensitivit
 
 
 def get(identifier: Any) -> Indicator:
-    """Turns `"relevance"`, `"sensitivity"`, a configuration or an `Indicator` into an `Indicator`."""
+    """Turns a name, a configuration or an `Indicator` into an `Indicator`."""
     return _component.get(identifier, Indicator, NAMES, (Relevance, Sensitivity))

@@ -14,9 +14,7 @@ def as_inputs(model, x) -> np.ndarray:
     """
     x = _array("x", x)
     if x.ndim == 0 or len(x) == 0:
-        raise ValueError(
-            f"Expected x to hold at least one sample. Received: x of shape {x.shape}."
-        )
+        raise ValueError(f"Expected x to hold at least one sample. Received: x of shape {x.shape}.")
     expected = _input_shape(model)
     if expected is not None and not _fits(x.shape[1:], expected[1:]):
         hint = ""
@@ -113,7 +111,8 @@ def as_batch_size(batch_size: Any) -> int:
 
 def _array(name: str, value: Any) -> np.ndarray:
     if isinstance(value, list | tuple | dict) and any(
-        getattr(entry, "ndim", 0) for entry in (value.values() if isinstance(value, dict) else value)
+        getattr(entry, "ndim", 0)
+        for entry in (value.values() if isinstance(value, dict) else value)
     ):
         raise TypeError(
             f"Expected {name} to be one array. Received: a {type(value).__name__} of "

@@ -1,16 +1,14 @@
-"""A model seen as a function from inputs to logits, compiled with its weights as arguments."""
+"""A model seen as a function from inputs to logits."""
 
-import collections
-import weakref
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 from keras import ops
 
-from isi_keras import backend
-from isi_keras.rewrite import Swap, rewritten
+from isi_keras.compiling import cached
+from isi_keras.rewrite import Swap, leaves, rewritten
 
 _REMOVED = {"softmax", "log_softmax", "sigmoid"}
 
@@ -37,7 +35,6 @@ def logits(model: keras.Model, from_logits: bool | None = None) -> "Logits":
             batch, if it cannot be known whether its outputs are logits.
 
     Example:
-
         >>> import keras, numpy as np
         >>> import isi_keras as isi
         >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, "softmax")])
@@ -134,105 +131,6 @@ class Logits:
                 "with keras.layers.Softmax() (or a sigmoid for one unit), which is then removed."
             )
         return ()
-
-
-def leaves(model) -> Iterator[Any]:
-    """The layers and operations of a model that hold no others, each once.
-
-    A layer used as the activation of another belongs to that other.
-    """
-    seen = set()
-    stack = [model]
-    while stack:
-        node = stack.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        children = [
-            child
-            for child in [*getattr(node, "operations", ()), *getattr(node, "_layers", ())]
-            if child is not getattr(node, "activation", None)
-        ]
-        if getattr(node, "_functional", None) is not None:
-            children.append(node._functional)
-        if children:
-            stack.extend(reversed(children))
-        elif node is not model:
-            yield node
-
-
-class Compiled:
-    """A compiled function of a model and tensors; `traces` counts how often it was traced.
-
-    Args:
-        fn: a pure function `(model, *tensors) -> tensors`.
-        model: the model whose variables are passed in anew at each call. Only a weak reference to
-            it is kept.
-    """
-
-    def __init__(self, fn: Callable, model: keras.Model):
-        self.traces = 0
-        self._model = weakref.ref(model)
-
-        def bound(values, *tensors):
-            self.traces += 1
-            model = self._model()
-            with keras.StatelessScope(state_mapping=list(zip(model.variables, values, strict=True))):
-                return fn(model, *tensors)
-
-        self._run = backend.jit(bound)
-
-    def __call__(self, *tensors):
-        return self._run([variable.value for variable in self._model().variables], *tensors)  # pyright: ignore[reportOptionalMemberAccess]
-
-
-def compiled(fn: Callable, model: keras.Model) -> Compiled:
-    """Compiles `fn(model, *tensors)` so that the weights are arguments, never constants.
-
-    A function compiled over a model would on JAX keep the weights it was traced with; this one
-    sees each change that training or `set_weights` makes.
-    """
-    return Compiled(fn, model)
-
-
-_KEPT: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
-_KEPT_PER_MODEL = 8
-
-
-def cached(model: keras.Model, key: Hashable, make: Callable[[], Any]) -> Any:
-    """What `make` returned for this key, as long as the model's layers are as they were then."""
-    kept = _KEPT.setdefault(model, collections.OrderedDict())
-    state = _fingerprint(model)
-    if key not in kept or kept[key][0] != state:
-        kept[key] = (state, make())
-    kept.move_to_end(key)
-    while len(kept) > _KEPT_PER_MODEL:
-        kept.popitem(last=False)
-    return kept[key][1]
-
-
-def _fingerprint(model: keras.Model) -> tuple:
-    """What a trace depends on besides weights: the layers and their plain settings."""
-    nodes = [model, *leaves(model)]
-    settings = tuple((weakref.ref(node), _settings(node)) for node in nodes)
-    return settings, tuple((id(v), tuple(v.shape), v.dtype) for v in model.variables)
-
-
-def _settings(node) -> tuple:
-    ignored = _model_attributes() if isinstance(node, keras.Model) else {"training"}
-    return tuple(
-        (name, value)
-        for name, value in sorted(vars(node).items(), key=lambda item: item[0])
-        if not name.startswith("_")
-        and name not in ignored
-        and (callable(value) or isinstance(value, bool | int | float | str | tuple | None))
-    )
-
-
-def _model_attributes() -> set[str]:
-    """What any model carries for its training loop, none of which a forward pass looks at."""
-    flags = {f"stop_{loop}" for loop in ("training", "evaluating", "predicting")}
-    return {*vars(keras.Sequential()), *flags, "optimizer", "history", "training"}
 
 
 def _producer(model: keras.Model, x) -> tuple[Any, Any]:

@@ -184,7 +184,9 @@ def _greatest(score, free, count: int):
 
 def _positive_integer(name: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"Expected {name} to be an integer, at least 1. Received: {name}={value!r}.")
+        raise ValueError(
+            f"Expected {name} to be an integer, at least 1. Received: {name}={value!r}."
+        )
 
 
 def _positive(name: str, value: Any) -> None:

@@ -10,7 +10,7 @@ import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, get_args
 
 import numpy as np
 
@@ -88,7 +88,9 @@ class Result:
                 f"Try {header['record']}.load({str(path)!r})."
             )
         known = {field.name: field.type for field in dataclasses.fields(kind)}
-        return kind(**{name: _decode(arrays[name], known[name]) for name in arrays})  # pyright: ignore[reportReturnType]
+        values: dict[str, Any] = {k: None for k, of in known.items() if type(None) in get_args(of)}
+        values |= {name: _decode(arrays[name], known[name]) for name in arrays}
+        return kind(**values)  # pyright: ignore[reportReturnType]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -41,3 +41,28 @@ def rewritten(swaps: Iterable[Swap]) -> Iterator[None]:
                     del attributes[name]
                 else:
                     attributes[name] = value
+
+
+def leaves(model) -> Iterator[Any]:
+    """The layers and operations of a model that hold no others, each once.
+
+    A layer used as the activation of another belongs to that other.
+    """
+    seen = set()
+    stack = [model]
+    while stack:
+        node = stack.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        children = [
+            child
+            for child in [*getattr(node, "operations", ()), *getattr(node, "_layers", ())]
+            if child is not getattr(node, "activation", None)
+        ]
+        if getattr(node, "_functional", None) is not None:
+            children.append(node._functional)
+        if children:
+            stack.extend(reversed(children))
+        elif node is not model:
+            yield node

@@ -3,7 +3,8 @@ r"""Rules of layer-wise relevance propagation: how a linear layer hands relevanc
 A rule writes the pre-activation as weighted parts. Each part passes on its share of the relevance
 in proportion to the terms it is the sum of. Running the layer with the surrogate
 
-$$z_\text{rule} = \sum_p w_p\, p(x) \cdot \operatorname{stop}\!\left(\frac{z}{\operatorname{stab}(p(x))}\right),
+$$z_\text{rule} = \sum_p w_p\, p(x) \cdot
+\operatorname{stop}\!\left(\frac{z}{\operatorname{stab}(p(x))}\right),
 \qquad \operatorname{stab}(p) = p + \epsilon \operatorname{sign}(p)$$
 
 in place of `z` makes the ordinary gradient, times the input, the relevance of that rule.
@@ -40,7 +41,9 @@ class Rule(_component.Component, abc.ABC):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Epsilon(Rule):
-    r"""The epsilon rule, $R_j = \sum_k \frac{x_j w_{jk}}{z_k + \epsilon \operatorname{sign}(z_k)} R_k$.
+    r"""The epsilon rule.
+
+    $$R_j = \sum_k \frac{x_j w_{jk}}{z_k + \epsilon \operatorname{sign}(z_k)} R_k$$
 
     The bias stands in the denominator and keeps its share. With `epsilon=0` this is LRP-0 (the
     LRP-z of Qiu and Zhou 2020): on networks of ReLU and max-pooling it equals gradient x input.
@@ -55,7 +58,6 @@ class Epsilon(Rule):
     Source: Bach et al. 2015, equation 58; Montavon et al. 2019, section 10.2.1.
 
     Example:
-
         >>> from isi_keras import Relevance
         >>> from isi_keras.rules import Epsilon
         >>> Relevance(Epsilon(epsilon=0.25)).rule

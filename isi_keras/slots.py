@@ -78,7 +78,9 @@ def tensor(array: np.ndarray):
 
 def _rows(samples, start, slots, fresh) -> State:
     """A state in which the fresh slots hold their samples and the others nothing of use."""
-    known = {name: np.zeros((len(slots), *rows.shape[1:]), rows.dtype) for name, rows in samples.items()}
+    known = {
+        name: np.zeros((len(slots), *rows.shape[1:]), rows.dtype) for name, rows in samples.items()
+    }
     for name, rows in samples.items():
         known[name][fresh] = rows[slots[fresh]]
     state = start(known)

@@ -9,7 +9,7 @@ import pytest
 from conftest import images, small_network
 
 import isi_keras as isi
-from isi_keras import models
+from isi_keras import compiling
 
 LOW, HIGH = -1.0, 1.0
 NORMS = {
@@ -118,8 +118,8 @@ def test_batch_sizes_agree_and_a_second_call_does_not_retrace(indicator, norm, t
 def compiled_of(model, attack):
     (run,) = [
         kept
-        for key, (_, kept) in models._KEPT[model].items()
-        if key[0] == attack._trace_key() and isinstance(kept, models.Compiled)
+        for key, (_, kept) in compiling._KEPT[model].items()
+        if key[0] == attack._trace_key() and isinstance(kept, compiling.Compiled)
     ]
     return run
 
@@ -165,7 +165,9 @@ def test_one_sigmoid_unit_is_two_classes(rng):
 def test_data_in_unit_bounds_are_treated_as_those_in_symmetric_bounds(indicator):
     """A network behind `x -> 2 x - 1` on [0, 1] is attacked like the network itself on [-1, 1]."""
     model, _ = dense_network()
-    shifted = keras.Sequential([keras.Input((7,)), *(type(a).from_config(a.get_config()) for a in model.layers)])
+    shifted = keras.Sequential(
+        [keras.Input((7,)), *(type(a).from_config(a.get_config()) for a in model.layers)]
+    )
     (w, b), rest = model.get_weights()[:2], model.get_weights()[2:]
     shifted.set_weights([2 * w, b - w.sum(0), *rest])
     x = np.random.default_rng(5).uniform(-1, 1, (15, 7)).astype("float32")
@@ -282,7 +284,9 @@ class TestStopReasons:
     def test_no_gradient(self):
         model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
         model.set_weights([np.zeros((4, 3), "float32"), np.array([1, 0, 0], "float32")])
-        for indicator, norm in itertools.product(["relevance", "sensitivity"], ["l0", "l2", "linf"]):
+        for indicator, norm in itertools.product(
+            ["relevance", "sensitivity"], ["l0", "l2", "linf"]
+        ):
             result = isi.Attack(indicator, norm)(model, -np.ones((2, 4), "float32"))
             assert result.stop.tolist() == ["no_gradient"] * 2
             assert result.steps.tolist() == [0, 0]
@@ -338,17 +342,17 @@ def test_only_unfinished_samples_are_computed():
     """The slots spend few passes beyond those the samples need."""
     model, x = small_network(), images(200)
     passes = []
-    original = models.Compiled.__call__
+    original = compiling.Compiled.__call__
 
     def counting(self, state, *rest):
         passes.append(len(state["x"]))
         return original(self, state, *rest)
 
-    models.Compiled.__call__ = counting
+    compiling.Compiled.__call__ = counting
     try:
         result = isi.Attack("relevance", "l0", max_steps=30)(model, x, batch_size=32)
     finally:
-        models.Compiled.__call__ = original
+        compiling.Compiled.__call__ = original
     needed = result.forward.sum()
     assert needed <= sum(passes) <= 1.15 * needed + 32 * 8
 

@@ -1,0 +1,38 @@
+"""What the pictures of attacks share: the images of some samples, who failed, and the sizes."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from isi_keras.plotting import images, style
+from isi_keras.results import AttackResult
+
+LARGE = 0.9
+"""Width of one image in inches where there is room."""
+
+LONGEST = 1.1
+"""Inches after which the name of a class is cut."""
+
+MARKED = 1.8
+"""Points of a frame that tells something."""
+
+
+def rows(result: AttackResult, picked: np.ndarray, data_format: str) -> tuple[np.ndarray, ...]:
+    """Original, adversarial and change of the samples `picked`, each ready for `imshow`."""
+    x, adversarial = result.x[picked], result.adversarial[picked]
+    bounds = images.bounds_of(result.bounds, result.x, picked)
+    return (
+        images.as_images(x, bounds, data_format=data_format),
+        images.as_images(adversarial, bounds, data_format=data_format),
+        images.as_changes(x, adversarial, data_format=data_format),
+    )
+
+
+def failed(result: AttackResult) -> np.ndarray:
+    """Which samples were attacked without success, `(N,)`."""
+    return result.attacked & ~result.success
+
+
+def widest(texts: Iterable[str], size: float) -> float:
+    """Inches of the widest of `texts` at `size` points."""
+    return max(style.text_width(text, size) for text in texts)

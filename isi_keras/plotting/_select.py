@@ -1,0 +1,86 @@
+"""Checks that all plots share: the record, the samples to draw, the names of classes."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from isi_keras.results import AttackResult, Explanation
+
+DRAWN_BY = {AttackResult: "plotting.examples", Explanation: "plotting.heatmaps"}
+
+
+def expect(record: Any, kind: type) -> None:
+    """Raises unless `record` is a `kind` with at least one sample."""
+    if not isinstance(record, kind):
+        other = next((name for known, name in DRAWN_BY.items() if isinstance(record, known)), None)
+        advice = (
+            f"Draw it with {other}."
+            if other
+            else f"Pass what {'an Attack' if kind is AttackResult else 'explain'} returned, or "
+            f"{kind.__name__}.load(path)."
+        )
+        raise TypeError(
+            f"Expected: an {kind.__name__}. Received: {type(record).__name__}. {advice}"
+        )
+    if len(record) == 0:
+        raise ValueError(
+            f"There is nothing to draw. Received: an {kind.__name__} of 0 samples. Pass one with "
+            "at least one sample."
+        )
+
+
+def chosen(indices: Any, count: int) -> np.ndarray:
+    """Turns numbers or a mask over `count` samples into an array of indices."""
+    array = np.asarray(indices)
+    if array.dtype == bool and array.shape == (count,):
+        array = np.flatnonzero(array)
+    if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iu":
+        raise ValueError(
+            "indices must be a list of at least one sample number, or a mask of one bool per "
+            f"sample with at least one True. Received: {_short(indices)} for {count} samples."
+        )
+    if (array < 0).any() or (array >= count).any():
+        outside = array[(array < 0) | (array >= count)][0]
+        raise ValueError(
+            f"Received: index {outside}, but the result holds {count} samples. Pass indices from 0 "
+            f"to {count - 1}."
+        )
+    return array
+
+
+def first_attacked(result: AttackResult, count: int) -> np.ndarray:
+    """The first `count` samples that were attacked at all."""
+    positive(count, "count")
+    indices = np.flatnonzero(result.attacked)[:count]
+    if indices.size == 0:
+        stops = ", ".join(f"{n} {stop}" for stop, n in Counter(result.stop.tolist()).items())
+        raise ValueError(
+            f"No sample was attacked. Received: {stops}. Pass indices to draw these samples anyway."
+        )
+    return indices
+
+
+def positive(value: Any, name: str) -> None:
+    """Raises unless `value` is an integer of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"{name} must be an integer of at least 1. Received: {name}={value!r}.")
+
+
+def class_name(number: Any, classes: Sequence[str] | None) -> str:
+    """The name of class `number`, or the number itself without `classes`."""
+    if classes is None:
+        return str(int(number))
+    if not 0 <= number < len(classes):
+        raise ValueError(
+            f"classes needs a name for each class. Received: {len(classes)} names, but a sample "
+            f"has class {int(number)}. Pass at least {int(number) + 1} names, or classes=None for "
+            "numbers."
+        )
+    return str(classes[int(number)])
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,175 @@
+"""The theme of all figures: sizes, fonts and colours, applied inside `context` and nowhere else."""
+
+import contextlib
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import matplotlib.style
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.textpath import TextToPath
+
+WIDTH = 7.0
+"""Width of a full figure in inches: the text block of a two-column page, printed one to one."""
+
+TEXT = 8.0
+"""Size of captions and titles in points."""
+
+SMALL = 7.0
+"""Size of tick labels and notes in points, the smallest in any figure."""
+
+LINE = 1.35 * TEXT / 72
+"""Height of one line of captions in inches."""
+
+GAP = 0.05
+"""Inches between two images."""
+
+FONT = "DejaVu Sans"
+"""The family that Matplotlib ships, so that a figure looks the same on every machine."""
+
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
+"""Okabe and Ito's colours for curves and bars, told apart with any colour vision."""
+
+SIGNED = "RdBu_r"
+"""The map of every signed quantity: red above zero, nearly white at zero, blue below."""
+
+GREY = "gray"
+"""The map of grey images: black is the lower bound, white the upper."""
+
+POSITIVE, NEGATIVE = "#B2182B", "#2166AC"
+"""Bars above and below zero, from the two arms of `SIGNED`."""
+
+FAILED = "#CC3311"
+"""Frame and text of an attack that failed."""
+
+NEUTRAL = "#8C8C8C"
+"""Frames that carry no verdict."""
+
+MUTED = "#595959"
+"""Notes; dark enough to read on white."""
+
+THEME: dict[str, Any] = {
+    "axes.labelsize": TEXT,
+    "axes.linewidth": 0.6,
+    "axes.prop_cycle": cycler(color=PALETTE),
+    "axes.titlesize": TEXT,
+    "figure.dpi": 150,
+    "figure.labelsize": TEXT,
+    "figure.titlesize": TEXT,
+    "font.family": FONT,
+    "font.size": TEXT,
+    "image.interpolation": "none",
+    "legend.fontsize": SMALL,
+    "legend.frameon": False,
+    "pdf.fonttype": 42,
+    "ps.fonttype": 42,
+    "savefig.dpi": 300,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+}
+"""What `context` sets on top of Matplotlib's defaults."""
+
+
+@contextlib.contextmanager
+def context() -> Iterator[None]:
+    """Applies the theme, from Matplotlib's defaults, until the block ends.
+
+    The user's own settings do not leak in and come back afterwards.
+
+    Example:
+    >>> import matplotlib
+    >>> before = matplotlib.rcParams["font.size"]
+    >>> with context():
+    ...     matplotlib.rcParams["font.size"]
+    8.0
+    >>> matplotlib.rcParams["font.size"] == before
+    True
+    """
+    with matplotlib.style.context(THEME, after_reset=True):
+        yield
+
+
+class ThemedFigure(Figure):
+    """A Figure outside pyplot that is saved with the theme and shows itself in notebooks."""
+
+    def savefig(self, fname: Any, *, transparent: bool | None = None, **kwargs: Any) -> None:
+        """Writes the figure as `Figure.savefig` does, with fonts embedded and 300 dots per inch."""
+        with context():
+            super().savefig(fname, transparent=transparent, **kwargs)
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=self.dpi)
+        return buffer.getvalue()
+
+
+def figure(width: float, height: float, *, layout: str = "constrained") -> ThemedFigure:
+    """A new empty figure of `width` by `height` inches; call it inside `context`.
+
+    Args:
+        width: inches.
+        height: inches.
+        layout: `"constrained"`, or `"compressed"` for a grid of images that should lie close.
+    """
+    engine = ConstrainedLayoutEngine(
+        w_pad=GAP / 2, h_pad=GAP / 2, wspace=0, hspace=0, compress=layout == "compressed"
+    )
+    return ThemedFigure(figsize=(width, height), layout=engine)
+
+
+def frame(ax: Axes, color: str = NEUTRAL, width: float = 0.6) -> None:
+    """Takes the ticks from `ax` and draws its frame in `color`, `width` points wide."""
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set(color=color, linewidth=width)
+
+
+def text_width(text: str, size: float = TEXT) -> float:
+    """Width in inches of `text`, its longest line, at `size` points."""
+    font = FontProperties(family=FONT, size=size)
+    measure = TextToPath().get_text_width_height_descent
+    return max(measure(line, font, False)[0] for line in text.split("\n")) / 72
+
+
+def wrap(text: str, width: float, size: float = TEXT, *, at: str = " ") -> str:
+    """Breaks `text` after `at` so that no line is wider than `width` inches, if that can be."""
+    first, *rest = text.split(at)
+    lines = [first]
+    for piece in rest:
+        longer = f"{lines[-1]}{at}{piece}"
+        if text_width(longer, size) <= width:
+            lines[-1] = longer
+        else:
+            lines[-1] += at.rstrip()
+            lines.append(piece)
+    return "\n".join(lines)
+
+
+def shorten(text: str, width: float, size: float = TEXT) -> str:
+    """Cuts `text` to `width` inches, with an ellipsis where something is left out."""
+    if text_width(text, size) <= width:
+        return text
+    while text and text_width(f"{text}…", size) > width:
+        text = text[:-1].rstrip()
+    return f"{text}…"
+
+
+def number(value: float, digits: int = 3, *, sign: bool = False) -> str:
+    """`value` with `digits` significant digits and a true minus; `sign` also writes the plus.
+
+    Whole numbers stay whole, so that an age of 39 does not become 39.0.
+
+    Example:
+    >>> number(11.3456), number(0.5, 2, sign=True), number(52000)
+    ('11.3', '+0.50', '52000')
+    """
+    value = float(value)
+    plus = "+" if sign and value else ""
+    if 10**digits - 0.5 <= abs(value) < 1e6 or (value.is_integer() and abs(value) < 1e6):
+        text = f"{value:{plus}.0f}"
+    else:
+        text = f"{value:{plus}#.{digits}g}".rstrip(".")
+    return text.replace("-", "\N{MINUS SIGN}")

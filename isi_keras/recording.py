@@ -1,0 +1,69 @@
+"""What becomes of each sample of an attack, collected on the host."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from isi_keras.results import AttackResult
+
+_REASONS = tuple(AttackResult.STOPS)
+
+
+class Record:
+    """Collects on the host what becomes of each sample."""
+
+    def __init__(self, x, classes: int, max_steps: int, trajectory: bool, verbose: int):
+        n = len(x)
+        self.x = x
+        self.adversarial = np.empty_like(x)
+        self.order = np.zeros(x.shape, "int32")
+        self.label, self.prediction, self.steps = (np.zeros(n, "int32") for _ in range(3))
+        self.stop = np.full(n, "", dtype=f"U{max(map(len, _REASONS))}")
+        shape = (n, max_steps + 1, classes)
+        self.trajectory = np.full(shape, np.nan, "float32") if trajectory else None
+        self.bar = keras.utils.Progbar(
+            n, verbose=verbose, stateful_metrics=["success"], unit_name="sample"
+        )
+        self.bar_shown = bool(verbose)
+        self.done = 0
+
+    def finished(self, index, rows):
+        """Takes the rows of the samples `index`, which have ended."""
+        self.adversarial[index] = rows["x"]
+        self.order[index] = np.where(rows["x"] != self.x[index], rows["order"], 0)
+        for name in ("label", "prediction", "steps"):
+            getattr(self, name)[index] = rows[name]
+        self.stop[index] = np.array(["", *_REASONS])[rows["status"]]
+        self.done += len(index)
+        if self.bar_shown:
+            reasons = self.stop[self.stop != ""]
+            attacked = ~np.isin(reasons, ("already_target", "misclassified"))
+            rate = (reasons == "success").sum() / max(1, attacked.sum())
+            self.bar.update(self.done, [("success", rate)], finalize=self.done == len(self.x))
+
+    def watch(self, index, before, logits):
+        """Notes the logits of a step; `index` is the sample in each slot, -1 for none."""
+        held = index >= 0
+        steps = ops.convert_to_numpy(before["steps"])[held]
+        self.trajectory[index[held], steps] = ops.convert_to_numpy(logits)[held]  # pyright: ignore[reportOptionalSubscript]
+
+    def result(self, truth, aim, config: dict, seconds: float) -> AttackResult:
+        """The record as the user gets it."""
+        trajectory = self.trajectory
+        return AttackResult(
+            x=self.x,
+            adversarial=self.adversarial,
+            label=self.label,
+            prediction=self.prediction,
+            target=aim,
+            y=truth,
+            success=self.stop == "success",
+            stop=self.stop,
+            steps=self.steps,
+            order=self.order,
+            forward=self.steps + 1,
+            backward=self.steps + 1,
+            seconds=seconds,
+            config=config,
+            trajectory=None if trajectory is None else trajectory[:, : self.steps.max() + 1],
+        )
