@@ -26,7 +26,7 @@ class Compiled:
 
         def bound(values, *tensors):
             self.traces += 1
-            model = self._model()
+            model = self.model
             with keras.StatelessScope(
                 state_mapping=list(zip(model.variables, values, strict=True))
             ):
@@ -36,7 +36,15 @@ class Compiled:
 
     def __call__(self, *tensors):
         """Runs the function with the variables as they are now."""
-        return self._run([variable.value for variable in self._model().variables], *tensors)  # pyright: ignore[reportOptionalMemberAccess]
+        return self._run([variable.value for variable in self.model.variables], *tensors)
+
+    @property
+    def model(self) -> keras.Model:
+        """The model, as long as somebody else holds it."""
+        model = self._model()
+        if model is None:
+            raise ReferenceError("The model this was compiled for no longer exists.")
+        return model
 
 
 def compiled(fn: Callable, model: keras.Model) -> Compiled:

@@ -37,15 +37,16 @@ class Result:
         """
         path = Path(path)
         path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
-        fields = {
+        header = {"record": type(self).__name__, "version": FORMAT_VERSION}
+        fields: dict[str, Any] = {"__header__": _encode(header)}
+        fields |= {
             field.name: _encode(getattr(self, field.name))
             for field in dataclasses.fields(self)
             if getattr(self, field.name) is not None
         }
-        header = {"record": type(self).__name__, "version": FORMAT_VERSION}
 
         def write(file):
-            np.savez_compressed(file, __header__=np.array(json.dumps(header)), **fields)
+            np.savez_compressed(file, **fields)
 
         return write_atomically(path, write)
 

@@ -101,7 +101,7 @@ def test_batch_sizes_agree_and_a_second_call_does_not_retrace(indicator, norm, t
     model, x = small_network(), images(11)
     attack = isi.Attack(indicator, NORMS[norm][0], max_steps=5)
     whole = attack(model, x, target=target, batch_size=11)
-    for size in (1, 3, 4):
+    for size in (1, 4):
         part = attack(model, x, target=target, batch_size=size)
         np.testing.assert_allclose(part.adversarial, whole.adversarial, atol=1e-6)
         np.testing.assert_array_equal(part.stop, whole.stop)

@@ -1,0 +1,61 @@
+# `make` lists what can be done. Nothing is needed beforehand but Python 3.11 or newer.
+PYTHON ?= python3
+BACKEND ?= tensorflow
+DEMO := .venv
+ALL := .venv-all
+# Torch's default build for Linux pulls in several gigabytes for GPUs; this pin is the one CI tests.
+TORCH := torch==2.13.0
+# The smaller build of TensorFlow exists for Linux on x86-64 only.
+TENSORFLOW := $(if $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m)),tensorflow-cpu,tensorflow)
+RUN := PYTHONDONTWRITEBYTECODE=1 TF_CPP_MIN_LOG_LEVEL=3
+
+.PHONY: help demo test test-tensorflow test-jax test-torch lint types doctest docs figures benchmarks wheel clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(DEMO)/.$(BACKEND) ## install with BACKEND=tensorflow|jax|torch, reproduce the 2020 results, say where the pictures are
+	KERAS_BACKEND=$(BACKEND) $(DEMO)/bin/isi-keras reproduce isi --out figures/isi
+
+test: lint types test-tensorflow test-jax test-torch doctest docs wheel ## everything CI checks, on all three backends
+
+test-tensorflow test-jax test-torch: test-%: $(ALL)/.installed ## the suite on one backend
+	$(RUN) KERAS_BACKEND=$* $(ALL)/bin/python -m pytest -q
+
+lint: $(ALL)/.installed ## ruff
+	$(ALL)/bin/ruff check .
+	$(ALL)/bin/ruff format --check .
+
+types: $(ALL)/.installed ## pyright
+	$(ALL)/bin/pyright
+
+doctest: $(ALL)/.installed ## the examples in the docstrings
+	$(RUN) $(ALL)/bin/python -m pytest -q --doctest-modules isi_keras --ignore=isi_keras/backend
+
+docs: $(ALL)/.installed ## build the site into site/
+	DISABLE_MKDOCS_2_WARNING=true $(ALL)/bin/mkdocs build --strict --quiet
+
+wheel: $(ALL)/.installed ## build the wheel, and use it outside the checkout
+	$(ALL)/bin/python scripts/check_wheel.py
+
+figures: $(ALL)/.installed ## regenerate figures/
+	$(ALL)/bin/isi-keras reproduce isi --out figures/isi
+	for example in examples/*.py; do $(ALL)/bin/python $$example || exit 1; done
+
+benchmarks: $(ALL)/.installed ## seconds and ratios on this machine
+	$(RUN) $(ALL)/bin/python benchmarks/attack.py
+
+$(DEMO)/.$(BACKEND): pyproject.toml
+	$(PYTHON) -m venv $(DEMO)
+	$(DEMO)/bin/python -m pip install --quiet --upgrade pip
+	$(DEMO)/bin/python -m pip install --quiet -e . $(if $(filter tensorflow,$(BACKEND)),$(TENSORFLOW),$(if $(filter torch,$(BACKEND)),$(TORCH),$(BACKEND)))
+	touch $@
+
+$(ALL)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(ALL)
+	$(ALL)/bin/python -m pip install --quiet --upgrade pip
+	$(ALL)/bin/python -m pip install --quiet -e ".[test,docs,dev]" $(TENSORFLOW) jax $(TORCH)
+	touch $@
+
+clean: ## remove the environments and everything built
+	rm -rf $(DEMO) $(ALL) build dist site .pytest_cache .ruff_cache

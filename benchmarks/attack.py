@@ -1,0 +1,97 @@
+"""What the attack costs beyond the passes it cannot do without.
+
+Runs the 2020 notebook's first experiment (relevance, L0, 30 steps, 2,000 MNIST images) and, in
+turn with it, bare compiled forward + backward passes of the same network at several batch sizes.
+The ratio compares the seconds of the attack with those that its sample-steps would take as bare
+passes at the best batch size. The machine's noise hits both alike, since they alternate.
+
+    KERAS_BACKEND=tensorflow python benchmarks/attack.py
+"""
+
+import argparse
+import statistics
+import time
+
+import keras
+
+import isi_keras as isi
+from isi_keras import backend, compiling, indicators, slots
+
+BARE_BATCH_SIZES = (32, 64, 128, 256, 512)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--samples", type=int, default=2000)
+    parser.add_argument("--batch-size", type=int, nargs="+", default=[64, 128, 256])
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    model, (x, _) = isi.zoo.load("lenet-mnist")
+    x = x[: options.samples]
+    attack = isi.Attack("relevance", "l0", max_steps=30)
+    print(f"Keras {keras.__version__} on {keras.config.backend()}, {len(x)} images")
+
+    first, warm = {}, {size: [] for size in options.batch_size}
+    for size in options.batch_size:
+        first[size], result = timed(lambda size=size: attack(model, x, batch_size=size))
+    sample_steps = int(result.forward.sum())
+    bare = bare_passes(model, x)
+    per_sample = {size: [] for size in bare}
+    ratios = {size: [] for size in options.batch_size}
+    for _ in range(options.repeats):
+        for size, run in bare.items():
+            per_sample[size].append(run())
+        best = min(seconds[-1] for seconds in per_sample.values())
+        for size in options.batch_size:
+            seconds, _ = timed(lambda size=size: attack(model, x, batch_size=size))
+            warm[size].append(seconds)
+            ratios[size].append(seconds / (best * sample_steps))
+
+    print(f"success {result.success.mean():.2%}, {sample_steps} sample-steps")
+    print("\nbatch size   bare forward + backward, microseconds a sample (median)")
+    for size, seconds in per_sample.items():
+        print(f"{size:>10}   {1e6 * statistics.median(seconds):.1f}")
+    print("\nbatch size   first call s   again s (median, min, max)   ratio (median, min, max)")
+    for size in options.batch_size:
+        print(
+            f"{size:>10}   {first[size]:>12.2f}   {spread(warm[size])}            {spread(ratios[size])}"
+        )
+
+
+def timed(run):
+    began = time.perf_counter()
+    found = run()
+    return time.perf_counter() - began, found
+
+
+def spread(values):
+    return f"{statistics.median(values):.2f} {min(values):.2f} {max(values):.2f}"
+
+
+def bare_passes(model, x):
+    """By batch size a function that times one forward + backward pass, in seconds a sample."""
+    forward = indicators.forward(isi.logits(model), isi.Relevance(), x)
+
+    def gradient(model, x):
+        logits, pullback = backend.vjp(lambda inputs: forward(model, inputs), x)
+        return logits, pullback(logits)
+
+    def timing(size):
+        run, batch = compiling.compiled(gradient, model), slots.tensor(x[:size])
+        keras.ops.convert_to_numpy(run(batch)[1])
+
+        def measure():
+            count = max(1, 4096 // size)
+            began = time.perf_counter()
+            for _ in range(count):
+                # Waiting for each, as an attack has to that must know who has finished.
+                keras.ops.convert_to_numpy(run(batch)[1])
+            return (time.perf_counter() - began) / count / size
+
+        return measure
+
+    return {size: timing(size) for size in BARE_BATCH_SIZES if size <= len(x)}
+
+
+if __name__ == "__main__":
+    main()
