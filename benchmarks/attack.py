@@ -53,9 +53,8 @@ def main():
         print(f"{size:>10}   {1e6 * statistics.median(seconds):.1f}")
     print("\nbatch size   first call s   again s (median, min, max)   ratio (median, min, max)")
     for size in options.batch_size:
-        print(
-            f"{size:>10}   {first[size]:>12.2f}   {spread(warm[size])}            {spread(ratios[size])}"
-        )
+        again, ratio = spread(warm[size]), spread(ratios[size])
+        print(f"{size:>10}   {first[size]:>12.2f}   {again}            {ratio}")
 
 
 def timed(run):

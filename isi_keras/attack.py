@@ -144,6 +144,7 @@ class Attack(_component.Component):
                 "truth": unknown if truth is None else truth,
             },
             _start,
+            _refill,
             record.finished,
             min(as_batch_size(batch_size), len(inputs)),
             record.watch if trajectory else None,
@@ -185,16 +186,18 @@ class Attack(_component.Component):
         score, direction, _ = self.indicator.significance(x, logits, pullback, goal, centre)
         move = self.norm.step(x, state["origin"], score, direction, state["order"], limits)
 
+        magnitude = ops.sum(ops.abs(_flat(score)), axis=-1)
+        total = magnitude + ops.sum(logits, axis=-1)  # NaN or infinite if any of them is
         reached = goal.reached(logits)
         wrong = ops.logical_and(state["truth"] != _UNKNOWN, prediction != state["truth"])
         status = _first_of(
-            (ops.logical_not(_finite(logits, score)), _CODE["not_finite"]),
+            (ops.logical_not(ops.isfinite(total)), _CODE["not_finite"]),
             (ops.logical_and(fresh, wrong), _CODE["misclassified"]),
             (ops.logical_and(fresh, reached), _CODE["already_target"]),
             (reached, _CODE["success"]),
             (steps >= max_steps, _CODE["max_steps"]),
-            (ops.logical_not(_any(score != 0)), _CODE["no_gradient"]),
-            (ops.logical_not(_any(move.picked)), _CODE[self.norm.stuck]),
+            (magnitude == 0, _CODE["no_gradient"]),
+            (ops.logical_not(ops.any(_flat(move.picked), axis=-1)), _CODE[self.norm.stuck]),
         )
         status = ops.where(running, status, state["status"])
         go = ops.logical_and(running, status == slots.RUNNING)
@@ -213,16 +216,27 @@ class Attack(_component.Component):
         }, logits
 
 
-def _start(samples) -> dict[str, np.ndarray]:
+def _start(samples) -> slots.State:
+    """The state of samples that enter the batch."""
     x = samples["origin"]
-    zeros = np.zeros(len(x), "int32")
+    zeros = ops.zeros(x.shape[:1], "int32")
     return {
         **samples,
         "x": x,
-        "order": np.zeros(x.shape, "int32"),
-        "label": np.full(len(x), _UNKNOWN, "int32"),
+        "order": ops.zeros(x.shape, "int32"),
+        "label": zeros + _UNKNOWN,
         "prediction": zeros,
         "steps": zeros,
+        "status": zeros + slots.RUNNING,
+    }
+
+
+@backend.jit
+def _refill(state: slots.State, samples, fresh) -> slots.State:
+    """The state with the fresh slots holding samples at their start."""
+    return {
+        name: ops.where(_rows_like(fresh, rows), rows, state[name])
+        for name, rows in _start(samples).items()
     }
 
 
@@ -247,14 +261,6 @@ def _first_of(*cases):
     for holds, code in reversed(cases):
         status = ops.where(holds, code, status)
     return status
-
-
-def _finite(logits, score):
-    return ops.isfinite(ops.sum(logits, axis=-1) + ops.sum(_flat(score), axis=-1))
-
-
-def _any(mask):
-    return ops.any(_flat(mask), axis=-1)
 
 
 def _flat(tensor):

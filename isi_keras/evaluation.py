@@ -82,15 +82,15 @@ class Report:
             )
         lines.append("stopped: " + ", ".join(f"{k} {v}" for k, v in self.stops.items()))
         lines.append(
-            f"{self.steps:.2f} steps a sample; {self.forward} forward and {self.backward} backward "
-            f"passes in {self.seconds:.2f} s"
+            f"{self.steps:.2f} steps a sample; {self.seconds:.2f} s for {self.forward} forward and "
+            f"{self.backward} backward passes"
         )
-        head = ("", "mean (successes)", "median (successes)", "mean (all)", "median (all)")
-        lines += ["", f"{head[0]:<12}" + "".join(f"{word:>20}" for word in head[1:])]
+        head = ("mean, turned", "median, turned", "mean, all", "median, all")
+        lines += ["", " " * 12 + "".join(f"{word:>16}" for word in head)]
         for name, measure in self.measures.items():
             values = dataclasses.astuple(measure)
-            lines.append(f"{name:<12}" + "".join(f"{value:>20.4g}" for value in values))
-        lines.append("In the columns (all) a failure counts as infinity, but for ssim and psnr.")
+            lines.append(f"{name:<12}" + "".join(f"{value:>16.4g}" for value in values))
+        lines.append("all: a failure counts as infinitely far; ssim and psnr as they are")
         return "\n".join(lines)
 
 

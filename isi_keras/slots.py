@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from isi_keras import backend
-
 EMPTY, RUNNING = -1, 0
 _SMALLEST_SHARE = 8
 
@@ -21,7 +19,8 @@ State = dict[str, Any]
 def drive(
     step: Callable[[State], tuple[State, Any]],
     samples: Mapping[str, np.ndarray],
-    start: Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]],
+    start: Callable[[State], State],
+    refill: Callable[[State, State, Any], State],
     finished: Callable[[np.ndarray, dict[str, np.ndarray]], None],
     batch_size: int,
     watch: Callable[[np.ndarray, dict[str, np.ndarray], Any], None] | None = None,
@@ -32,7 +31,9 @@ def drive(
         step: takes and returns a dictionary of tensors with one row a slot. Its entry `"status"`
             says who is `RUNNING`. The second thing it returns goes to `watch`.
         samples: what is known of the samples, arrays of `N` rows.
-        start: makes the rows of a state from rows of `samples`.
+        start: makes a state from rows of `samples`, all tensors.
+        refill: takes a state, rows of `samples` and a mask `(S,)`; returns the state in which the
+            slots of the mask hold those rows at their start.
         finished: is handed the indices of samples that ended, and their rows.
         batch_size: the number of slots. When no sample waits and half of them are empty, the
             number is halved, down to an eighth.
@@ -49,8 +50,9 @@ def drive(
         if len(fresh):
             slots[fresh] = np.arange(waiting, waiting + len(fresh))
             waiting += len(fresh)
-            rows = _rows(samples, start, slots, fresh)
-            state = rows if state is None else _refill(state, rows, _mask(size, fresh))
+            rows, mask = _rows(samples, slots, fresh)
+            state = _empty(start(rows)) if state is None else state
+            state = refill(state, rows, mask)
         elif len(free) == size:
             return
         elif len(free) >= size - size // 2 and size // 2 >= smallest:
@@ -66,7 +68,11 @@ def drive(
         if len(ended):
             finished(
                 slots[ended],
-                {name: ops.convert_to_numpy(rows)[ended] for name, rows in state.items()},
+                {
+                    name: ops.convert_to_numpy(rows)[ended]
+                    for name, rows in state.items()
+                    if name not in samples
+                },
             )
             slots[ended] = -1
 
@@ -76,28 +82,16 @@ def tensor(array: np.ndarray):
     return ops.convert_to_tensor(array, dtype=str(array.dtype))
 
 
-def _rows(samples, start, slots, fresh) -> State:
-    """A state in which the fresh slots hold their samples and the others nothing of use."""
-    known = {
-        name: np.zeros((len(slots), *rows.shape[1:]), rows.dtype) for name, rows in samples.items()
-    }
+def _rows(samples, slots, fresh) -> tuple[State, Any]:
+    """The samples of the fresh slots, zeros in the other rows, and the mask of the fresh."""
+    known = {}
     for name, rows in samples.items():
+        known[name] = np.zeros((len(slots), *rows.shape[1:]), rows.dtype)
         known[name][fresh] = rows[slots[fresh]]
-    state = start(known)
-    status = np.full(len(slots), EMPTY, "int32")
-    status[fresh] = RUNNING
-    return {name: tensor(rows) for name, rows in {**state, "status": status}.items()}
-
-
-def _mask(size: int, fresh: np.ndarray):
-    mask = np.zeros(size, bool)
+    mask = np.zeros(len(slots), bool)
     mask[fresh] = True
-    return tensor(mask)
+    return {name: tensor(rows) for name, rows in known.items()}, tensor(mask)
 
 
-@backend.jit
-def _refill(state: State, rows: State, mask) -> State:
-    return {
-        name: ops.where(ops.reshape(mask, (-1, *[1] * (len(old.shape) - 1))), rows[name], old)
-        for name, old in state.items()
-    }
+def _empty(state: State) -> State:
+    return {**state, "status": ops.full_like(state["status"], EMPTY)}

@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "rules": {"_component"},
     "composites": {"rules", "rewrite"},
     "indicators": {"_component", "composites", "models", "rules"},
-    "slots": {"backend"},
+    "slots": set(),
     "recording": {"results"},
     "attack": {
         "_component",
