@@ -15,7 +15,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(DEMO)/.$(BACKEND) ## install with BACKEND=tensorflow|jax|torch, reproduce the 2020 results, say where the pictures are
-	KERAS_BACKEND=$(BACKEND) $(DEMO)/bin/isi-keras reproduce isi --out figures/isi
+	KERAS_BACKEND=$(BACKEND) $(DEMO)/bin/isi-keras reproduce isi --out results/isi
 
 test: lint types test-tensorflow test-jax test-torch doctest docs wheel ## everything CI checks, on all three backends
 
@@ -39,8 +39,8 @@ wheel: $(ALL)/.installed ## build the wheel, and use it outside the checkout
 	$(ALL)/bin/python scripts/check_wheel.py
 
 figures: $(ALL)/.installed ## regenerate figures/
-	$(ALL)/bin/isi-keras reproduce isi --out figures/isi
-	for example in examples/*.py; do $(ALL)/bin/python $$example || exit 1; done
+	KERAS_BACKEND=$(BACKEND) $(ALL)/bin/isi-keras reproduce isi --out figures/isi
+	for example in examples/*.py; do KERAS_BACKEND=$(BACKEND) $(ALL)/bin/python $$example || exit 1; done
 
 benchmarks: $(ALL)/.installed ## seconds and ratios on this machine
 	$(RUN) $(ALL)/bin/python benchmarks/attack.py

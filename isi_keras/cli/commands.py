@@ -1,0 +1,272 @@
+"""The four commands. Keras is imported inside them, so that help comes at once."""
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from isi_keras._version import __version__
+from isi_keras.cli import options
+from isi_keras.cli.start import reported, start_backend
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Runs the command line."""
+    app(prog_name="isi-keras")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"isi-keras {__version__}")
+        raise typer.Exit
+
+
+@app.callback(epilog="Try: isi-keras attack lenet-mnist")
+def _common(
+    backend: Annotated[
+        options.Backend | None,
+        typer.Option(
+            metavar="NAME", help="tensorflow, jax or torch. Default: Keras' own, if installed."
+        ),
+    ] = None,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", metavar="", callback=_version, is_eager=True, help="Show the version."
+        ),
+    ] = False,
+) -> None:
+    """Which inputs does a Keras decision rest on, and how few must change to overturn it?"""
+    if backend is not None:
+        os.environ["KERAS_BACKEND"] = backend.value
+
+
+@app.command(epilog="Example: isi-keras attack lenet-mnist --norm linf --max-steps 30")
+@reported()
+def attack(
+    model: options.Model,
+    data: options.Data = None,
+    indicator: options.Indicator = "relevance",
+    norm: options.Norm = "l0",
+    target: options.Target = None,
+    max_steps: options.MaxSteps = 100,
+    objective: options.Objective = "logit",
+    features: options.Features = None,
+    unit: options.Unit = None,
+    skip_saturated: options.SkipSaturated = None,
+    step_size: options.StepSize = None,
+    epsilon: options.Epsilon = None,
+    bounds: options.Bounds = (-1.0, 1.0),
+    samples: options.Samples = None,
+    true_labels: options.TrueLabels = True,
+    from_logits: options.FromLogits = None,
+    batch_size: options.BatchSize = 128,
+    out: options.Out = None,
+    picture: options.Picture = None,
+) -> None:
+    """Change few inputs until the model decides otherwise.
+
+    Prints how many samples turned and how far they had to be moved. Writes
+    the result (isi_keras.AttackResult.load reads it) and a picture of the
+    first samples.
+    """
+    from isi_keras.cli import data as source
+    from isi_keras.cli import output
+
+    result_path, picture_path = output.places(out, picture, model, indicator, norm)
+    start_backend()
+    import keras
+
+    from isi_keras.attack import Attack
+    from isi_keras.evaluation import evaluate
+    from isi_keras.models import logits
+
+    chosen = _norm(
+        norm,
+        features=features,
+        unit=unit,
+        skip_saturated=skip_saturated,
+        step_size=step_size,
+        epsilon=epsilon,
+    )
+    how = Attack(indicator, chosen, max_steps, bounds, objective)
+    network, (x, y) = source.load(model, data, samples, bounds)
+    data_format = keras.config.image_data_format()
+    drawable = _drawable(output.are_images(x, data_format), picture, x)
+    result = how(
+        logits(network, from_logits),
+        x,
+        y=y if true_labels else None,
+        target=target,
+        batch_size=batch_size,
+        verbose=_verbose(),
+    )
+    print(evaluate(result, data_format=data_format))
+    print(f"\nresult:  {result.save(result_path)}")
+    if drawable and result.attacked.any():
+        figure = output.draw_attack(result, data_format)
+        print(f"picture: {output.save_picture(figure, picture_path)}")
+    else:
+        print(f"picture: none, as {'nothing was attacked' if drawable else 'x is no images'}")
+
+
+@app.command(epilog="Example: isi-keras explain lenet-mnist --samples 6 --target 3")
+@reported()
+def explain(
+    model: options.Model,
+    data: options.Data = None,
+    indicator: options.Indicator = "relevance",
+    target: options.Explained = None,
+    bounds: options.Bounds = (-1.0, 1.0),
+    samples: options.Samples = None,
+    from_logits: options.FromLogits = None,
+    batch_size: options.BatchSize = 32,
+    out: options.ExplanationOut = None,
+    picture: options.Picture = None,
+) -> None:
+    """Show which inputs a decision rests on.
+
+    Prints the predicted classes. Writes the maps (isi_keras.Explanation.load
+    reads them) and a picture of the first samples beside their maps.
+    """
+    from isi_keras.cli import data as source
+    from isi_keras.cli import output
+
+    result_path, picture_path = output.places(out, picture, model, indicator)
+    start_backend()
+    import keras
+
+    from isi_keras.explanation import explain
+    from isi_keras.models import logits
+
+    network, (x, y) = source.load(model, data, samples, bounds)
+    data_format = keras.config.image_data_format()
+    drawable = _drawable(x.ndim == 2 or output.are_images(x, data_format), picture, x)
+    explanation = explain(
+        logits(network, from_logits),
+        x,
+        target=target,
+        indicator=indicator,
+        batch_size=batch_size,
+        verbose=_verbose(),
+    )
+    print(output.predictions(explanation.prediction, y))
+    print(f"result:  {explanation.save(result_path)}")
+    if drawable:
+        figure = output.draw_explanation(explanation, bounds, data_format)
+        print(f"picture: {output.save_picture(figure, picture_path)}")
+    else:
+        print("picture: none, as x is neither images nor a table")
+
+
+@app.command(epilog="Example: isi-keras evaluate results/lenet-mnist-relevance-l0.npz")
+@reported()
+def evaluate(
+    result: Annotated[Path, typer.Argument(metavar="RESULT", help="The .npz that attack wrote.")],
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json", metavar="", help="Print JSON; what is infinite or undefined is null."
+        ),
+    ] = False,
+    data_format: Annotated[
+        options.DataFormat, typer.Option(metavar="NAME", help="channels_last or channels_first.")
+    ] = options.DataFormat.LAST,
+) -> None:
+    """Print the report of a saved attack; no backend is started."""
+    from isi_keras.evaluation import evaluate
+    from isi_keras.results import AttackResult
+
+    report = evaluate(AttackResult.load(result), data_format=data_format.value)
+    print(json.dumps(_plain(report.to_dict()), indent=2, allow_nan=False) if as_json else report)
+
+
+@app.command(epilog="Example: isi-keras reproduce isi --samples 200 --out /tmp/isi")
+@reported()
+def reproduce(
+    what: Annotated[str, typer.Argument(metavar="WHAT", help="What to reproduce: isi.")],
+    samples: Annotated[
+        int,
+        typer.Option(
+            min=1, max=10_000, metavar="N", help="How many of the MNIST test images to attack."
+        ),
+    ] = 2000,
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Where pictures and numbers.json go.")
+    ] = Path("figures/isi"),
+    batch_size: Annotated[
+        int, typer.Option(min=1, metavar="N", help="How many samples are computed at once.")
+    ] = 256,
+    save_results: Annotated[
+        bool, typer.Option("--save-results", metavar="", help="Also write the results as .npz.")
+    ] = False,
+) -> None:
+    """Repeat published runs and set our numbers beside theirs.
+
+    isi: the 2020 notebook of Qiu and Zhou, on the LeNet of lenet-mnist.
+    """
+    from isi_keras._component import unknown
+    from isi_keras.cli import output, reproduction
+
+    if what not in reproduction.KNOWN:
+        raise typer.BadParameter(unknown("reproduction", what, reproduction.KNOWN))
+    output.check_writable(out / reproduction.NUMBERS)
+    start_backend()
+    reproduction.isi(samples, out, batch_size, save_results, _verbose())
+
+
+def _norm(name: str, **wanted: Any) -> Any:
+    """The norm, with those of its options that were given."""
+    import dataclasses
+
+    from isi_keras import norms
+
+    kind = type(norms.get(name))
+    known = [field.name for field in dataclasses.fields(kind)]  # pyright: ignore[reportArgumentType]
+    given = {key: value for key, value in wanted.items() if value is not None}
+    for key in given:
+        if key not in known:
+            raise typer.BadParameter(
+                f"{_flag(key)} does not belong to --norm {name}, whose options are "
+                f"{', '.join(map(_flag, known))}."
+            )
+    return kind(**given)
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _drawable(possible: bool, picture: Path | None, x) -> bool:
+    """Whether there will be a picture; raises if one was asked for and cannot be."""
+    if picture is not None and not possible:
+        raise ValueError(
+            f"Inputs of shape {('N', *x.shape[1:])} cannot be drawn as images. Leave out --picture."
+        )
+    return possible
+
+
+def _verbose() -> int:
+    """A progress bar is for people: it goes to terminals, not into files."""
+    import sys
+
+    return int(sys.stdout.isatty())
+
+
+def _plain(value: Any) -> Any:
+    """What JSON knows: infinity and NaN become `None`."""
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

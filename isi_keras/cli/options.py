@@ -1,0 +1,120 @@
+"""What the commands take, each argument and option written once."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Backend(StrEnum):
+    """What Keras may run on."""
+
+    TENSORFLOW = "tensorflow"
+    JAX = "jax"
+    TORCH = "torch"
+
+
+class DataFormat(StrEnum):
+    """Where the channels are."""
+
+    LAST = "channels_last"
+    FIRST = "channels_first"
+
+
+def _option(value: str, text: str, *flags: str, panel: str | None = None, **settings):
+    """An option with `value` as the word for what follows it; empty for a switch."""
+    return typer.Option(*flags, metavar=value, help=text, rich_help_panel=panel, **settings)
+
+
+def _norm(value: str, text: str, *flags: str, **settings):
+    """An option that not every norm has; without it the norm's own default stands."""
+    settings["show_default"] = False
+    return _option(value, text, *flags, panel="Options of the norm", **settings)
+
+
+def _data(value: str, text: str, *flags: str, **settings):
+    return _option(value, text, *flags, panel="Data", **settings)
+
+
+def _file(value: str, text: str):
+    return _option(value, text, panel="Output", show_default=False)
+
+
+Model = Annotated[
+    str,
+    typer.Argument(metavar="MODEL", help="A .keras file, or lenet-mnist (in the package)."),
+]
+Data = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="DATA",
+        help="An .npz (x or x_test; y or y_test for labels), an .npy, or a folder of images "
+        "(subfolders are classes). lenet-mnist brings its own.",
+        show_default=False,
+    ),
+]
+
+Indicator = Annotated[str, _option("NAME", "What counts: relevance or sensitivity.")]
+Norm = Annotated[
+    str, _option("NAME", "l0 changes few inputs, l2 several a little, linf all a little.")
+]
+Target = Annotated[int | None, _option("CLASS", "The class to reach. Default: any other one.")]
+Explained = Annotated[
+    int | None, _option("CLASS", "The class to explain. Default: the predicted one.")
+]
+MaxSteps = Annotated[int, _option("N", "How many steps a sample may take.", min=1)]
+Objective = Annotated[
+    str,
+    _option("NAME", "What to move: logit, or margin, the distance from the best other logit."),
+]
+
+Features = Annotated[
+    int | None, _norm("N", "l0, l2: inputs changed in a step. Default: 1, 20.", min=1)
+]
+Unit = Annotated[
+    str | None, _norm("NAME", "l0: feature, or pixel (all its channels). Default: feature.")
+]
+SkipSaturated = Annotated[
+    bool | None,
+    _norm("", "l0: pass over inputs already at their bound.", "--skip-saturated"),
+]
+StepSize = Annotated[
+    float | None, _norm("SIZE", "l2, linf: change in a step, in units of x. Default: 0.1, 0.06.")
+]
+Epsilon = Annotated[
+    float | None, _norm("SIZE", "linf: greatest change of an input. Default: up to the bounds.")
+]
+
+Bounds = Annotated[
+    tuple[float, float],
+    _data("LOW HIGH", "Least and greatest value of an input; images are scaled to them."),
+]
+Samples = Annotated[
+    int | None,
+    _data("N", "Take the first N. Default: all of DATA, 100 of a shipped set.", min=1),
+]
+TrueLabels = Annotated[
+    bool,
+    _data(
+        "",
+        "With labels, samples misclassified anyway are reported, not attacked.",
+        "--true-labels/--ignore-labels",
+    ),
+]
+FromLogits = Annotated[
+    bool | None,
+    _data(
+        "",
+        "Whether the model returns logits. Default: found by itself.",
+        "--from-logits/--no-from-logits",
+        show_default=False,
+    ),
+]
+BatchSize = Annotated[int, _data("N", "How many samples are computed at once.", min=1)]
+
+Out = Annotated[Path | None, _file("FILE.npz", "Default: results/MODEL-INDICATOR-NORM.npz.")]
+ExplanationOut = Annotated[Path | None, _file("FILE.npz", "Default: results/MODEL-INDICATOR.npz.")]
+Picture = Annotated[
+    Path | None, _file("FILE.png", "A .png, .pdf or .svg. Default: beside the result.")
+]

@@ -1,0 +1,106 @@
+"""Files that commands write: checked before the work begins, drawn and named after it."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from typer import BadParameter
+
+from isi_keras.results import AttackResult, Explanation, write_atomically
+
+FORMATS = (".png", ".pdf", ".svg")
+LISTED = 20
+
+
+def places(out: Path | None, picture: Path | None, model: str, *words: str) -> tuple[Path, Path]:
+    """Where the result and the picture go; both can be written, and nothing is written yet.
+
+    Raises:
+        BadParameter: if the picture has no suffix of `FORMATS`.
+        OSError: if one of them cannot be written.
+    """
+    if out is None:
+        out = Path("results", "-".join((Path(model).stem, *words)).lower() + ".npz")
+    out = out if out.suffix == ".npz" else out.with_name(out.name + ".npz")
+    picture = out.with_suffix(".png") if picture is None else picture
+    if picture.suffix.lower() not in FORMATS:
+        raise BadParameter(
+            f"Expected a picture that ends in {', '.join(FORMATS)}. Received: {str(picture)!r}."
+        )
+    for path in (out, picture):
+        check_writable(path)
+    return out, picture
+
+
+def check_writable(path: Path) -> None:
+    """Raises an `OSError` unless a file can be put at `path`; leaves nothing behind."""
+    try:
+        folder = path.parent
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+        with tempfile.NamedTemporaryFile(prefix=f".{path.name}.", dir=folder):
+            pass
+        is_folder = path.is_dir()
+    except OSError as error:
+        raise OSError(
+            f"Cannot write to the folder {str(path.parent)!r} ({error.strerror}). "
+            "Choose a folder that exists or can be created and that you may write to."
+        ) from error
+    if is_folder:
+        raise IsADirectoryError(f"Cannot write the file {str(path)!r}: a folder has this name.")
+
+
+def save_picture(figure: Any, path: Path) -> Path:
+    """Writes a figure in the format that the suffix of `path` names."""
+    kind = path.suffix[1:].lower()
+    return write_atomically(path, lambda file: figure.savefig(file, format=kind))
+
+
+def are_images(x: np.ndarray, data_format: str) -> bool:
+    """Whether `x` can be drawn as grey or colour images."""
+    axis = 3 if data_format == "channels_last" else 1
+    return x.ndim == 3 or (x.ndim == 4 and x.shape[axis] in (1, 3))
+
+
+def draw_attack(result: AttackResult, data_format: str, count: int = 10) -> Any:
+    """The gallery of an attack; where changes are small they have the whole range of colours."""
+    from isi_keras import plotting
+
+    drawn = np.flatnonzero(result.attacked)[:count]
+    greatest = float(np.abs(result.adversarial[drawn] - result.x[drawn]).max(initial=0))
+    width = float(np.max(np.subtract(*result.bounds[::-1])))
+    many = result.changed[drawn].reshape(len(drawn), -1).sum(1).max(initial=0) >= 100
+    return plotting.examples(
+        result,
+        count=count,
+        columns=5 if many else 10,  # captions of three digits leave no room for ten
+        limit=greatest if 0 < greatest < width else None,
+        data_format=data_format,
+    )
+
+
+def draw_explanation(explanation: Explanation, bounds, data_format: str) -> Any:
+    """The maps of an explanation; the bounds are black and white if they hold the inputs."""
+    from isi_keras import plotting
+
+    low, high = bounds
+    inside = low <= explanation.x.min() and explanation.x.max() <= high
+    return plotting.heatmaps(
+        explanation, bounds=bounds if inside else None, data_format=data_format
+    )
+
+
+def predictions(predicted: np.ndarray, labels: np.ndarray | None) -> str:
+    """The predicted classes in a line or two: each, or how often each if they are many."""
+    lines = [f"{len(predicted)} samples"]
+    if labels is not None and labels.shape == predicted.shape:
+        lines[0] += f", {np.mean(predicted == labels):.2%} predicted as labelled"
+    if len(predicted) <= LISTED:
+        lines.append("predicted: " + " ".join(map(str, predicted)))
+        return "\n".join(lines)
+    classes, counts = np.unique(predicted, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    shown = ", ".join(f"{classes[i]} ({counts[i]})" for i in order[:LISTED])
+    more = f" and {len(order) - LISTED} classes more" if len(order) > LISTED else ""
+    return "\n".join([*lines, f"predicted (how often): {shown}{more}"])
