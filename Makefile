@@ -20,7 +20,7 @@ demo: $(DEMO)/.$(BACKEND) ## install with BACKEND=tensorflow|jax|torch, reproduc
 test: lint types test-tensorflow test-jax test-torch doctest docs wheel ## everything CI checks, on all three backends
 
 test-tensorflow test-jax test-torch: test-%: $(ALL)/.installed ## the suite on one backend
-	$(RUN) KERAS_BACKEND=$* $(ALL)/bin/python -m pytest -q
+	$(RUN) KERAS_BACKEND=$* $(ALL)/bin/python -m pytest -q -n auto
 
 lint: $(ALL)/.installed ## ruff
 	$(ALL)/bin/ruff check .
@@ -33,7 +33,7 @@ doctest: $(ALL)/.installed ## the examples in the docstrings
 	$(RUN) $(ALL)/bin/python -m pytest -q --doctest-modules isi_keras --ignore=isi_keras/backend
 
 docs: $(ALL)/.installed ## build the site into site/
-	DISABLE_MKDOCS_2_WARNING=true $(ALL)/bin/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(ALL)/bin/mkdocs build --strict --quiet
 
 wheel: $(ALL)/.installed ## build the wheel, and use it outside the checkout
 	$(ALL)/bin/python scripts/check_wheel.py

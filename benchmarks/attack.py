@@ -23,7 +23,7 @@ BARE_BATCH_SIZES = (32, 64, 128, 256, 512)
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--samples", type=int, default=2000)
-    parser.add_argument("--batch-size", type=int, nargs="+", default=[64, 128, 256])
+    parser.add_argument("--batch-size", type=int, nargs="+", default=[128, 256, 512])
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
     model, (x, _) = isi.zoo.load("lenet-mnist")

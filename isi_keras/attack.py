@@ -19,7 +19,7 @@ from isi_keras import (
     recording,
     slots,
 )
-from isi_keras.inputs import as_batch_size, as_classes, as_inputs, check_bounds
+from isi_keras.inputs import as_batch_size, as_classes, as_inputs, within_bounds
 from isi_keras.results import AttackResult
 
 _CODE = {reason: code for code, reason in enumerate(AttackResult.STOPS, slots.RUNNING + 1)}
@@ -117,7 +117,7 @@ class Attack(_component.Component):
         model = source.model
         inputs = as_inputs(model, x)
         low, high = self.bounds
-        check_bounds(inputs, low, high, getattr(x, "dtype", inputs.dtype))
+        inputs = within_bounds(inputs, low, high, getattr(x, "dtype", inputs.dtype))
         if (low == -1).all() and (high == 1).all() and (inputs >= 0).all():
             warnings.warn(
                 "No value of x is below 0, while the bounds are -1..1. If your data are in 0..1, "
@@ -129,22 +129,17 @@ class Attack(_component.Component):
         aim = None if target is None else as_classes("target", target, len(inputs), count)
         run = compiling.cached(
             model,
-            (self._trace_key(), aim is not None, source.from_logits),
-            lambda: self._compile(source, inputs, aim is not None),
+            (self._trace_key(), source.from_logits),
+            lambda: self._compile(source, inputs),
         )
         limits = tuple(slots.tensor(bound) for bound in self.bounds)
         max_steps = slots.tensor(np.asarray(self.max_steps, "int32"))
         record = recording.Record(inputs, count, self.max_steps, trajectory, verbose)
-        unknown = np.full(len(inputs), _UNKNOWN, "int32")
+        known = {"origin": inputs, "target": aim, "truth": truth}
         slots.drive(
-            lambda state: run(state, limits, max_steps),
-            {
-                "origin": inputs,
-                "target": unknown if aim is None else aim,
-                "truth": unknown if truth is None else truth,
-            },
-            _start,
-            _refill,
+            lambda *batch: run(*batch, limits, max_steps),
+            self._start,
+            {name: rows for name, rows in known.items() if rows is not None},
             record.finished,
             min(as_batch_size(batch_size), len(inputs)),
             record.watch if trajectory else None,
@@ -161,83 +156,74 @@ class Attack(_component.Component):
         """What a trace depends on; bounds and `max_steps` are arguments of it."""
         return (self.indicator, self.norm, self.objective)
 
-    def _compile(self, source, sample, targeted: bool) -> compiling.Compiled:
+    def _compile(self, source, sample) -> compiling.Compiled:
         forward = indicators.forward(source, self.indicator, sample)
 
-        def run(model, state, limits, max_steps):
-            return self._step(lambda x: forward(model, x), targeted, state, limits, max_steps)
+        def run(model, state, samples, fresh, limits, max_steps):
+            state = slots.entered(state, self._start(samples), fresh)
+            return self._step(lambda x: forward(model, x), state, limits, max_steps)
 
         return compiling.compiled(run, source.model)
 
-    def _step(self, forward, targeted: bool, state, limits, max_steps):
+    def _start(self, samples) -> slots.State:
+        """The state of samples that enter the batch."""
+        x = samples["origin"]
+        zeros = ops.zeros(x.shape[:1], "int32")
+        started = {
+            **samples,
+            "x": x,
+            "order": ops.zeros(x.shape, "int32"),
+            "label": zeros + _UNKNOWN,
+            "prediction": zeros,
+            "steps": zeros,
+            "status": zeros + slots.RUNNING,
+        }
+        if not self.norm.anchored:
+            del started["origin"]
+        return started
+
+    def _step(self, forward, state, limits, max_steps):
         """One pure step of all slots; those that do not run stay as they are."""
         x, steps = state["x"], state["steps"]
-        running = state["status"] == slots.RUNNING
         logits, pullback = backend.vjp(forward, x)
         prediction = ops.cast(ops.argmax(logits, axis=-1), "int32")
+        running = state["status"] == slots.RUNNING
         fresh = ops.logical_and(running, state["label"] == _UNKNOWN)
         label = ops.where(fresh, prediction, state["label"])
         goal = (
             goals.Targeted(state["target"], self.objective)
-            if targeted
+            if "target" in state
             else goals.Untargeted(label, self.objective)
         )
         centre = (limits[0] + limits[1]) / 2
         score, direction, _ = self.indicator.significance(x, logits, pullback, goal, centre)
-        move = self.norm.step(x, state["origin"], score, direction, state["order"], limits)
 
         magnitude = ops.sum(ops.abs(_flat(score)), axis=-1)
         total = magnitude + ops.sum(logits, axis=-1)  # NaN or infinite if any of them is
         reached = goal.reached(logits)
-        wrong = ops.logical_and(state["truth"] != _UNKNOWN, prediction != state["truth"])
+        truth = state.get("truth", prediction)
         status = _first_of(
             (ops.logical_not(ops.isfinite(total)), _CODE["not_finite"]),
-            (ops.logical_and(fresh, wrong), _CODE["misclassified"]),
+            (ops.logical_and(fresh, prediction != truth), _CODE["misclassified"]),
             (ops.logical_and(fresh, reached), _CODE["already_target"]),
             (reached, _CODE["success"]),
             (steps >= max_steps, _CODE["max_steps"]),
             (magnitude == 0, _CODE["no_gradient"]),
-            (ops.logical_not(ops.any(_flat(move.picked), axis=-1)), _CODE[self.norm.stuck]),
         )
-        status = ops.where(running, status, state["status"])
-        go = ops.logical_and(running, status == slots.RUNNING)
-        after = steps + ops.cast(go, "int32")
-        first_picked = ops.logical_and(
-            _rows_like(go, x), ops.logical_and(move.picked, state["order"] == 0)
-        )
+        active = ops.logical_and(running, status == slots.RUNNING)
+        step = norms.Step(x, state.get("origin"), state["order"], steps + 1, active, limits)
+        move = self.norm.move(score, direction, step)
+        stuck = ops.logical_and(active, ops.logical_not(move.moved))
+        status = ops.where(stuck, _CODE[self.norm.stuck], status)
         return {
             **state,
-            "x": ops.where(_rows_like(go, x), move.x, x),
-            "order": ops.where(first_picked, _rows_like(after, x), state["order"]),
+            "x": move.x,
+            "order": move.order,
             "label": label,
             "prediction": ops.where(running, prediction, state["prediction"]),
-            "steps": after,
-            "status": status,
-        }, logits
-
-
-def _start(samples) -> slots.State:
-    """The state of samples that enter the batch."""
-    x = samples["origin"]
-    zeros = ops.zeros(x.shape[:1], "int32")
-    return {
-        **samples,
-        "x": x,
-        "order": ops.zeros(x.shape, "int32"),
-        "label": zeros + _UNKNOWN,
-        "prediction": zeros,
-        "steps": zeros,
-        "status": zeros + slots.RUNNING,
-    }
-
-
-@backend.jit
-def _refill(state: slots.State, samples, fresh) -> slots.State:
-    """The state with the fresh slots holding samples at their start."""
-    return {
-        name: ops.where(_rows_like(fresh, rows), rows, state[name])
-        for name, rows in _start(samples).items()
-    }
+            "steps": steps + ops.cast(ops.logical_and(active, move.moved), "int32"),
+            "status": ops.where(running, status, state["status"]),
+        }, (steps, logits)
 
 
 def _pair(bounds: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -265,8 +251,3 @@ def _first_of(*cases):
 
 def _flat(tensor):
     return ops.reshape(tensor, (tensor.shape[0], -1))
-
-
-def _rows_like(values, x):
-    """`(N,)` reshaped to broadcast over `x`."""
-    return ops.reshape(values, (-1, *[1] * (len(x.shape) - 1)))

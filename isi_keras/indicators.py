@@ -106,9 +106,9 @@ class Relevance(Indicator):
         return composites.swaps(model, self.rule, self.on_unknown, head)
 
     def significance(self, x, logits, pullback, goal, centre):  # noqa: D102
-        from_centre = x - centre
-        relevance = from_centre * pullback(goal.seed(logits))
-        return Significance(-relevance, -ops.sign(from_centre), relevance)
+        to_centre = centre - x
+        against = to_centre * pullback(goal.seed(logits))
+        return Significance(against, ops.sign(to_centre), -against)
 
 
 def forward(source: models.Logits, indicator: Indicator, sample) -> Callable:

@@ -38,8 +38,12 @@ def as_inputs(model, x) -> np.ndarray:
     return x
 
 
-def check_bounds(x: np.ndarray, low: np.ndarray, high: np.ndarray, dtype) -> None:
-    """Raises a `ValueError` unless all of `x` lies within the bounds, which fit its shape."""
+def within_bounds(x: np.ndarray, low: np.ndarray, high: np.ndarray, dtype) -> np.ndarray:
+    """The inputs, with those that rounding put just outside the bounds set on them.
+
+    Raises:
+        ValueError: if the bounds do not fit the shape of `x`, or do not hold it.
+    """
     for name, bound in (("lower", low), ("upper", high)):
         try:
             fits = np.broadcast_shapes(bound.shape, x.shape[1:]) == x.shape[1:]
@@ -52,7 +56,7 @@ def check_bounds(x: np.ndarray, low: np.ndarray, high: np.ndarray, dtype) -> Non
             )
     span = high - low
     if np.all(x >= low - 1e-6 * span) and np.all(x <= high + 1e-6 * span):
-        return
+        return np.clip(x, low, high)
     advice = "Rescale x, or pass bounds=(low, high) that hold your data"
     if np.dtype(dtype) == np.uint8 or (x.min() >= 0 and 2 < x.max() <= 255):
         advice = (

@@ -13,35 +13,57 @@ from isi_keras import _component
 UNITS = ("feature", "pixel")
 
 
-class Move(NamedTuple):
-    """What a step did.
+class Step(NamedTuple):
+    """What a norm knows of the batch it is to move.
 
     Args:
-        x: the inputs after the step, `(N, ...)`.
-        picked: the inputs the step chose, of the shape of `x`, bool. A sample with none is stuck.
+        x: the inputs, `(N, ...)`.
+        origin: the inputs before the attack, of the same shape; `None` unless the norm is anchored.
+        order: the step in which each input was first picked, 0 if never, of the same shape.
+        number: the number of this step, from 1, `(N,)`.
+        active: which samples are to move, `(N,)` bool. The others stay exactly as they are.
+        bounds: the least and the greatest value, tensors that broadcast to `x`.
     """
 
     x: Any
-    picked: Any
+    origin: Any
+    order: Any
+    number: Any
+    active: Any
+    bounds: tuple[Any, Any]
+
+
+class Move(NamedTuple):
+    """What a step did: the new `x` and `order`, and which samples it did anything to, `(N,)`."""
+
+    x: Any
+    order: Any
+    moved: Any
 
 
 class Norm(_component.Component, abc.ABC):
-    """Base of the norms. `stuck` is the stop reason of a sample that no step can move."""
+    """Base of the norms.
+
+    `stuck` is the stop reason of a sample that no step can move; a norm that is `anchored` needs
+    to know where the inputs began.
+    """
 
     kind: ClassVar[str] = "norm"
     stuck: ClassVar[str] = "no_change"
 
+    @property
+    def anchored(self) -> bool:
+        """Whether steps need to know where the inputs began."""
+        return False
+
     @abc.abstractmethod
-    def step(self, x, origin, score, direction, order, bounds) -> Move:
+    def move(self, score, direction, step: Step) -> Move:
         """One step for a batch.
 
         Args:
-            x: the inputs, `(N, ...)`.
-            origin: the inputs before the attack, of the same shape.
-            score: how urgent it is to move each input, of the same shape.
-            direction: which way, -1, 0 or +1, of the same shape.
-            order: the step in which each input was picked first, 0 if never, of the same shape.
-            bounds: the least and the greatest value, tensors that broadcast to `x`.
+            score: how urgent it is to move each input, of the shape of `x`.
+            direction: which way, -1, 0 or +1, of the shape of `x`.
+            step: what there is to move.
         """
 
 
@@ -55,8 +77,8 @@ class L0(Norm):
             of a pixel at once, by the sum of their scores. The channel axis is that of
             `keras.config.image_data_format()`; inputs of one axis have no channels.
         skip_saturated: whether inputs that already are at the bound they would be moved to are
-            passed over. The published attack lets them use up a step; passing over them makes
-            the same changes in fewer steps.
+            passed over. The published attack lets them use up a step; passing over them, with
+            `features=1`, makes the same changes in fewer steps.
 
     Raises:
         ValueError: if `features` is not a positive integer or `unit` is unknown.
@@ -74,18 +96,25 @@ class L0(Norm):
         if self.unit not in UNITS:
             raise ValueError(_component.unknown("unit", self.unit, UNITS))
 
-    def step(self, x, origin, score, direction, order, bounds):  # noqa: D102
-        low, high = bounds
-        extreme = ops.where(direction > 0, high, ops.where(direction < 0, low, x))
-        free = order == 0
+    def move(self, score, direction, step):  # noqa: D102
+        by_pixel = self.unit == "pixel" and len(step.x.shape) > 2
+        if self.features == 1 and not by_pixel and not self.skip_saturated:
+            return _move_one(score, direction, step)
+        low, high = step.bounds
+        extreme = ops.where(direction > 0, high, ops.where(direction < 0, low, step.x))
+        free = ops.logical_and(step.order == 0, _rows_like(step.active, step.x))
         if self.skip_saturated:
-            free = ops.logical_and(free, extreme != x)
-        if self.unit == "pixel" and len(x.shape) > 2:
+            free = ops.logical_and(free, extreme != step.x)
+        if by_pixel:
             axis = -1 if keras.config.image_data_format() == "channels_last" else 1
             score = ops.sum(score, axis=axis, keepdims=True)
             free = ops.any(free, axis=axis, keepdims=True)
-        picked = ops.logical_and(_greatest(score, free, self.features), ops.ones_like(x, "bool"))
-        return Move(ops.where(picked, extreme, x), picked)
+        picked = ops.logical_and(_greatest(score, free, self.features), step.order == 0)
+        return Move(
+            x=ops.where(picked, extreme, step.x),
+            order=ops.where(picked, _rows_like(step.number, step.x), step.order),
+            moved=ops.any(_flat(picked), axis=1),
+        )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -109,18 +138,19 @@ class L2(Norm):
         _positive_integer("features", self.features)
         _positive("step_size", self.step_size)
 
-    def step(self, x, origin, score, direction, order, bounds):  # noqa: D102
-        chosen = ops.cast(_greatest(score, None, self.features), x.dtype)
-        moved = ops.clip(x + self.step_size * chosen * direction, *bounds)
-        return Move(moved, moved != x)
+    def move(self, score, direction, step):  # noqa: D102
+        free = ops.broadcast_to(_rows_like(step.active, step.x), step.x.shape)
+        chosen = ops.cast(_greatest(score, free, self.features), step.x.dtype)
+        return _moved(step, ops.clip(step.x + self.step_size * chosen * direction, *step.bounds))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Linf(Norm):
     r"""All inputs, a little each step: $x + s \operatorname{sign}(\text{score})\,\text{direction}$.
 
-    With `Sensitivity` a single step is the fast gradient sign method, and several with `epsilon`
-    are projected gradient descent without a random start.
+    With `Sensitivity` a single step is that of the fast gradient sign method, and several with
+    `epsilon` are those of projected gradient descent without a random start, on a logit or margin
+    in place of the loss.
 
     Args:
         step_size: by how much, in the units of the data, above 0.
@@ -141,12 +171,18 @@ class Linf(Norm):
         if self.epsilon is not None:
             _positive("epsilon", self.epsilon)
 
-    def step(self, x, origin, score, direction, order, bounds):  # noqa: D102
-        moved = x + self.step_size * ops.sign(score) * direction
+    @property
+    def anchored(self) -> bool:
+        """Whether there is a distance to keep from where the inputs began."""
+        return self.epsilon is not None
+
+    def move(self, score, direction, step):  # noqa: D102
+        active = ops.cast(_rows_like(step.active, step.x), step.x.dtype)
+        x = step.x + (self.step_size * active) * ops.sign(score) * direction
         if self.epsilon is not None:
-            moved = ops.clip(moved, origin - self.epsilon, origin + self.epsilon)
-        moved = ops.clip(moved, *bounds)
-        return Move(moved, moved != x)
+            x = ops.clip(x, step.origin - self.epsilon, step.origin + self.epsilon)
+            x = ops.where(active > 0, x, step.x)
+        return _moved(step, ops.clip(x, *step.bounds))
 
 
 NAMES: dict[str, Callable[[], Norm]] = {"l0": L0, "l2": L2, "linf": Linf}
@@ -157,16 +193,44 @@ def get(identifier: Any) -> Norm:
     return _component.get(identifier, Norm, NAMES, (L0, L2, Linf))
 
 
+def _move_one(score, direction, step: Step) -> Move:
+    """One input for each sample, gathered and scattered: the rest of the batch is not touched."""
+    rows = ops.arange(step.x.shape[0])
+    flat_score, flat_order = _flat(score), _flat(step.order)
+    free_score = ops.where(flat_order == 0, flat_score, -float("inf"))
+    index = ops.argmax(free_score, axis=1)
+    place = ops.stack([rows, ops.cast(index, rows.dtype)], axis=-1)  # (N, 2)
+
+    def at(tensor):
+        return ops.take_along_axis(_flat(tensor), index[:, None], axis=1)[:, 0]
+
+    low, high = (at(ops.broadcast_to(b, step.x.shape)) if b.shape else b for b in step.bounds)
+    here, number, way = at(step.x), at(step.order), at(direction)
+    picked = ops.logical_and(step.active, number == 0)
+    value = ops.where(way > 0, high, ops.where(way < 0, low, here))
+    x = ops.scatter_update(_flat(step.x), place, ops.where(picked, value, here))
+    order = ops.scatter_update(flat_order, place, ops.where(picked, step.number, number))
+    return Move(ops.reshape(x, step.x.shape), ops.reshape(order, step.x.shape), picked)
+
+
+def _moved(step: Step, x) -> Move:
+    """The move to `x`, of which each changed input counts as picked."""
+    changed = x != step.x
+    first = ops.logical_and(changed, step.order == 0)
+    return Move(
+        x=x,
+        order=ops.where(first, _rows_like(step.number, x), step.order),
+        moved=ops.any(_flat(changed), axis=1),
+    )
+
+
 def _greatest(score, free, count: int):
     """Where the `count` greatest scores of each sample are, among the free ones; bool.
 
     Of equal scores the lowest index goes first, on every backend.
     """
-    shape = score.shape
-    score = ops.reshape(score, (shape[0], -1))  # (N, D)
-    if free is not None:
-        free = ops.reshape(free, score.shape)
-        score = ops.where(free, score, -float("inf"))
+    shape, free = score.shape, _flat(free)
+    score = ops.where(free, _flat(score), -float("inf"))  # (N, D)
     count = min(count, score.shape[1])
     if count == 1:
         first = ops.argmax(score, axis=1)
@@ -177,9 +241,16 @@ def _greatest(score, free, count: int):
         room = count - ops.sum(ops.cast(above, "int32"), axis=1, keepdims=True)
         in_room = ops.cumsum(ops.cast(equal, "int32"), axis=1) <= room
         chosen = ops.logical_or(above, ops.logical_and(equal, in_room))
-    if free is not None:
-        chosen = ops.logical_and(chosen, free)
-    return ops.reshape(chosen, shape)
+    return ops.reshape(ops.logical_and(chosen, free), shape)
+
+
+def _flat(tensor):
+    return ops.reshape(tensor, (tensor.shape[0], -1))
+
+
+def _rows_like(values, x):
+    """`(N,)` reshaped to broadcast over `x`."""
+    return ops.reshape(values, (-1, *[1] * (len(x.shape) - 1)))
 
 
 def _positive_integer(name: str, value: Any) -> None:

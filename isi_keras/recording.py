@@ -41,11 +41,11 @@ class Record:
             rate = (reasons == "success").sum() / max(1, attacked.sum())
             self.bar.update(self.done, [("success", rate)], finalize=self.done == len(self.x))
 
-    def watch(self, index, before, logits):
-        """Notes the logits of a step; `index` is the sample in each slot, -1 for none."""
+    def watch(self, index, seen):
+        """Notes the logits before a step; `index` is the sample in each slot, -1 for none."""
         held = index >= 0
-        steps = ops.convert_to_numpy(before["steps"])[held]
-        self.trajectory[index[held], steps] = ops.convert_to_numpy(logits)[held]  # pyright: ignore[reportOptionalSubscript]
+        steps, logits = (ops.convert_to_numpy(part)[held] for part in seen)
+        self.trajectory[index[held], steps] = logits  # pyright: ignore[reportOptionalSubscript]
 
     def result(self, truth, aim, config: dict, seconds: float) -> AttackResult:
         """The record as the user gets it."""

@@ -17,33 +17,34 @@ State = dict[str, Any]
 
 
 def drive(
-    step: Callable[[State], tuple[State, Any]],
-    samples: Mapping[str, np.ndarray],
+    step: Callable[[State, State, Any], tuple[State, Any]],
     start: Callable[[State], State],
-    refill: Callable[[State, State, Any], State],
+    samples: Mapping[str, np.ndarray],
     finished: Callable[[np.ndarray, dict[str, np.ndarray]], None],
     batch_size: int,
-    watch: Callable[[np.ndarray, dict[str, np.ndarray], Any], None] | None = None,
+    watch: Callable[[np.ndarray, Any], None] | None = None,
 ) -> None:
     """Runs `step` until every sample has ended.
 
     Args:
-        step: takes and returns a dictionary of tensors with one row a slot. Its entry `"status"`
-            says who is `RUNNING`. The second thing it returns goes to `watch`.
-        samples: what is known of the samples, arrays of `N` rows.
+        step: takes a state, rows of `samples` and a mask `(S,)` of the slots that these rows enter
+            anew (`entered` puts them there); returns the next state. The entry `"status"` of a
+            state says who is `RUNNING`. The second thing it returns goes to `watch`.
         start: makes a state from rows of `samples`, all tensors.
-        refill: takes a state, rows of `samples` and a mask `(S,)`; returns the state in which the
-            slots of the mask hold those rows at their start.
+        samples: what is known of the samples, arrays of `N` rows.
         finished: is handed the indices of samples that ended, and their rows.
         batch_size: the number of slots. When no sample waits and half of them are empty, the
             number is halved, down to an eighth.
-        watch: is called after each step with the sample in each slot (-1 for none), the number of
-            steps each had taken before, and the second thing `step` returned.
+        watch: is called after each step with the sample in each slot (-1 for none) and the second
+            thing `step` returned.
     """
     total = len(next(iter(samples.values())))
-    size = smallest = min(batch_size, total)
+    size = min(batch_size, total)
     smallest = max(1, size // _SMALLEST_SHARE)
-    slots, waiting, state = np.full(size, -1), 0, None
+    slots, waiting = np.full(size, -1), 0
+    rows, mask = nobody = _rows(samples, slots, slots[:0])
+    state = start(rows)
+    state["status"] = ops.full_like(state["status"], EMPTY)
     while True:
         free = np.flatnonzero(slots < 0)
         fresh = free[: total - waiting]
@@ -51,30 +52,36 @@ def drive(
             slots[fresh] = np.arange(waiting, waiting + len(fresh))
             waiting += len(fresh)
             rows, mask = _rows(samples, slots, fresh)
-            state = _empty(start(rows)) if state is None else state
-            state = refill(state, rows, mask)
         elif len(free) == size:
             return
         elif len(free) >= size - size // 2 and size // 2 >= smallest:
             size //= 2
             keep = np.argsort(slots < 0, kind="stable")[:size]
             slots = slots[keep]
-            state = {name: tensor(ops.convert_to_numpy(rows)[keep]) for name, rows in state.items()}  # pyright: ignore[reportOptionalMemberAccess]
-        before = state
-        state, seen = step(state)  # pyright: ignore[reportArgumentType]
+            state = {name: tensor(ops.convert_to_numpy(part)[keep]) for name, part in state.items()}
+            rows, mask = nobody = _rows(samples, slots, slots[:0])
+        else:
+            rows, mask = nobody
+        state, seen = step(state, rows, mask)
         if watch is not None:
-            watch(slots, before, seen)  # pyright: ignore[reportArgumentType]
+            watch(slots, seen)
         ended = np.flatnonzero((ops.convert_to_numpy(state["status"]) != RUNNING) & (slots >= 0))
         if len(ended):
-            finished(
-                slots[ended],
-                {
-                    name: ops.convert_to_numpy(rows)[ended]
-                    for name, rows in state.items()
-                    if name not in samples
-                },
-            )
+            found = {
+                name: ops.convert_to_numpy(part)[ended]
+                for name, part in state.items()
+                if name not in samples
+            }
+            finished(slots[ended], found)
             slots[ended] = -1
+
+
+def entered(state: State, started: State, fresh) -> State:
+    """The state in which the slots of the mask `fresh` hold the rows of `started`."""
+    return {
+        name: ops.where(ops.reshape(fresh, (-1, *[1] * (len(rows.shape) - 1))), rows, state[name])
+        for name, rows in started.items()
+    }
 
 
 def tensor(array: np.ndarray):
@@ -91,7 +98,3 @@ def _rows(samples, slots, fresh) -> tuple[State, Any]:
     mask = np.zeros(len(slots), bool)
     mask[fresh] = True
     return {name: tensor(rows) for name, rows in known.items()}, tensor(mask)
-
-
-def _empty(state: State) -> State:
-    return {**state, "status": ops.full_like(state["status"], EMPTY)}

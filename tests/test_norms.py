@@ -6,10 +6,12 @@ import pytest
 from keras import ops
 
 import isi_keras as isi
+from isi_keras import norms
 from isi_keras.norms import _greatest
 
 NORMS = {
     "l0": (isi.L0(), {}),
+    "l0 by mask": (isi.L0(unit="pixel"), {}),
     "l0 several": (isi.L0(features=3), {"features": 3}),
     "l2": (isi.L2(features=4, step_size=0.15), {"features": 4, "step_size": 0.15}),
     "linf": (isi.Linf(step_size=0.07), {"step_size": 0.07}),
@@ -34,16 +36,20 @@ def test_equals_the_oracle(name, seed):
     order = (rng.random((n, d)) < 0.4).astype("int32")
     norm, options = NORMS[name]
     bounds = tensors(np.asarray(-1, "float32"), np.asarray(1, "float32"))
-    move = norm.step(*tensors(x, origin, score, direction, order), bounds)
-    moved, picked = ops.convert_to_numpy(move.x), ops.convert_to_numpy(move.picked)
-    for i in range(n):
+    number, active = np.full(n, 7, "int32"), rng.random(n) < 0.8
+    step = norms.Step(*tensors(x, origin, order, number, active), bounds)
+    move = norm.move(*tensors(score, direction), step)
+    moved, orders, any_moved = (ops.convert_to_numpy(part) for part in move)
+    np.testing.assert_array_equal(moved[~active], x[~active])
+    np.testing.assert_array_equal(orders[~active], order[~active])
+    for i in np.flatnonzero(active):
         wanted, chosen = oracles.move(
             name.split()[0], x[i].astype("float64"), origin[i], score[i], direction[i],
             order[i] > 0, np.full(d, -1.0), np.full(d, 1.0), **options,
         )  # fmt: skip
         np.testing.assert_allclose(moved[i], wanted, atol=1e-6)
-        if name.startswith("l0"):
-            np.testing.assert_array_equal(picked[i], chosen)
+        np.testing.assert_array_equal(orders[i], np.where(chosen & (order[i] == 0), 7, order[i]))
+        assert any_moved[i] == chosen.any()
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 30, 99])

@@ -1,5 +1,7 @@
 """`vjp` and `jit` for TensorFlow."""
 
+import functools
+
 import tensorflow as tf
 
 
@@ -27,7 +29,7 @@ def jit(fn):
     def run(*tensors):
         shapes = tuple(tuple(tensor.shape) for tensor in tf.nest.flatten(tensors))
         if shapes not in functions:
-            functions[shapes] = tf.function(lambda *args: fn(*args), autograph=False)
+            functions[shapes] = tf.function(functools.partial(fn), autograph=False)
         return functions[shapes](*tensors)
 
     return run

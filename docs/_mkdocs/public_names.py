@@ -1,0 +1,41 @@
+"""What a static reader of the package cannot see: the names that load lazily, and `Example:`."""
+
+import ast
+import re
+
+import griffe
+
+PACKAGE = "isi_keras"
+
+
+class PublicNames(griffe.Extension):
+    """Makes `isi_keras.Attack` a name of `isi_keras.attack.Attack`, as `isi_keras` itself does."""
+
+    def on_package(self, *, pkg, **_):
+        """Reads the table given to `lazy_loader.attach`; marks examples as the reader wants."""
+        if pkg.name != PACKAGE:
+            return
+        for module, names in _lazy(pkg.filepath).items():
+            for name in names:
+                pkg.set_member(name, griffe.Alias(name, target=f"{PACKAGE}.{module}.{name}"))
+        _mark_examples(pkg)
+
+
+def _lazy(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.keyword) and node.arg == "submod_attrs":
+            return ast.literal_eval(node.value)
+    raise ValueError(f"{path} gives lazy_loader.attach no submod_attrs.")
+
+
+def _mark_examples(item):
+    """Writes "Examples:" for "Example:", and indents what follows it."""
+    if item.docstring:
+        text, mark, example = item.docstring.value.partition("\nExample:\n")
+        if mark:
+            if example.startswith(">>>"):
+                example = re.sub("^", "    ", example, flags=re.MULTILINE)
+            item.docstring.value = f"{text}\nExamples:\n{example}"
+    for member in getattr(item, "members", {}).values():
+        if not member.is_alias:
+            _mark_examples(member)

@@ -1,0 +1,142 @@
+"""The pages: what they show runs, what they link to exists, what they claim was measured."""
+
+import doctest
+import io
+import itertools
+import json
+import re
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import keras
+import pytest
+from test_package import MAY_IMPORT
+
+from isi_keras.cli import runs
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+
+def name_of(page):
+    return page.relative_to(ROOT).as_posix()
+
+
+def steps(page):
+    """The Python of a page in order, each with its line and what it is said to print, if anything.
+
+    A block of `text` right after a block of Python is what that one prints; `...` stands for
+    anything.
+    """
+    text = page.read_text()
+    blocks = list(FENCE.finditer(text))
+    for block, following in itertools.zip_longest(blocks, blocks[1:]):
+        if block[1] == "python":
+            printed = None
+            if following and following[1] == "text":
+                between = text[block.end() : following.start()]
+                printed = following[2] if not between.strip() else None
+            yield text.count("\n", 0, block.start()) + 1, block[2], printed
+
+
+WITH_CODE = [page for page in PAGES if list(steps(page))]
+
+
+@pytest.mark.parametrize("page", WITH_CODE, ids=name_of)
+def test_what_a_page_shows_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())  # as a page may set it
+    namespace = {"__name__": "__page__"}
+    for line, code, expected in steps(page):
+        # The empty lines make a traceback point into the page.
+        compiled = compile("\n" * line + code, str(page), "exec")
+        with redirect_stdout(io.StringIO()) as printed:
+            exec(compiled, namespace)
+        if expected is not None:
+            same = doctest.OutputChecker().check_output(
+                expected, printed.getvalue(), doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+            )
+            assert same, f"{page}:{line} printed\n{printed.getvalue()}"
+
+
+def test_the_first_pages_have_code():
+    shown = {name_of(page) for page in WITH_CODE}
+    assert {"README.md", "docs/index.md", "docs/install.md"} <= shown
+    assert {name_of(page) for page in (ROOT / "docs/tutorials").glob("*.md")} <= shown
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_somewhere(page):
+    for link in LINK.findall(FENCE.sub("", page.read_text())):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{name_of(page)} links to {link}"
+        if anchor:
+            anchors = {as_anchor(heading) for heading in HEADING.findall(target.read_text())}
+            assert anchor in anchors, f"{name_of(page)} links to {link}"
+
+
+def as_anchor(heading):
+    """What the site and code hosts make of a heading."""
+    return re.sub(r"\s+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower())
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/reproducing.md"])
+def test_numbers_are_those_that_were_measured(page):
+    measured = {
+        run["name"]: run
+        for run in json.loads((ROOT / "figures/isi/numbers.json").read_text())["runs"]
+    }
+    rows = re.findall(r"^\| L\w+, .*\|$", (ROOT / page).read_text(), re.MULTILINE)
+    assert rows == [table_row(run.title, measured[run.name]) for run in runs.ISI]
+
+
+def table_row(title, run):
+    book = run["notebook"]
+    cells = (
+        (run["success_rate"], ".2%"),
+        (book["success_rate"], ".2%"),
+        (run["mean_distance"], ".2f"),
+        (book["mean_distance"], ".2f"),
+    )
+    numbers = ("-" if value is None else f"{value:{form}}" for value, form in cells)
+    return f"| {' | '.join([title, *numbers])} |"
+
+
+def test_numbers_are_of_the_published_size():
+    """The table is of the runs that the pages describe, not of a quick trial."""
+    measured = json.loads((ROOT / "figures/isi/numbers.json").read_text())["runs"]
+    assert [run["samples"] for run in measured] == [2000, 2000, 100, 2000]
+    assert [run["max_steps"] for run in measured] == [30, 30, 40, 30]
+
+
+def test_commands_of_make_exist():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    pages = [*PAGES, ROOT / "CONTRIBUTING.md"]
+    for page in pages:
+        for target in re.findall(r"(?:^|`)make ([a-z-]+)", page.read_text(), re.MULTILINE):
+            assert target in targets, f"{name_of(page)}: make {target}"
+
+
+def test_the_page_on_architecture_says_who_imports_whom():
+    text = (ROOT / "docs/architecture.md").read_text()
+    table = text.partition("| may import |")[2]
+    said = {
+        row[1]: None if row[2] == "anything" else set(re.findall(r"`(\w+)`", row[2]))
+        for row in re.finditer(r"^\| `(\w+)` \| (.*) \|$", table, re.MULTILINE)
+    }
+    assert said == MAY_IMPORT
+
+
+def test_every_module_has_a_place_in_the_layout():
+    layout = (ROOT / "docs/architecture.md").read_text().partition("## Four ideas")[0]
+    for path in (ROOT / "isi_keras").iterdir():
+        if path.suffix == ".py" and path.stem not in ("__init__", "_version"):
+            assert f"`{path.name}`" in layout, path.name
+        elif path.is_dir() and path.name != "__pycache__":
+            assert f"`{path.name}/`" in layout, path.name
