@@ -69,6 +69,7 @@ class Result:
         try:
             with np.load(path, allow_pickle=False) as data:
                 header = json.loads(str(data["__header__"]))
+                record, version = header["record"], header["version"]
                 arrays = {name: data[name] for name in data.files if name != "__header__"}
         except (KeyError, ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
             raise ValueError(
@@ -76,17 +77,17 @@ class Result:
                 "`AttackResult.save` or `Explanation.save` (or by `isi-keras attack` and "
                 "`isi-keras explain`)."
             ) from error
-        if header["version"] > FORMAT_VERSION:
+        if version > FORMAT_VERSION:
             raise ValueError(
-                f"{str(path)!r} has format version {header['version']}, newer than the version "
+                f"{str(path)!r} has format version {version}, newer than the version "
                 f"{FORMAT_VERSION} read here. Upgrade isi-keras."
             )
         kinds = {kind.__name__: kind for kind in (AttackResult, Explanation)}
-        kind = kinds.get(header["record"])
+        kind = kinds.get(record)
         if kind is None or not issubclass(kind, cls):
             raise ValueError(
-                f"{str(path)!r} holds {header['record']}, not {cls.__name__}. "
-                f"Try {header['record']}.load({str(path)!r})."
+                f"{str(path)!r} holds {record}, not {cls.__name__}. "
+                f"Try {record}.load({str(path)!r})."
             )
         known = {field.name: field.type for field in dataclasses.fields(kind)}
         values: dict[str, Any] = {k: None for k, of in known.items() if type(None) in get_args(of)}

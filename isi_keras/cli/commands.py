@@ -206,7 +206,7 @@ def reproduce(
     ] = Path("figures/isi"),
     batch_size: Annotated[
         int, typer.Option(min=1, metavar="N", help="How many samples are computed at once.")
-    ] = 256,
+    ] = 512,
     save_results: Annotated[
         bool, typer.Option("--save-results", metavar="", help="Also write the results as .npz.")
     ] = False,

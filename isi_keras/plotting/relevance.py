@@ -34,8 +34,9 @@ def heatmap(
 ) -> Axes:
     """Draws the relevance map of one sample.
 
-    An image gets a map summed over its channels and a colour bar, symmetric about zero: red speaks
-    for the explained class, blue against it, white not at all. Tabular features, `(N, D)`, get
+    An image gets a map summed over its channels and a colour bar, symmetric about zero. Of
+    `Relevance`, red speaks for the explained class and blue against it; of `Sensitivity`, red says
+    that a greater input raises the logit, blue that it lowers it. Tabular features, `(N, D)`, get
     bars, the greatest on top.
 
     Args:
@@ -92,7 +93,7 @@ def heatmaps(
     """Draws samples, each beside its signed relevance map.
 
     Each map is summed over the channels and has its own colour bar, symmetric about zero up to the
-    greatest magnitude in it: red speaks for the explained class, blue against it. Tabular features,
+    greatest magnitude in it; red and blue mean what they mean in `heatmap`. Tabular features,
     `(N, D)`, become bars instead, labelled with their values, the greatest on top.
 
     Args:
