@@ -76,7 +76,8 @@ def _fingerprint(model: keras.Model) -> tuple:
     """What a trace depends on besides weights: the layers and their plain settings."""
     nodes = [model, *leaves(model)]
     settings = tuple((weakref.ref(node), _settings(node)) for node in nodes)
-    return settings, tuple((id(v), tuple(v.shape), v.dtype) for v in model.variables)
+    data_format = keras.config.image_data_format()
+    return data_format, settings, tuple((id(v), tuple(v.shape), v.dtype) for v in model.variables)
 
 
 def _settings(node) -> tuple:

@@ -377,3 +377,51 @@ def test_progress_is_shown(capsys):
     assert "success: " in shown
     isi.Attack(max_steps=2)(small_network(), images())
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("indicator", ["relevance", "sensitivity", isi.Relevance("epsilon")])
+def test_mixed_precision(policy, indicator):
+    """Maps and results are float32 and finite, and the contracts hold."""
+    model = keras.Sequential(
+        [
+            keras.Input((6, 5, 2)),
+            keras.layers.Conv2D(4, 3, activation="relu", dtype=policy),
+            keras.layers.BatchNormalization(dtype=policy),
+            keras.layers.Flatten(dtype=policy),
+            keras.layers.Dense(3, "softmax", dtype=policy),
+        ]
+    )
+    x = images()
+    explanation = isi.explain(model, x, indicator=indicator)
+    assert explanation.relevance.dtype == explanation.logits.dtype == np.float32
+    assert np.isfinite(explanation.relevance).all()
+    assert np.abs(explanation.relevance).max() > 0
+    result = isi.Attack(indicator, "l0", max_steps=20)(model, x)
+    assert result.adversarial.dtype == np.float32
+    assert result.success.any()
+    assert not (result.stop == "not_finite").any()
+
+
+def test_inputs_that_rounding_put_outside_the_bounds_are_set_on_them():
+    model, x = small_network(), images()
+    x[0, 0, 0, 0] = np.nextafter(np.float32(1), np.float32(2))
+    result = isi.Attack("sensitivity", "linf", max_steps=3)(model, x)
+    assert result.x.max() == 1
+    assert result.adversarial.max() <= 1
+
+
+def test_channels_of_a_pixel_follow_the_data_format():
+    """The same network on transposed images is attacked at the same pixels."""
+    model, x = small_network(), images()
+    first = keras.Sequential(
+        [keras.Input((2, 6, 5)), keras.layers.Permute((2, 3, 1)), *model.layers]
+    )
+    attack = isi.Attack("sensitivity", isi.L0(unit="pixel"), max_steps=4)
+    last = attack(model, x)
+    keras.config.set_image_data_format("channels_first")
+    try:
+        found = attack(first, np.moveaxis(x, -1, 1))
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    np.testing.assert_array_equal(np.moveaxis(found.order, 1, -1), last.order)

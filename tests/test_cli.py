@@ -382,7 +382,7 @@ def test_reproduce(tmp_path, monkeypatch):
     found = json.loads((tmp_path / "f/numbers.json").read_text())
     backend = keras.backend.backend()
     assert found["command"] == (
-        f"isi-keras --backend {backend} reproduce isi --samples 8 --batch-size 256 --out f "
+        f"isi-keras --backend {backend} reproduce isi --samples 8 --batch-size 512 --out f "
         "--save-results"
     )
     assert {"isi_keras", "keras", "python", backend} == set(found["versions"])
