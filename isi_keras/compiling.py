@@ -23,20 +23,18 @@ class Compiled:
     def __init__(self, fn: Callable, model: keras.Model):
         self.traces = 0
         self._model = weakref.ref(model)
+        self._variables = model.variables
 
         def bound(values, *tensors):
             self.traces += 1
-            model = self.model
-            with keras.StatelessScope(
-                state_mapping=list(zip(model.variables, values, strict=True))
-            ):
-                return fn(model, *tensors)
+            with keras.StatelessScope(list(zip(self._variables, values, strict=True))):
+                return fn(self.model, *tensors)
 
         self._run = backend.jit(bound)
 
     def __call__(self, *tensors):
         """Runs the function with the variables as they are now."""
-        return self._run([variable.value for variable in self.model.variables], *tensors)
+        return self._run([variable.value for variable in self._variables], *tensors)
 
     @property
     def model(self) -> keras.Model:
