@@ -38,7 +38,7 @@ def logits(model: keras.Model, from_logits: bool | None = None) -> "Logits":
         >>> import keras, numpy as np
         >>> import isi_keras as isi
         >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, "softmax")])
-        >>> isi.logits(model)(np.zeros((2, 4), "float32")).shape
+        >>> tuple(isi.logits(model)(np.zeros((2, 4), "float32")).shape)
         (2, 3)
     """
     if isinstance(model, Logits):
