@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from isi_keras import backend
-from isi_keras.rewrite import leaves
+from isi_keras.rewrite import nodes
 
 
 class Compiled:
@@ -71,21 +71,19 @@ def cached(model: keras.Model, key: Hashable, make: Callable[[], Any]) -> Any:
 
 
 def _fingerprint(model: keras.Model) -> tuple:
-    """What a trace depends on besides weights: the layers and their plain settings."""
-    nodes = [model, *leaves(model)]
-    settings = tuple((weakref.ref(node), _settings(node)) for node in nodes)
+    """What a trace depends on besides weights: the layers and their public attributes."""
+    settings = tuple((weakref.ref(node), _settings(node)) for node in nodes(model))
     data_format = keras.config.image_data_format()
     return data_format, settings, tuple((id(v), tuple(v.shape), v.dtype) for v in model.variables)
 
 
 def _settings(node) -> tuple:
+    """Plain attributes by their values, others (arrays, tensors, functions) by which they are."""
     ignored = _model_attributes() if isinstance(node, keras.Model) else {"training"}
     return tuple(
-        (name, value)
+        (name, value if isinstance(value, bool | int | float | str | None) else id(value))
         for name, value in sorted(vars(node).items(), key=lambda item: item[0])
-        if not name.startswith("_")
-        and name not in ignored
-        and (callable(value) or isinstance(value, bool | int | float | str | tuple | None))
+        if not name.startswith("_") and name not in ignored
     )
 
 

@@ -43,26 +43,32 @@ def rewritten(swaps: Iterable[Swap]) -> Iterator[None]:
                     attributes[name] = value
 
 
+def nodes(model) -> Iterator[Any]:
+    """The model and every layer and operation inside it, each once."""
+    seen = set()
+    stack = [model]
+    while stack:
+        node = stack.pop()
+        if id(node) not in seen:
+            seen.add(id(node))
+            yield node
+            stack.extend(reversed(_children(node)))
+
+
 def leaves(model) -> Iterator[Any]:
     """The layers and operations of a model that hold no others, each once.
 
     A layer used as the activation of another belongs to that other.
     """
-    seen = set()
-    stack = [model]
-    while stack:
-        node = stack.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        children = [
-            child
-            for child in [*getattr(node, "operations", ()), *getattr(node, "_layers", ())]
-            if child is not getattr(node, "activation", None)
-        ]
-        if getattr(node, "_functional", None) is not None:
-            children.append(node._functional)
-        if children:
-            stack.extend(reversed(children))
-        elif node is not model:
-            yield node
+    return (node for node in nodes(model) if node is not model and not _children(node))
+
+
+def _children(node) -> list[Any]:
+    children = [
+        child
+        for child in [*getattr(node, "operations", ()), *getattr(node, "_layers", ())]
+        if child is not getattr(node, "activation", None)
+    ]
+    if getattr(node, "_functional", None) is not None:
+        children.append(node._functional)
+    return children

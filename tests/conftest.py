@@ -36,13 +36,8 @@ def rng():
     return np.random.default_rng(0)
 
 
-@pytest.fixture
-def small():
-    """A small network of convolutions on 6 x 5 images of two channels, three classes."""
-    return small_network()
-
-
 def small_network(seed: int = 1, final: str | None = "softmax"):
+    """Convolutions on 6 x 5 images of two channels, three classes."""
     keras.utils.set_random_seed(seed)
     return keras.Sequential(
         [

@@ -40,6 +40,10 @@ def relevance(weights, x, seed, epsilon):
     return r
 
 
+RULES = {"Epsilon": relevance}
+"""The oracle of each rule, by the name of its class."""
+
+
 def seed(logits, classes, sign, objective):
     """The cotangent of a goal."""
     out = np.zeros(len(logits))

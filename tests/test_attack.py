@@ -241,6 +241,37 @@ def test_a_changed_model_is_attacked_as_it_is_now():
     )
 
 
+class Scaled(keras.layers.Layer):
+    """A layer that holds another and a plain setting."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense, self.scale = keras.layers.Dense(3), 1.0
+
+    def build(self, shape):
+        self.dense.build(shape)
+
+    def call(self, x):
+        return self.dense(x) * self.scale
+
+
+def test_a_changed_container_and_a_new_adaptation_are_seen():
+    x = np.random.default_rng(0).uniform(0, 1, (8, 6)).astype("float32")
+    normalization, scaled = keras.layers.Normalization(), Scaled()
+    normalization.adapt(x)
+    model = keras.Sequential([keras.Input((6,)), normalization, scaled, keras.layers.Softmax()])
+
+    def change():
+        scaled.scale = 3.0
+
+    for changing in (change, lambda: normalization.adapt(5 * x + 3)):
+        before = isi.explain(model, x).logits
+        changing()
+        wanted = keras.ops.convert_to_numpy(scaled(normalization(x)))
+        assert not np.allclose(before, wanted)
+        np.testing.assert_allclose(isi.explain(model, x).logits, wanted, rtol=1e-5, atol=1e-5)
+
+
 def test_equal_scores_go_to_the_lowest_index():
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(2, use_bias=False)])
     model.set_weights([np.tile(np.array([[1.0, -1.0]], "float32"), (6, 1))])

@@ -55,7 +55,7 @@ def test_equals_the_oracle(epsilon, sizes, target):
     for index, sample in enumerate(x):
         logits = oracles.forward(doubles, sample)[-1]
         classes = int(logits.argmax()) if target is None else target
-        wanted = oracles.relevance(
+        wanted = oracles.RULES["Epsilon"](
             doubles, sample, oracles.seed(logits, classes, 1, "logit"), epsilon
         )
         np.testing.assert_allclose(
