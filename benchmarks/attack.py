@@ -15,7 +15,7 @@ import time
 import keras
 
 import isi_keras as isi
-from isi_keras import backend, compiling, indicators, slots
+from isi_keras import compiling, indicators, slots
 
 BARE_BATCH_SIZES = (32, 64, 128, 256, 512)
 
@@ -69,11 +69,11 @@ def spread(values):
 
 def bare_passes(model, x):
     """By batch size a function that times one forward + backward pass, in seconds a sample."""
-    forward = indicators.forward(isi.logits(model), isi.Relevance(), x)
+    passes = isi.Sensitivity().passes(isi.logits(model), x)
 
     def gradient(model, x):
-        logits, pullback = backend.vjp(lambda inputs: forward(model, inputs), x)
-        return logits, pullback(logits)
+        point = indicators.at(passes, model, x)
+        return point.logits, point.pullback(point.logits)["x"]
 
     def timing(size):
         run, batch = compiling.compiled(gradient, model), slots.tensor(x[:size])

@@ -10,14 +10,16 @@ from isi_keras._version import __version__ as __version__
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["goals", "plotting", "rules", "zoo"],
+    submodules=["composites", "goals", "plotting", "rules", "zoo"],
     submod_attrs={
         "attack": ["Attack"],
+        "composites": ["Composite"],
         "evaluation": ["Report", "evaluate"],
         "explanation": ["explain"],
         "indicators": ["Relevance", "Sensitivity"],
         "models": ["logits"],
         "norms": ["L0", "L2", "Linf"],
+        "registry": ["register"],
         "results": ["AttackResult", "Explanation", "Result"],
     },
 )

@@ -45,7 +45,19 @@ def _plain(value: Any) -> Any:
         return value.tolist()
     if isinstance(value, tuple | list):
         return [_plain(entry) for entry in value]
+    if isinstance(value, Mapping):
+        return {key: _plain(entry) for key, entry in value.items()}
     return value
+
+
+def check_box(low: Any, high: Any) -> None:
+    """Raises ValueError unless `low` is below `high` everywhere, both finite."""
+    below, above = np.asarray(low, "float32"), np.asarray(high, "float32")
+    if not (np.isfinite(below).all() and np.isfinite(above).all() and np.all(below < above)):
+        raise ValueError(
+            "Expected low and high to be finite, low below high everywhere. "
+            f"Received: low={low!r}, high={high!r}."
+        )
 
 
 T = TypeVar("T", bound=Component)

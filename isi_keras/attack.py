@@ -10,7 +10,6 @@ from keras import ops
 
 from isi_keras import (
     _component,
-    backend,
     compiling,
     goals,
     indicators,
@@ -19,7 +18,7 @@ from isi_keras import (
     recording,
     slots,
 )
-from isi_keras.inputs import as_batch_size, as_classes, as_inputs, within_bounds
+from isi_keras.inputs import as_batch_size, as_classes, as_input, within_bounds
 from isi_keras.results import AttackResult
 
 _CODE = {reason: code for code, reason in enumerate(AttackResult.STOPS, slots.RUNNING + 1)}
@@ -115,7 +114,7 @@ class Attack(_component.Component):
         began = time.perf_counter()
         source = models.logits(model)
         model = source.model
-        inputs = as_inputs(model, x)
+        inputs = as_input(model, x)
         low, high = self.bounds
         inputs = within_bounds(inputs, low, high, getattr(x, "dtype", inputs.dtype))
         if (low == -1).all() and (high == 1).all() and (inputs >= 0).all():
@@ -157,11 +156,11 @@ class Attack(_component.Component):
         return (self.indicator, self.norm, self.objective)
 
     def _compile(self, source, sample) -> compiling.Compiled:
-        forward = indicators.forward(source, self.indicator, sample)
+        passes = self.indicator.passes(source, sample, centred=True)
 
         def run(model, state, samples, fresh, limits, max_steps):
             state = slots.entered(state, self._start(samples), fresh)
-            return self._step(lambda x: forward(model, x), state, limits, max_steps)
+            return self._step(indicators.at(passes, model, state["x"]), state, limits, max_steps)
 
         return compiling.compiled(run, source.model)
 
@@ -182,10 +181,9 @@ class Attack(_component.Component):
             del started["origin"]
         return started
 
-    def _step(self, forward, state, limits, max_steps):
+    def _step(self, point, state, limits, max_steps):
         """One pure step of all slots; those that do not run stay as they are."""
-        x, steps = state["x"], state["steps"]
-        logits, pullback = backend.vjp(forward, x)
+        x, logits, steps = point.x, point.logits, state["steps"]
         prediction = ops.cast(ops.argmax(logits, axis=-1), "int32")
         running = state["status"] == slots.RUNNING
         fresh = ops.logical_and(running, state["label"] == _UNKNOWN)
@@ -196,7 +194,7 @@ class Attack(_component.Component):
             else goals.Untargeted(label, self.objective)
         )
         centre = (limits[0] + limits[1]) / 2
-        score, direction, _ = self.indicator.significance(x, logits, pullback, goal, centre)
+        score, direction, _ = self.indicator.significance(point, goal, centre)
 
         magnitude = ops.sum(ops.abs(_flat(score)), axis=-1)
         total = magnitude + ops.sum(logits, axis=-1)  # NaN or infinite if any of them is

@@ -1,171 +1,174 @@
-"""Which rule serves which layer, written as exchanges of the layers' `call`."""
+"""Composites: which rule serves which layer."""
 
-from typing import Any
+import dataclasses
+import fnmatch
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
-import keras
+from isi_keras import _component, rules
+from isi_keras.registry import kind_of
+from isi_keras.rules import AlphaBeta, Epsilon, Flat, Gamma, Rule, ZBox, ZPlus
 
-from isi_keras import rules
-from isi_keras.rewrite import Swap, leaves, rewritten
-
-ON_UNKNOWN = ("error", "gradient")
-
-_layers = keras.layers
-_LINEAR = (
-    _layers.Dense,
-    _layers.EinsumDense,
-    _layers.Conv1D,
-    _layers.Conv2D,
-    _layers.Conv3D,
-    _layers.Conv1DTranspose,
-    _layers.Conv2DTranspose,
-    _layers.Conv3DTranspose,
-    _layers.DepthwiseConv1D,
-    _layers.DepthwiseConv2D,
-    _layers.BatchNormalization,
-    _layers.Rescaling,
-    _layers.Normalization,
-)
-_ACTIVATION = (
-    _layers.Activation,
-    _layers.ReLU,
-    _layers.LeakyReLU,
-    _layers.PReLU,
-    _layers.ELU,
-)
-# Their plain gradient is the proportional split of relevance, or they do nothing at inference.
-_GRADIENT = (
-    _layers.InputLayer,
-    _layers.Identity,
-    _layers.Flatten,
-    _layers.Reshape,
-    _layers.Permute,
-    _layers.RepeatVector,
-    _layers.ZeroPadding1D,
-    _layers.ZeroPadding2D,
-    _layers.ZeroPadding3D,
-    _layers.Cropping1D,
-    _layers.Cropping2D,
-    _layers.Cropping3D,
-    _layers.UpSampling1D,
-    _layers.UpSampling2D,
-    _layers.UpSampling3D,
-    _layers.MaxPooling1D,
-    _layers.MaxPooling2D,
-    _layers.MaxPooling3D,
-    _layers.AveragePooling1D,
-    _layers.AveragePooling2D,
-    _layers.AveragePooling3D,
-    _layers.GlobalMaxPooling1D,
-    _layers.GlobalMaxPooling2D,
-    _layers.GlobalMaxPooling3D,
-    _layers.GlobalAveragePooling1D,
-    _layers.GlobalAveragePooling2D,
-    _layers.GlobalAveragePooling3D,
-    _layers.Add,
-    _layers.Subtract,
-    _layers.Average,
-    _layers.Maximum,
-    _layers.Minimum,
-    _layers.Concatenate,
-    _layers.Dropout,
-    _layers.SpatialDropout1D,
-    _layers.SpatialDropout2D,
-    _layers.SpatialDropout3D,
-    _layers.AlphaDropout,
-    _layers.GaussianDropout,
-    _layers.GaussianNoise,
-    _layers.ActivityRegularization,
-)
-# Functions f with f(z) = f'(z) z, whose gradient already passes relevance through unchanged.
-_HOMOGENEOUS = (keras.activations.linear, keras.activations.relu, keras.activations.leaky_relu)
-# What the surrogate of an activation divides by is kept this far from zero.
-_PASS_EPSILON = 1e-7
+KINDS = ("dense", "convolution", "normalization", "pooling")
+GATES = ("signal", "halves")
 
 
-def swaps(model: keras.Model, rule: rules.Rule, on_unknown: str, head=()) -> tuple[Swap, ...]:
-    """The exchanges that turn the gradient of a model into relevance divided by the input.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Composite(_component.Component):
+    """Which rule serves which linear layer.
+
+    The first that applies: `names`, then `first`, then `rules` by the class of the layer, by its
+    kind, and `Epsilon()`.
 
     Args:
-        model: the model, which is only read.
-        rule: the rule of every linear layer.
-        on_unknown: what to do about a layer without a rule, `"error"` or `"gradient"`.
-        head: the exchanges that remove the final softmax; their layers end in no activation.
+        rules: a rule (or its name) for all linear layers; or a dictionary from a kind (`"dense"`
+            for `Dense` and `EinsumDense`, `"convolution"` for all convolutions, `"normalization"`
+            for a `BatchNormalization` that is not merged, `"pooling"` for averages) or the name of
+            a class (`"Conv2D"`) to a rule. A single rule that is not `Epsilon` serves dense layers
+            and convolutions, and `Epsilon` the others.
+        first: the rule of the linear layers at the model's input, before which there is nothing but
+            padding, reshaping, `Rescaling`, `Normalization` and the like; a rule, a dictionary as
+            in `rules`, or `None`.
+        names: a dictionary from patterns of layer names, such as `"block5_*"`, to rules. The first
+            that matches counts.
+        fold: whether a `BatchNormalization` is merged into the linear layer directly before or
+            after it, for relevance as for inference. The model's weights stay as they are.
+        gates: of a product with a gate (the output of a sigmoid or softmax), as in
+            squeeze-and-excitation: `"signal"` gives all relevance to the other factor, `"halves"`
+            an equal share to each.
 
     Raises:
-        ValueError: if `on_unknown` is `"error"` and a layer has no rule; the text names it.
+        ValueError: for an unknown name, or a rule for the first layer elsewhere.
+        TypeError: if something else stands where a rule is expected.
+
+    Source: Montavon et al. 2019, section 10.3; Kohlbrenner et al. 2020.
+
+    Example:
+        >>> from isi_keras.composites import Composite
+        >>> Composite({"convolution": "zplus", "dense": "epsilon"}, first="flat").first
+        Flat(epsilon=1e-06, bias=True)
     """
-    bare = {id(swap.layer): swap.name for swap in head}
-    exchanges = []
-    for layer in leaves(model):
-        if bare.get(id(layer)) == "call":
-            continue
-        call = _rewritten_call(layer, rule, id(layer) in bare, on_unknown)
-        if call is not None:
-            exchanges.append(Swap(layer, "call", call))
-    return tuple(exchanges)
 
+    kind: ClassVar[str] = "composite"
+    rules: Any = "epsilon"
+    first: Any = None
+    names: Any = dataclasses.field(default_factory=dict)
+    fold: bool = True
+    gates: str = "signal"
 
-def _rewritten_call(layer, rule: rules.Rule, is_bare: bool, on_unknown: str) -> Any:
-    """The `call` that hands relevance on; `None` where the plain gradient already does."""
-    if isinstance(layer, _LINEAR):
-        passes = is_bare or _homogeneous(getattr(layer, "activation", None))
-        # z / z = 1: with epsilon 0 the rule is the plain gradient.
-        if passes and rule == rules.Epsilon(epsilon=0.0):
-            return None
-        return _linear_call(layer, rule)
-    if isinstance(layer, _ACTIVATION):
-        return None if is_bare or _homogeneous(layer) else _activation_call(layer)
-    if isinstance(layer, _GRADIENT) or not isinstance(layer, keras.layers.Layer):
-        return None
-    if on_unknown == "gradient":
-        return None
-    raise ValueError(
-        f"There is no relevance rule for the layer {layer.name!r} of class "
-        f"{type(layer).__name__}. Pass Relevance(on_unknown='gradient') to let its plain gradient "
-        "stand, or use indicator='sensitivity', which needs no rules."
-    )
+    def __post_init__(self):
+        for field in ("rules", "names"):
+            value = _rules(getattr(self, field), keys=KINDS if field == "rules" else None)
+            object.__setattr__(self, field, value)
+        if self.first is not None:
+            object.__setattr__(self, "first", _rules(self.first, keys=KINDS))
+        if not isinstance(self.names, Mapping):
+            raise TypeError(
+                "Expected names to be a dictionary from patterns to rules. "
+                f"Received: names={self.names!r}."
+            )
+        if self.gates not in GATES:
+            raise ValueError(_component.unknown("gates", self.gates, GATES))
+        everywhere = self.rules.values() if isinstance(self.rules, Mapping) else [self.rules]
+        for rule in everywhere:
+            if not rule.proportional:
+                raise ValueError(
+                    f"{type(rule).__name__} gives relevance to inputs of 0 and serves the first "
+                    "layer only. Received it for all layers. Try "
+                    f"Composite('epsilon', first={rule!r})."
+                )
 
+    def rule(self, layer, at_input: bool) -> Rule:
+        """The rule of a linear layer, which stands at the model's input or does not.
 
-def _linear_call(layer, rule: rules.Rule):
-    original = layer.call
+        Raises:
+            ValueError: if `names` gives a rule for the first layer to another one.
+        """
+        for pattern, rule in self.names.items():
+            if fnmatch.fnmatchcase(layer.name, pattern):
+                if not rule.proportional and not at_input:
+                    raise ValueError(
+                        f"The name pattern {pattern!r} gives {type(rule).__name__}, which serves "
+                        f"the first layer only, to the layer {layer.name!r}, which is not one."
+                    )
+                return rule
+        found = _of(layer, self.first) if at_input else None
+        return found or _of(layer, self.rules) or Epsilon()
 
-    def call(x, *args, **kwargs):
-        activation = getattr(layer, "activation", None)
-        without_activation = (
-            [] if activation is None else [Swap(layer, "activation", keras.activations.linear)]
+    @property
+    def has_first(self) -> bool:
+        """Whether some rule is for the first layer only."""
+        tables = [self.names, self.first if isinstance(self.first, Mapping) else {"": self.first}]
+        return self.first is not None or any(
+            not rule.proportional for table in tables for rule in table.values() if rule
         )
-        with rewritten(without_activation):
-            z = original(x, *args, **kwargs)
-        z = rules.surrogate(rule, lambda _: z, x, z)
-        return z if activation is None else _passed(activation, z)
-
-    return call
 
 
-def _activation_call(layer):
-    original = layer.call
-    return lambda x, *args, **kwargs: _passed(lambda z: original(z, *args, **kwargs), x)
+def _of(layer, table) -> Rule | None:
+    kind = kind_of(layer)
+    if isinstance(table, Mapping):
+        return table.get(type(layer).__name__) or table.get(kind)
+    if (
+        table is not None
+        and kind in ("normalization", "pooling")
+        and not isinstance(table, Epsilon)
+    ):
+        return Epsilon(epsilon=table.epsilon, bias=table.bias)
+    return table
 
 
-def _passed(activation, z):
-    """`activation(z)`, through which relevance passes unchanged."""
-    if _homogeneous(activation):
-        return activation(z)
-    value = activation(z)
-    return rules.carrying(value, z * _stopped_ratio(value, z))
+def _rules(value: Any, keys) -> Any:
+    """A rule, or a dictionary of rules."""
+    if not isinstance(value, Mapping) or "class_name" in value:
+        return rules.get(value)
+    for key in value:
+        if keys is not None and key not in keys and not str(key)[:1].isupper():
+            raise ValueError(_component.unknown("kind of layers", key, keys))
+    return {key: rules.get(rule) for key, rule in value.items()}
 
 
-def _stopped_ratio(value, z):
-    return keras.ops.stop_gradient(rules.ratio(value, z, _PASS_EPSILON))
+def epsilon_plus() -> Composite:
+    """z+ for convolutions, epsilon for dense layers."""
+    return Composite({"convolution": ZPlus(), "dense": Epsilon()})
 
 
-def _homogeneous(activation) -> bool:
-    if isinstance(activation, _layers.Activation):
-        activation = activation.activation
-    if isinstance(activation, _layers.ReLU):
-        return activation.max_value is None and not activation.threshold
-    return (
-        activation is None
-        or activation in _HOMOGENEOUS
-        or isinstance(activation, _layers.LeakyReLU | _layers.PReLU)
-    )
+def epsilon_alpha2beta1() -> Composite:
+    """Alpha 2, beta 1 for convolutions, epsilon for dense layers."""
+    return Composite({"convolution": AlphaBeta(2, 1), "dense": Epsilon()})
+
+
+def epsilon_gamma_box(low: Any = -1.0, high: Any = 1.0) -> Composite:
+    """Gamma 0.25 for convolutions, epsilon for dense layers, z-box for a first convolution.
+
+    Args:
+        low: the least value of an input, see `ZBox`.
+        high: the greatest.
+    """
+    rules_by_kind = {"convolution": Gamma(0.25), "dense": Epsilon()}
+    return Composite(rules_by_kind, first={"convolution": ZBox(low, high)})
+
+
+def _flat(composite: Composite) -> Composite:
+    return dataclasses.replace(composite, first=Flat())
+
+
+NAMES: dict[str, Callable[[], Composite]] = {
+    "epsilon_plus": epsilon_plus,
+    "epsilon_alpha2beta1": epsilon_alpha2beta1,
+    "epsilon_plus_flat": lambda: _flat(epsilon_plus()),
+    "epsilon_alpha2beta1_flat": lambda: _flat(epsilon_alpha2beta1()),
+    "epsilon_gamma_box": epsilon_gamma_box,
+}
+
+
+def get(identifier: Any) -> Rule | Composite:
+    """Turns a name, a configuration, a `Rule` or a `Composite` into a `Rule` or a `Composite`."""
+    if isinstance(identifier, Composite):
+        return identifier
+    if isinstance(identifier, str) and identifier.lower() in NAMES:
+        return NAMES[identifier.lower()]()
+    if isinstance(identifier, str) and identifier.lower() not in rules.NAMES:
+        raise ValueError(_component.unknown("rule", identifier, {**rules.NAMES, **NAMES}))
+    if isinstance(identifier, Mapping) and identifier.get("class_name") == "Composite":
+        return Composite.from_config(identifier.get("config", {}))
+    return rules.get(identifier)

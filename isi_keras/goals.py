@@ -56,3 +56,26 @@ class Targeted(Goal):
 
     def seed(self, logits):  # noqa: D102
         return self._rise(logits)
+
+
+@dataclasses.dataclass(frozen=True)
+class Contrast(Goal):
+    """The class `classes` rather than `others`: the difference of the two logits is to rise.
+
+    Args:
+        classes: the classes whose logits are to rise, `(N,)` int32.
+        objective: without effect.
+        others: the classes whose logits are to fall, `(N,)` int32.
+    """
+
+    others: Any = None
+
+    def reached(self, logits):  # noqa: D102
+        return ops.argmax(logits, axis=-1) == self.classes
+
+    def seed(self, logits):  # noqa: D102
+        rising, falling = (
+            ops.one_hot(classes, logits.shape[-1], dtype="float32")
+            for classes in (self.classes, self.others)
+        )
+        return rising - falling

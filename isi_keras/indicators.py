@@ -5,13 +5,14 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
+import keras
 from keras import ops
 
-from isi_keras import _component, composites, models, rules
+from isi_keras import _component, backend, composites, models, propagation
 
 
 class Significance(NamedTuple):
-    """What an indicator says of a batch; every field has the shape of `x`.
+    """What an indicator says of a batch; every field has the structure and shapes of `x`.
 
     Args:
         score: how urgent it is to move each input; the greatest is moved first.
@@ -24,26 +25,55 @@ class Significance(NamedTuple):
     relevance: Any
 
 
+class Point(NamedTuple):
+    """The logits at a batch, and what they can be differentiated by.
+
+    Args:
+        x: the inputs, `(N, ...)`, or a structure of them.
+        logits: the logits there, `(N, K)`.
+        pullback: a function from a cotangent `(N, K)` to a dictionary of derivatives.
+        at: a function from other inputs to their `Point`.
+    """
+
+    x: Any
+    logits: Any
+    pullback: Callable
+    at: Callable
+
+
 class Indicator(_component.Component, abc.ABC):
     """Base of the indicators."""
 
     kind: ClassVar[str] = "indicator"
 
     @abc.abstractmethod
-    def swaps(self, model, head) -> tuple:
-        """What to exchange in the model before it runs; `head` is what removes its softmax."""
+    def passes(self, source: models.Logits, sample, *, centred: bool = False, **wanted) -> Any:
+        """The passes that the indicator wants of a model: an object like `models.Passes`.
+
+        Args:
+            source: the model.
+            sample: a batch of its inputs.
+            centred: whether `significance` will be given a centre.
+            wanted: `layers` and `leaks`, as `Propagation` takes them.
+        """
 
     @abc.abstractmethod
-    def significance(self, x, logits, pullback: Callable, goal, centre) -> Significance:
+    def significance(self, point: Point, goal, centre) -> Significance:
         """The significance of each input for the goal.
 
         Args:
-            x: the inputs, `(N, ...)`.
-            logits: the logits there, `(N, K)`.
-            pullback: a function from a cotangent `(N, K)` to a gradient of the shape of `x`.
+            point: the batch.
             goal: an `Untargeted` or `Targeted`.
             centre: the middle of the bounds, or 0.
         """
+
+
+def at(passes, model, x) -> Point:
+    """The point `x` of a model, as its passes see it."""
+    logits, pullback = backend.vjp(
+        lambda variables: passes.logits(model, x, variables), passes.variables(x)
+    )
+    return Point(x, logits, pullback, lambda other: at(passes, model, other))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -55,12 +85,18 @@ class Sensitivity(Indicator):
     Source: Simonyan et al. 2014, section 3; as an indicator Qiu and Zhou 2020.
     """
 
-    def swaps(self, model, head):  # noqa: D102
-        return ()
+    def passes(self, source, sample, *, centred=False, **wanted):  # noqa: D102
+        return models.Passes(source, sample)
 
-    def significance(self, x, logits, pullback, goal, centre):  # noqa: D102
-        gradient = pullback(goal.seed(logits))
-        return Significance(ops.abs(gradient), ops.sign(gradient), gradient)
+    def significance(self, point, goal, centre):  # noqa: D102
+        gradient = point.pullback(goal.seed(point.logits))["x"]
+        return _moving(gradient, gradient)
+
+
+def _moving(gradient, relevance) -> Significance:
+    """To move each input the way its derivative says, the steepest first."""
+    each = keras.tree.map_structure
+    return Significance(each(ops.abs, gradient), each(ops.sign, gradient), relevance)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -74,47 +110,60 @@ class Relevance(Indicator):
     against the goal goes first), the direction $-\operatorname{sign}(x_i - c_i)$, towards the
     farther bound.
 
+    Under a composite with a rule for the first layer the relevance is the rule's, wherever $c$ is.
+    Relevance is computed in float32, also where the model computes in half precision.
+
     Args:
-        rule: the rule of every linear layer: `"z"` (epsilon 0, as published with the attack),
-            `"epsilon"` (1e-6) or a `Rule`.
+        rule: a `Rule` for every linear layer, a `Composite`, or the name of one: `"z"` (epsilon 0,
+            as published with the attack), `"epsilon"` (1e-6), `"zplus"`, `"alpha2beta1"`,
+            `"gamma"`; `"epsilon_plus"`, `"epsilon_alpha2beta1"`, both also with `"_flat"`,
+            `"epsilon_gamma_box"`.
         on_unknown: what to do about a layer for which there is no rule: `"error"`, or
             `"gradient"` to let its plain gradient stand.
 
     Raises:
         ValueError: for an unknown name.
-        TypeError: if `rule` is neither a name nor a `Rule`.
+        TypeError: if `rule` is neither a name, a `Rule` nor a `Composite`.
 
     Source: Bach et al. 2015; as an indicator Qiu and Zhou 2020.
 
     Example:
         >>> from isi_keras import Relevance
-        >>> Relevance().get_config()
-        {'rule': {'class_name': 'Epsilon', 'config': {'epsilon': 0.0}}, 'on_unknown': 'error'}
+        >>> Relevance("gamma").rule
+        Gamma(gamma=0.25, epsilon=1e-06, bias=True)
     """
 
     rule: Any = "z"
     on_unknown: str = "error"
 
     def __post_init__(self):
-        object.__setattr__(self, "rule", rules.get(self.rule))
-        if self.on_unknown not in composites.ON_UNKNOWN:
+        object.__setattr__(self, "rule", composites.get(self.rule))
+        _ = self.composite  # raises if the rule cannot serve all layers
+        if self.on_unknown not in propagation.ON_UNKNOWN:
             raise ValueError(
-                _component.unknown("on_unknown", self.on_unknown, composites.ON_UNKNOWN)
+                _component.unknown("on_unknown", self.on_unknown, propagation.ON_UNKNOWN)
             )
 
-    def swaps(self, model, head):  # noqa: D102
-        return composites.swaps(model, self.rule, self.on_unknown, head)
+    @property
+    def composite(self) -> composites.Composite:
+        """Which rule serves which layer."""
+        rule = self.rule
+        return rule if isinstance(rule, composites.Composite) else composites.Composite(rule)
 
-    def significance(self, x, logits, pullback, goal, centre):  # noqa: D102
-        to_centre = centre - x
-        against = to_centre * pullback(goal.seed(logits))
-        return Significance(against, ops.sign(to_centre), -against)
+    def passes(self, source, sample, *, centred=False, **wanted):  # noqa: D102
+        return propagation.Propagation(
+            source, self.composite, self.on_unknown, sample, centred=centred, **wanted
+        )
 
-
-def forward(source: models.Logits, indicator: Indicator, sample) -> Callable:
-    """A pure function `(model, x) -> logits` whose gradient is the one the indicator wants."""
-    head = source.plan(sample).head
-    return source.forward((*head, *indicator.swaps(source.model, head)))
+    def significance(self, point, goal, centre):  # noqa: D102
+        each = keras.tree.map_structure
+        to_centre = each(lambda x: centre - ops.cast(x, "float32"), point.x)
+        found = point.pullback(goal.seed(point.logits))
+        if "ones" in found:
+            against = each(ops.negative, found["ones"])
+        else:
+            against = each(ops.multiply, to_centre, found["x"])
+        return Significance(against, each(ops.sign, to_centre), each(ops.negative, against))
 
 
 NAMES: dict[str, Callable[[], Indicator]] = {"relevance": Relevance, "sensitivity": Sensitivity}

@@ -1,21 +1,128 @@
 """Checking what the user hands over, once, before anything is computed."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
 
-def as_inputs(model, x) -> np.ndarray:
-    """The inputs as a float32 array `(N, ...)` that the model accepts.
+def as_inputs(model, x) -> Any:
+    """The inputs as arrays `(N, ...)` that the model accepts: one, or a list or dictionary of them.
+
+    They are float32, or of the integer type that the model declares.
 
     Raises:
-        TypeError: if `x` is no numeric array.
-        ValueError: if `x` is empty, not finite, or not of the model's input shape.
+        TypeError: if an input is no numeric array.
+        ValueError: if one is empty, not finite, or not of the model's input shape, if there are too
+            many or too few, or if their numbers of samples differ.
     """
-    x = _array("x", x)
+    specs = _specs(model)
+    if specs is None or (len(specs) == 1 and not isinstance(x, Mapping)):
+        if not isinstance(x, Mapping) and not _is_list_of_arrays(x):
+            return _as_input(model, "x", x, specs[0] if specs else None)
+        specs = specs or [Spec(str(name), None, None) for name in _keys(x)]
+    if not isinstance(x, Mapping | list | tuple) or len(x) != len(specs):
+        names = ", ".join(repr(spec.name) for spec in specs)
+        received = (
+            f"{type(x).__name__} of {len(x)}"
+            if isinstance(x, Mapping | list | tuple)
+            else type(x).__name__
+        )
+        hint = " For a list of samples pass numpy.stack(x)." if len(specs) == 1 else ""
+        raise ValueError(
+            f"The model {model.name!r} has {len(specs)} input(s): {names}. Expected a list of as "
+            f"many arrays, or a dictionary of them by these names. Received: a {received}.{hint}"
+        )
+    if isinstance(x, Mapping):
+        missing = [spec.name for spec in specs if spec.name not in x]
+        if missing:
+            raise ValueError(
+                f"Expected the inputs {', '.join(repr(s.name) for s in specs)} in x. Missing: "
+                f"{', '.join(map(repr, missing))}. Received: {', '.join(map(repr, x))}."
+            )
+        values = [x[spec.name] for spec in specs]
+    else:
+        values = list(x)
+    arrays = [
+        _as_input(model, f"x[{key!r}]", value, spec)
+        for key, value, spec in zip(
+            [spec.name for spec in specs] if isinstance(x, Mapping) else range(len(specs)),
+            values,
+            specs,
+            strict=True,
+        )
+    ]
+    if len({len(array) for array in arrays}) > 1:
+        raise ValueError(
+            "Expected the same number of samples in each input. Received: "
+            f"{', '.join(str(len(array)) for array in arrays)}."
+        )
+    if isinstance(x, Mapping):
+        return {spec.name: array for spec, array in zip(specs, arrays, strict=True)}
+    return arrays
+
+
+def as_input(model, x) -> np.ndarray:
+    """The input of a model with one input of real numbers, as a float32 array `(N, ...)`.
+
+    Raises:
+        TypeError: if it is no numeric array, or the model takes integers.
+        ValueError: if it is empty, not finite or of the wrong shape, or the model has several.
+    """
+    specs = _specs(model) or []
+    several = isinstance(x, Mapping) or _is_list_of_arrays(x)
+    if len(specs) > 1 or (several and not specs):
+        raise ValueError(
+            f"An attack takes a model of one input; the model {model.name!r} has "
+            f"{len(specs) or len(x)}. Hold the others fixed, e.g. attack "
+            "keras.Model(image, model([image, fixed])) with `fixed` computed from `image`."
+        )
+    array = as_inputs(model, x)
+    if array.dtype != np.float32:
+        raise TypeError(
+            f"The model {model.name!r} takes integers ({array.dtype}), which an attack cannot move "
+            "by degrees. Attack a model that takes real numbers, e.g. the outputs of its Embedding."
+        )
+    return array
+
+
+def names_of(model, x) -> list[str]:
+    """The names of the inputs in a list of them, as the model has them, or their numbers."""
+    specs = _specs(model)
+    return [spec.name for spec in specs] if specs else _keys(x)
+
+
+class Spec(NamedTuple):
+    """What a model says of one of its inputs; `None` for what it does not say."""
+
+    name: str
+    shape: tuple | None
+    dtype: str | None
+
+
+def _specs(model) -> list[Spec] | None:
+    """What a model says of its inputs, `None` if it says nothing."""
+    inputs = getattr(model, "inputs", None)
+    if not inputs:
+        return None
+    return [Spec(tensor.name, tuple(tensor.shape), str(tensor.dtype)) for tensor in inputs]
+
+
+def _keys(x) -> list[str]:
+    return list(x) if isinstance(x, Mapping) else [str(index) for index in range(len(x))]
+
+
+def _is_list_of_arrays(x) -> bool:
+    return isinstance(x, list | tuple) and any(getattr(entry, "ndim", 0) for entry in x)
+
+
+def _as_input(model, word: str, x, spec: Spec | None) -> np.ndarray:
+    x = _array(word, x)
     if x.ndim == 0 or len(x) == 0:
-        raise ValueError(f"Expected x to hold at least one sample. Received: x of shape {x.shape}.")
-    expected = _input_shape(model)
+        raise ValueError(
+            f"Expected {word} to hold at least one sample. Received: {word} of shape {x.shape}."
+        )
+    expected = spec.shape if spec is not None else None
     if expected is not None and not _fits(x.shape[1:], expected[1:]):
         hint = ""
         if _fits(x.shape, expected[1:]):
@@ -24,18 +131,18 @@ def as_inputs(model, x) -> np.ndarray:
             hint = " Add the channel axis: x[..., None]."
         raise ValueError(
             f"The model {model.name!r} expects inputs of shape {('N', *expected[1:])}. "
-            f"Received: x of shape {x.shape}.{hint}"
+            f"Received: {word} of shape {x.shape}.{hint}"
         )
     if x.dtype.kind not in "fiub":
-        raise TypeError(f"Expected x to be an array of numbers. Received: dtype {x.dtype}.")
-    x = x.astype("float32")
-    bad = ~np.isfinite(x).reshape(len(x), -1).all(1)
-    if bad.any():
+        raise TypeError(f"Expected {word} to be an array of numbers. Received: dtype {x.dtype}.")
+    integers = spec is not None and spec.dtype is not None and "int" in spec.dtype
+    finite = np.isfinite(x).reshape(len(x), -1).all(1)
+    if not finite.all():
         raise ValueError(
-            f"x holds NaN or infinity in {bad.sum()} of {len(x)} samples, the first at index "
-            f"{int(np.argmax(bad))}. Remove or repair them."
+            f"{word} holds NaN or infinity in {(~finite).sum()} of {len(x)} samples, the first at "
+            f"index {int(np.argmin(finite))}. Remove or repair them."
         )
-    return x
+    return x.astype(spec.dtype if spec is not None and integers else "float32")
 
 
 def within_bounds(x: np.ndarray, low: np.ndarray, high: np.ndarray, dtype) -> np.ndarray:
@@ -116,15 +223,6 @@ def as_batch_size(batch_size: Any) -> int:
 
 
 def _array(name: str, value: Any) -> np.ndarray:
-    if isinstance(value, list | tuple | dict) and any(
-        getattr(entry, "ndim", 0)
-        for entry in (value.values() if isinstance(value, dict) else value)
-    ):
-        raise TypeError(
-            f"Expected {name} to be one array. Received: a {type(value).__name__} of "
-            f"{len(value)}. Models with several inputs are not supported; for a list of samples "
-            "pass numpy.stack(x)."
-        )
     if hasattr(value, "detach"):
         value = value.detach().cpu()
     array = np.asarray(value)
@@ -133,15 +231,6 @@ def _array(name: str, value: Any) -> np.ndarray:
             f"Expected {name} to be an array of numbers. Received: {type(value).__name__}."
         )
     return array
-
-
-def _input_shape(model) -> tuple | None:
-    """The shape a batch must have, `None` for any size; `None` if the model does not say."""
-    try:
-        shape = model.input_shape
-    except AttributeError:
-        return None
-    return tuple(shape) if isinstance(shape, tuple) and len(shape) else None
 
 
 def _fits(shape: tuple, expected: tuple) -> bool:

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from isi_keras import activations
 from isi_keras.compiling import cached
 from isi_keras.rewrite import Swap, leaves, rewritten
 
@@ -21,7 +22,7 @@ def logits(model: keras.Model, from_logits: bool | None = None) -> "Logits":
     `z` is treated as two classes with the logits `(-z, z)`.
 
     Args:
-        model: a built Keras model with one input and one output of shape `(N, K)`. It is not
+        model: a built Keras model with one output of shape `(N, K)`. It is not
             altered.
         from_logits: `None` finds the final activation. `True` takes the output as the logits,
             `False` insists that there is a final softmax or sigmoid to remove.
@@ -67,23 +68,24 @@ class Logits:
                 f"The model {model.name!r} is not built, so it has no weights yet. Call it once on "
                 "data, call model.build(input_shape), or start it with keras.Input(shape)."
             )
-        for word, tensors in (
-            ("inputs", getattr(model, "inputs", None)),
-            ("outputs", getattr(model, "outputs", None)),
-        ):
-            if tensors is not None and len(tensors) > 1:
-                raise ValueError(_several(word, model, len(tensors)))
+        outputs = getattr(model, "outputs", None)
+        if outputs is not None and len(outputs) > 1:
+            raise ValueError(_several("outputs", model, len(outputs)))
         self.model = model
         self.from_logits = from_logits
 
     def __call__(self, x) -> Any:
         """Returns the logits of a batch, a tensor `(N, K)` of float32."""
-        x = ops.convert_to_tensor(x)
+        x = keras.tree.map_structure(ops.convert_to_tensor, x)
         return self.forward(self.plan(x).head)(self.model, x)
 
     def plan(self, x) -> "Plan":
         """Finds the head of the model by running one sample of `x`, once for a model as it is."""
-        return cached(self.model, ("plan", self.from_logits), lambda: self._plan(x[:1]))
+        return cached(
+            self.model,
+            ("plan", self.from_logits),
+            lambda: self._plan(keras.tree.map_structure(lambda rows: rows[:1], x)),
+        )
 
     def forward(self, swaps: Iterable[Swap]) -> Callable[[keras.Model, Any], Any]:
         """A pure function `(model, x) -> logits` that runs with `swaps` in force."""
@@ -100,7 +102,10 @@ class Logits:
         return run
 
     def _plan(self, x) -> "Plan":
-        model, (producer, outputs) = self.model, _producer(self.model, ops.convert_to_tensor(x))
+        model, (producer, outputs) = (
+            self.model,
+            _producer(self.model, keras.tree.map_structure(ops.convert_to_tensor, x)),
+        )
         if len(outputs.shape) != 2:
             raise ValueError(
                 f"Expected a classifier with outputs of shape (N, classes). The model "
@@ -131,6 +136,26 @@ class Logits:
                 "with keras.layers.Softmax() (or a sigmoid for one unit), which is then removed."
             )
         return ()
+
+
+class Passes:
+    """The passes of a model as it is, differentiated by its input.
+
+    Args:
+        source: the model.
+        sample: a batch of its inputs.
+    """
+
+    def __init__(self, source: Logits, sample):
+        self._forward = source.forward(source.plan(sample).head)
+
+    def variables(self, x) -> dict[str, Any]:
+        """By what the logits are differentiated at a batch, a dictionary of structures."""
+        return {"x": x}
+
+    def logits(self, model, x, variables):
+        """The logits as a function of the variables."""
+        return self._forward(model, variables["x"])
 
 
 def _producer(model: keras.Model, x) -> tuple[Any, Any]:
@@ -169,7 +194,7 @@ def _several(word: str, model, count: int) -> str:
 def _removal(producer) -> Swap | None:
     """The exchange that removes the activation with which `producer` ends."""
     activation = getattr(producer, "activation", None)
-    if activation is not None and _name(activation) in _REMOVED:
+    if activation is not None and activations.name(activation) in _REMOVED:
         return Swap(producer, "activation", keras.activations.linear)
     if activation is None and type(producer).__name__.lower().replace("_", "") in {
         name.replace("_", "") for name in _REMOVED
@@ -178,15 +203,8 @@ def _removal(producer) -> Swap | None:
     return None
 
 
-def _name(activation) -> str:
-    name = getattr(activation, "__name__", type(activation).__name__).lower()
-    return name.removesuffix("_v2")  # tf.nn.softmax calls itself softmax_v2
-
-
 def _linear_end(producer) -> bool:
-    return hasattr(producer, "activation") and (
-        producer.activation is None or _name(producer.activation) == "linear"
-    )
+    return hasattr(producer, "activation") and (activations.of(producer.activation).linear)
 
 
 def _probabilities(outputs: np.ndarray) -> bool:

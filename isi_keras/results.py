@@ -39,11 +39,12 @@ class Result:
         path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
         header = {"record": type(self).__name__, "version": FORMAT_VERSION}
         fields: dict[str, Any] = {"__header__": _encode(header)}
-        fields |= {
-            field.name: _encode(getattr(self, field.name))
-            for field in dataclasses.fields(self)
-            if getattr(self, field.name) is not None
-        }
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Mapping) and field.name != "config":
+                fields |= {f"{field.name}/{name}": array for name, array in value.items()}
+            elif value is not None:
+                fields[field.name] = _encode(value)
 
         def write(file):
             np.savez_compressed(file, **fields)
@@ -91,7 +92,12 @@ class Result:
             )
         known = {field.name: field.type for field in dataclasses.fields(kind)}
         values: dict[str, Any] = {k: None for k, of in known.items() if type(None) in get_args(of)}
-        values |= {name: _decode(arrays[name], known[name]) for name in arrays}
+        for name, array in arrays.items():
+            field, _, entry = name.partition("/")
+            if entry:
+                values[field] = {**(values.get(field) or {}), entry: array}
+            else:
+                values[field] = _decode(array, known[field])
         return kind(**values)  # pyright: ignore[reportReturnType]
 
 
@@ -100,25 +106,55 @@ class Explanation(Result):
     """Which inputs a decision rests on, for `N` samples and `K` classes.
 
     Args:
-        x: the inputs, `(N, ...)`.
-        relevance: the map of each sample, of the shape of `x`. For `Sensitivity` it is the
-            derivative of the logit by each input, for `Relevance` the share of the logit that each
-            input carries.
+        x: the inputs, `(N, ...)`; of a model with several inputs a dictionary of them by name.
+        relevance: the map of each sample, of the shape of `x`, or a dictionary likewise. For
+            `Sensitivity` and its kin it is (a mean of) the derivative of the logit by each input,
+            for `Relevance` the share of the logit that each input carries.
         logits: what the model returned before its softmax, `(N, K)`.
         prediction: the predicted class, `(N,)`.
         target: the class that is explained, `(N,)`.
         config: the indicator's name and configuration.
+        against: the class whose logit is subtracted from that of the target, `(N,)`; `None` if the
+            target's logit alone is explained.
+        layers: the relevance of the outputs of inner layers, by their names, `(N, ...)` each. A
+            layer that is called more than once has `name`, `name/1` and so on.
+        conservation: where the explained value went, arrays `(N,)`: `"explained"`, the value
+            itself; `"inputs"`, the sum of the relevance of all inputs; `"bias"`, what biases and
+            constants took; `"epsilon"`, what the stabilisation of quotients absorbed; and
+            `"elsewhere"`, the rest, which is rounding unless layers follow their plain gradient
+            (`on_unknown="gradient"`, raw operations) or a rule lets relevance go (zero padding
+            under `Flat`, an alpha-beta rule without contributions of one sign). `None` unless it
+            was asked for.
     """
 
-    x: np.ndarray
-    relevance: np.ndarray
+    x: Any
+    relevance: Any
     logits: np.ndarray
     prediction: np.ndarray
     target: np.ndarray
     config: Mapping[str, Any]
+    against: np.ndarray | None = None
+    layers: Mapping[str, np.ndarray] | None = None
+    conservation: Mapping[str, np.ndarray] | None = None
 
     def __len__(self) -> int:
-        return len(self.x)
+        return len(self.logits)
+
+    def select(self, name: str) -> "Explanation":
+        """The explanation of one input of a model with several, as of a model with that one alone.
+
+        Args:
+            name: the input, a key of `x`.
+
+        Raises:
+            ValueError: if there is no such input.
+        """
+        if not isinstance(self.x, Mapping) or not isinstance(self.relevance, Mapping):
+            raise ValueError("The model has one input only, so there is nothing to select.")
+        if name not in self.x:
+            inputs = ", ".join(map(repr, self.x))
+            raise ValueError(f"There is no input {name!r}. Choose one of {inputs}.")
+        return dataclasses.replace(self, x=self.x[name], relevance=self.relevance[name])
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -1,47 +1,194 @@
 """Everything a second time, in plain float64 NumPy: what the package is tested against.
 
-`ISI` is one sample at a time, by loops, for a network given as `(W, b)` pairs with ReLU between.
+One sample at a time. A linear layer of any kind is a matrix `w` `(J, K)` from its flat inputs to
+its flat outputs (`matrices` has that of a convolution); a network is a list of steps on vectors.
 """
 
+from typing import Any, NamedTuple
+
 import numpy as np
+from matrices import conv_matrix
+
+# Rules: what the inputs a (J,) of w (J, K) and b (K,) get of the relevance r (K,) of the outputs.
 
 
-def forward(weights, x):
-    """The pre-activations of each layer for one sample; the last are the logits."""
-    values, a = [], np.asarray(x, "float64").ravel()
-    for layer, (w, b) in enumerate(weights):
-        z = a @ w + b
-        values.append(z)
-        a = np.maximum(z, 0) if layer < len(weights) - 1 else z
+def positive(values):
+    return np.maximum(values, 0)
+
+
+def negative(values):
+    return np.minimum(values, 0)
+
+
+def share(r, terms, rest, epsilon):
+    """Hands `r` to the inputs by their `terms` `(J, K)` of the sums, which `rest` is part of."""
+    total = terms.sum(0) + rest
+    stabilised = total + epsilon * np.where(total < 0, -1, 1)
+    return terms @ np.divide(r, stabilised, out=np.zeros_like(total), where=stabilised != 0)
+
+
+def epsilon_rule(a, w, b, r, *, epsilon=1e-6, bias=True):
+    return share(r, a[:, None] * w, b * bias, epsilon)
+
+
+def z_plus(a, w, b, r, *, epsilon=1e-6, bias=True):
+    return share(r, positive(a[:, None] * w), positive(b) * bias, epsilon)
+
+
+def alpha_beta(a, w, b, r, *, alpha=2.0, beta=1.0, epsilon=1e-6, bias=True):
+    for_it = share(r, positive(a[:, None] * w), positive(b) * bias, epsilon)
+    against = share(r, negative(a[:, None] * w), negative(b) * bias, epsilon)
+    return alpha * for_it - beta * against
+
+
+def gamma_rule(a, w, b, r, *, gamma=0.25, epsilon=1e-6, bias=True):
+    """What agrees with the sign of the output, bias included, counts `1 + gamma` times."""
+    z, terms, b = a @ w + b, a[:, None] * w, b * bias
+    up = share(r * (z > 0), terms + gamma * positive(terms), b + gamma * positive(b), epsilon)
+    down = share(r * (z < 0), terms + gamma * negative(terms), b + gamma * negative(b), epsilon)
+    return up + down
+
+
+def flat(a, w, b, r, *, connected=1.0, epsilon=1e-6, bias=True):
+    """`connected` `(J, K)` is 0 where an input is not of the output's window, else 1."""
+    return share(r, np.ones_like(w) * connected, 0, epsilon)
+
+
+def w_square(a, w, b, r, *, epsilon=1e-6, bias=True):
+    return share(r, w**2, b**2 * bias, epsilon)
+
+
+def z_box(a, w, b, r, *, low=-1.0, high=1.0, epsilon=1e-6, bias=True):
+    """The bias cancels: b - b+ - b- = 0. `low` and `high` are numbers or `(J,)`."""
+    low, high = (np.broadcast_to(bound, a.shape)[:, None] for bound in (low, high))
+    return share(r, a[:, None] * w - low * positive(w) - high * negative(w), 0, epsilon)
+
+
+RULES = {
+    "Epsilon": epsilon_rule,
+    "ZPlus": z_plus,
+    "AlphaBeta": alpha_beta,
+    "Gamma": gamma_rule,
+    "Flat": flat,
+    "WSquare": w_square,
+    "ZBox": z_box,
+}
+"""The oracle of each rule, by the name of its class."""
+
+
+def composite(name, kinds, low=-1.0, high=1.0):
+    """Rule and options of each linear layer; `kinds` says "conv" or "dense" of each, in order."""
+    of_conv = {
+        "epsilon": ("Epsilon", {}),
+        "epsilon_plus": ("ZPlus", {}),
+        "epsilon_alpha2beta1": ("AlphaBeta", {"alpha": 2.0, "beta": 1.0}),
+        "epsilon_gamma": ("Gamma", {"gamma": 0.25}),
+    }
+    conv = of_conv[name.removesuffix("_flat").removesuffix("_box")]
+    chosen = [conv if kind == "conv" else of_conv["epsilon"] for kind in kinds]
+    if name.endswith("_flat"):
+        chosen[0] = ("Flat", {})
+    if name.endswith("_box") and "conv" in kinds:
+        chosen[kinds.index("conv")] = ("ZBox", {"low": low, "high": high})
+    return chosen
+
+
+# Networks: steps with an output, a gradient and a relevance of their own.
+
+
+class Linear(NamedTuple):
+    w: Any  # (J, K)
+    b: Any  # (K,)
+    rule: str = "Epsilon"
+    options: Any = {}  # noqa: RUF012
+
+    def output(self, a):
+        return a @ self.w + self.b
+
+    def gradient(self, a, g):
+        return self.w @ g
+
+    def relevance(self, a, r):
+        return RULES[self.rule](a, self.w, self.b, r, **self.options)
+
+
+def convolution(kernel, bias, shape, rule="Epsilon", options=None, **geometry):
+    """The step of `conv_matrix(kernel, shape, **geometry)`, and the shape of its output."""
+    w, output_shape = conv_matrix(kernel, shape, **geometry)
+    options = dict(options or {})
+    if rule == "Flat":
+        options["connected"] = conv_matrix(np.ones_like(kernel), shape, **geometry)[0]
+    return Linear(w, np.tile(bias, w.shape[1] // len(bias)), rule, options), output_shape
+
+
+class ReLU(NamedTuple):
+    def output(self, a):
+        return positive(a)
+
+    def gradient(self, a, g):
+        return g * (a > 0)
+
+    def relevance(self, a, r):
+        return r
+
+
+class Rearrange(NamedTuple):
+    """Pads with zeros, crops or permutes. What falls on padding is lost."""
+
+    w: Any  # (J, K), zeros and ones
+
+    def output(self, a):
+        return a @ self.w
+
+    def gradient(self, a, g):
+        return self.w @ g
+
+    relevance = gradient
+
+
+class MaxPool(NamedTuple):
+    windows: Any  # (J, K)
+
+    def output(self, a):
+        return np.where(self.windows, a[:, None], -np.inf).max(0)
+
+    def gradient(self, a, g):
+        winner = np.where(self.windows, a[:, None], -np.inf).argmax(0)
+        return np.bincount(winner, g, len(a))
+
+    relevance = gradient
+
+
+def forward(steps, x):
+    """The input of each step for one sample, and last the logits."""
+    values = [np.asarray(x, "float64").ravel()]
+    for step in steps:
+        values.append(step.output(values[-1]))
     return values
 
 
-def gradient(weights, x, seed):
+def gradient(steps, x, seed):
     """The derivative of `seed . logits` by the input of one sample."""
-    values = forward(weights, x)
+    *inputs, _ = forward(steps, x)
     g = np.asarray(seed, "float64")
-    for layer in range(len(weights) - 1, -1, -1):
-        if layer < len(weights) - 1:
-            g = g * (values[layer] > 0)
-        g = weights[layer][0] @ g
+    for step, a in reversed(list(zip(steps, inputs, strict=True))):
+        g = step.gradient(a, g)
     return g
 
 
-def relevance(weights, x, seed, epsilon):
-    """Layer-wise relevance propagation with the epsilon rule, layer by layer, one sample."""
-    inputs, values = np.asarray(x, "float64").ravel(), forward(weights, x)
-    activations = [inputs, *(np.maximum(z, 0) for z in values[:-1])]
-    r = np.asarray(seed, "float64") * values[-1]
-    for layer in range(len(weights) - 1, -1, -1):
-        a, w, z = activations[layer], weights[layer][0], values[layer]
-        stabilised = z + epsilon * np.where(z < 0, -1.0, 1.0)
-        share = np.divide(r, stabilised, out=np.zeros_like(r), where=stabilised != 0)
-        r = a * (w @ share)
+def relevance(steps, x, seed):
+    """The relevance of `seed . logits` at the input of one sample."""
+    *inputs, logits = forward(steps, x)
+    r = np.asarray(seed, "float64") * logits
+    for step, a in reversed(list(zip(steps, inputs, strict=True))):
+        r = step.relevance(a, r)
     return r
 
 
-RULES = {"Epsilon": relevance}
-"""The oracle of each rule, by the name of its class."""
+def mlp(weights, rule="Epsilon", **options):
+    """The steps of dense layers `(w, b)` with ReLU between, all under one rule."""
+    steps = [step for w, b in weights for step in (Linear(w, b, rule, options), ReLU())]
+    return steps[:-1]
 
 
 def seed(logits, classes, sign, objective):
@@ -54,9 +201,9 @@ def seed(logits, classes, sign, objective):
     return sign * out
 
 
-def significance(indicator, weights, x, cotangent, centre):
+def significance(indicator, network, x, cotangent, centre):
     """Score and direction of an indicator for one sample."""
-    g = gradient(weights, x, cotangent)
+    g = gradient(network, x, cotangent)
     if indicator == "sensitivity":
         return np.abs(g), np.sign(g)
     away = x - centre
@@ -94,12 +241,13 @@ def move(norm, x, origin, score, direction, used, low, high, **options):
 def attack(indicator, norm, weights, x, low, high, max_steps, target, objective, **options):
     """The attack on one sample; returns the input it ends with, the steps and the reason."""
     x = np.asarray(x, "float64").ravel()
+    network = mlp(weights)
     origin, used, steps = x.copy(), np.zeros(len(x), bool), 0
-    label = int(np.argmax(forward(weights, x)[-1]))
+    label = int(np.argmax(forward(network, x)[-1]))
     if target == label:
         return x, 0, "already_target"
     while True:
-        logits = forward(weights, x)[-1]
+        logits = forward(network, x)[-1]
         prediction = int(np.argmax(logits))
         if (prediction != label) if target is None else (prediction == target):
             return x, steps, "success"
@@ -107,7 +255,7 @@ def attack(indicator, norm, weights, x, low, high, max_steps, target, objective,
             return x, steps, "max_steps"
         classes, sign = (label, -1) if target is None else (target, 1)
         cotangent = seed(logits, classes, sign, objective)
-        score, direction = significance(indicator, weights, x, cotangent, (low + high) / 2)
+        score, direction = significance(indicator, network, x, cotangent, (low + high) / 2)
         if not score.any():
             return x, steps, "no_gradient"
         x, picked = move(norm, x, origin, score, direction, used, low, high, **options)

@@ -40,10 +40,10 @@ BAD_X = {
     "object": ([object()], TypeError, r"Expected x to be an array of numbers\. Received: list"),
     "list of arrays": (
         [images(), images()],
-        TypeError,
-        r"one array\. Received: a list of 2.*numpy\.stack",
+        ValueError,
+        r"has 1 input\(s\): .*Received: a list of 2\. For a list of samples pass numpy\.stack",
     ),
-    "dictionary": ({"a": images()}, TypeError, r"one array\. Received: a dict of 1"),
+    "dictionary": ({"a": images()}, ValueError, r"Missing: 'keras_tensor.*Received: 'a'"),
 }
 
 

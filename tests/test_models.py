@@ -137,12 +137,6 @@ class TestErrors:
         with pytest.raises(ValueError, match=r"has 2 outputs"):
             isi.explain(subclassed, np.ones((1, 4), "float32"))
 
-    def test_two_inputs(self):
-        a, b = keras.Input((4,)), keras.Input((4,))
-        model = keras.Model([a, b], layers.Dense(2)(layers.Add()([a, b])))
-        with pytest.raises(ValueError, match=r"has 2 inputs; one is expected"):
-            isi.logits(model)
-
     def test_no_classifier(self):
         model = keras.Sequential([keras.Input((6, 5, 2)), layers.Conv2D(2, 1)])
         with pytest.raises(ValueError, match=r"outputs of shape \(N, classes\).*\(1, 6, 5, 2\)"):

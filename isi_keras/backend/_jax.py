@@ -4,7 +4,7 @@ import jax
 
 
 def vjp(fn, x):
-    """Returns `fn(x)` and the pullback of `fn` at `x`, which may be called more than once."""
+    """Returns `fn(x)` and the pullback of `fn` at `x`, a structure, for any number of calls."""
     y, pullback = jax.vjp(fn, x)
     return y, lambda cotangent: pullback(cotangent)[0]
 

@@ -6,9 +6,10 @@ import tensorflow as tf
 
 
 def vjp(fn, x):
-    """Returns `fn(x)` and the pullback of `fn` at `x`, which may be called more than once."""
+    """Returns `fn(x)` and the pullback of `fn` at `x`, a structure, for any number of calls."""
     with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
-        tape.watch(x)
+        for tensor in tf.nest.flatten(x):
+            tape.watch(tensor)
         y = fn(x)
 
     def pullback(cotangent):

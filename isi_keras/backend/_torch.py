@@ -2,22 +2,25 @@
 
 import functools
 
+import keras
 import torch
 
 
 def vjp(fn, x):
-    """Returns `fn(x)` and the pullback of `fn` at `x`, which may be called more than once."""
+    """Returns `fn(x)` and the pullback of `fn` at `x`, a structure, for any number of calls."""
+    leaves = keras.tree.flatten(x)
     with torch.enable_grad():
-        x = x.detach().requires_grad_()
-        y = fn(x)
+        leaves = [leaf.detach().requires_grad_() for leaf in leaves]
+        y = fn(keras.tree.pack_sequence_as(x, leaves))
 
     def pullback(cotangent):
-        if not y.requires_grad:
-            return torch.zeros_like(x)
-        (gradient,) = torch.autograd.grad(
-            y, x, cotangent, retain_graph=True, allow_unused=True, materialize_grads=True
-        )
-        return gradient
+        if not y.requires_grad or not leaves:
+            gradients = [torch.zeros_like(leaf) for leaf in leaves]
+        else:
+            gradients = torch.autograd.grad(
+                y, leaves, cotangent, retain_graph=True, allow_unused=True, materialize_grads=True
+            )
+        return keras.tree.pack_sequence_as(x, list(gradients))
 
     return y.detach(), pullback
 
