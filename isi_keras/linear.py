@@ -122,12 +122,19 @@ def contraction(layer, kernel: str, call: Callable) -> Callable[[Any, Any, Any],
     own = getattr(layer, "bias", None)
     bare = without_activation(layer, call)
     low_rank = [Swap(layer, "lora_enabled", False)] if getattr(layer, "lora_enabled", 0) else []
-    unbiased = [*low_rank, Swap(layer, "use_bias", False), Swap(layer, "bias", None)]
+    removable = hasattr(layer, "use_bias")
+    without_bias = [Swap(layer, "use_bias", False), Swap(layer, "bias", None)]
 
     def run(x, kernel, bias):
         fits = own is not None and bias is not None and tuple(bias.shape) == tuple(own.shape)
-        values = [(variable, kernel), *([(own, bias)] if fits else [])]
-        with keras.StatelessScope(values), rewritten(low_rank if fits else unbiased):
+        values, swaps = [(variable, kernel)], list(low_rank)
+        if fits:
+            values.append((own, bias))
+        elif removable:
+            swaps += without_bias
+        elif own is not None:
+            values.append((own, keras.ops.zeros_like(own)))
+        with keras.StatelessScope(values), rewritten(swaps):
             z = bare(x)
         return z if fits or bias is None else z + spread(bias, z, layer)
 

@@ -12,10 +12,10 @@ from keras import ops
 from isi_keras import backend, registry, treatments
 from isi_keras.composites import Composite
 from isi_keras.rewrite import Swap, leaves, nodes, rewritten
-from isi_keras.tracking import Pass
+from isi_keras.tracking import Pass, is_float
 
 ON_UNKNOWN = ("error", "gradient")
-LEAKS = ("bias", "epsilon")
+LEAKS = ("bias", "epsilon", "padding")
 _HALF = ("float16", "bfloat16")
 
 
@@ -107,7 +107,7 @@ class Propagation:
         """Runs one sample to see which shapes there are and whether the input can be traced."""
         self.gated, self._observing = True, {}
         variables = self.variables(row)
-        floats = [t for t in keras.tree.flatten(row) if _is_float(t)]
+        floats = [t for t in keras.tree.flatten(row) if is_float(t)]
 
         def run(values):
             given = dict(zip(map(id, floats), values["given"], strict=True))
@@ -124,7 +124,7 @@ class Propagation:
 
     def _untraceable(self, model, row):
         self.gated = False
-        if self.composite.has_first or not all(map(_is_float, keras.tree.flatten(row))):
+        if self.composite.has_first or not all(map(is_float, keras.tree.flatten(row))):
             raise ValueError(
                 f"The model {model.name!r} computes with its input outside layers (by raw "
                 "operations in `call`), so relevance cannot be traced to it by a rule for the "
@@ -134,9 +134,10 @@ class Propagation:
 
     def _input_matters(self, model, row, centred: bool) -> bool:
         """Whether the derivative by the input itself will not do."""
-        if self.composite.has_first or not all(map(_is_float, keras.tree.flatten(row))):
+        if self.composite.has_first or not all(map(is_float, keras.tree.flatten(row))):
             return True
-        found = [registry.treatment_of(leaf) for leaf in leaves(model)]
+        known = registry.treatment_of
+        found = [known(leaf) for leaf in leaves(model, known)]
         return treatments.embedding in found or (not centred and treatments.preprocessing in found)
 
     def _check_asked(self, folded):
@@ -153,15 +154,16 @@ class Propagation:
 
     def _swaps(self, model, on_unknown: str, head) -> Iterator[Swap]:
         bare = {id(swap.layer) for swap in head if swap.name == "call"}
-        everything = list(nodes(model))
+        everything = list(nodes(model, registry.treatment_of))
         asked = self._named(everything[1:])
         detached = {id(child) for node in everything for child in registry.detached_children(node)}
-        inner = {id(node) for node in leaves(model)}
-        for node in everything:
+        inner = {id(node) for node in leaves(model, registry.treatment_of)}
+        for node in nodes(model):
             policy = getattr(node, "_dtype_policy", None)
             if policy is not None and policy.compute_dtype in _HALF:
                 # Quotients overflow in half precision.
                 yield Swap(node, "_dtype_policy", keras.DTypePolicy("float32"))
+        for node in everything:
             if on_unknown == "error" and registry.is_recurrent(node):
                 raise ValueError(registry.refused(node))
             if id(node) in bare or node is model:
@@ -231,7 +233,3 @@ class Propagation:
 def _ones(x):
     """Ones of the shape of every input."""
     return keras.tree.map_structure(lambda t: ops.ones(t.shape, "float32"), x)
-
-
-def _is_float(tensor) -> bool:
-    return keras.backend.is_float_dtype(keras.backend.standardize_dtype(tensor.dtype))

@@ -46,7 +46,12 @@ _GROUPS: dict[Treatment, str] = {
         "InputLayer Identity Flatten Reshape Permute Concatenate Dropout SpatialDropout1D "
         "SpatialDropout2D SpatialDropout3D AlphaDropout GaussianDropout GaussianNoise "
         "ActivityRegularization ZeroPadding1D ZeroPadding2D ZeroPadding3D Cropping1D Cropping2D "
-        "Cropping3D Masking StochasticDepth"
+        "Cropping3D Masking "  # and what augments images while training
+        "AugMix CutMix MixUp RandAugment RandomBrightness RandomColorDegeneration "
+        "RandomColorJitter RandomContrast RandomElasticTransform RandomErasing RandomFlip "
+        "RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPerspective "
+        "RandomPosterization RandomRotation RandomSaturation RandomSharpness RandomShear "
+        "RandomTranslation RandomZoom"
     ),
     treatments.gradient: (
         "RepeatVector UpSampling1D UpSampling2D UpSampling3D MaxPooling1D MaxPooling2D "
@@ -116,7 +121,8 @@ def register(layer: type, treatment: str | Callable) -> None:
     """Tells how relevance passes through a class of layers of your own.
 
     Args:
-        layer: the class, a subclass of `keras.layers.Layer` that holds no other layers.
+        layer: the class, a subclass of `keras.layers.Layer`. If it holds other layers, it is
+            treated as a whole.
         treatment: `"linear"` for a layer with the attributes `kernel` and `bias` (or no bias) that
             is linear in its input, in `kernel` and in `bias`, up to the function `activation` at
             its end: it gets the rules of a composite. `"activation"` for a function of each entry,
@@ -162,6 +168,8 @@ def _custom(function: Callable) -> Treatment:
 def treatment_of(node: Any) -> Treatment | None:
     """The treatment of a layer or operation; `None` if there is none."""
     kind = type(node)
+    if isinstance(node, keras.Model):
+        return next((_REGISTERED[k] for k in kind.__mro__ if k in _REGISTERED), None)
     for ancestor in kind.__mro__:
         found = _REGISTERED.get(ancestor, _KNOWN.get(ancestor))
         # A subclass that computes something else is another layer.

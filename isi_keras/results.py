@@ -120,11 +120,11 @@ class Explanation(Result):
             layer that is called more than once has `name`, `name/1` and so on.
         conservation: where the explained value went, arrays `(N,)`: `"explained"`, the value
             itself; `"inputs"`, the sum of the relevance of all inputs; `"bias"`, what biases and
-            constants took; `"epsilon"`, what the stabilisation of quotients absorbed; and
-            `"elsewhere"`, the rest, which is rounding unless layers follow their plain gradient
-            (`on_unknown="gradient"`, raw operations) or a rule lets relevance go (zero padding
-            under `Flat`, an alpha-beta rule without contributions of one sign). `None` unless it
-            was asked for.
+            constants took; `"epsilon"`, what the stabilisation of quotients absorbed, among it
+            what a rule cannot hand on where there are no contributions of its sign; `"padding"`,
+            what a rule for the first layer gave to padding; and `"elsewhere"`, the rest, which is
+            rounding unless layers follow their plain gradient (`on_unknown="gradient"`, raw
+            operations). `None` unless it was asked for.
     """
 
     x: Any

@@ -6,7 +6,7 @@ relevance propagation are such exchanges (of `activation` and of `call`).
 
 import contextlib
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 _LOCK = threading.RLock()
@@ -43,8 +43,11 @@ def rewritten(swaps: Iterable[Swap]) -> Iterator[None]:
                     attributes[name] = value
 
 
-def nodes(model) -> Iterator[Any]:
-    """The model and every layer and operation inside it, each once."""
+def nodes(model, whole: Callable[[Any], Any] = lambda node: False) -> Iterator[Any]:
+    """The model and every layer and operation inside it, each once.
+
+    What is inside a node of which `whole` is true counts as part of that node.
+    """
     seen = set()
     stack = [model]
     while stack:
@@ -52,15 +55,20 @@ def nodes(model) -> Iterator[Any]:
         if id(node) not in seen:
             seen.add(id(node))
             yield node
-            stack.extend(reversed(_children(node)))
+            if node is model or not whole(node):
+                stack.extend(reversed(_children(node)))
 
 
-def leaves(model) -> Iterator[Any]:
-    """The layers and operations of a model that hold no others, each once.
+def leaves(model, whole: Callable[[Any], Any] = lambda node: False) -> Iterator[Any]:
+    """The layers and operations of a model that hold no others or are `whole`, each once.
 
     A layer used as the activation of another belongs to that other.
     """
-    return (node for node in nodes(model) if node is not model and not _children(node))
+    return (
+        node
+        for node in nodes(model, whole)
+        if node is not model and (whole(node) or not _children(node))
+    )
 
 
 def _children(node) -> list[Any]:

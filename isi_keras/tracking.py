@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import keras
 from keras import ops
 
 from isi_keras.linear import Linear, along
@@ -75,7 +76,7 @@ class Pass:
     def entered(self, tensor):
         """A tensor that leaves the model's input: from here on gradients count, not relevance."""
         fact = self.fact(tensor)
-        if fact.ones is None:
+        if fact.ones is None or not is_float(tensor):
             return tensor
         inside = ops.stop_gradient(tensor) * fact.ones
         return self.note(inside, nonnegative=fact.nonnegative)
@@ -99,17 +100,19 @@ class Pass:
         """Zero, with the gradient of `part` times `weight * value / stab(part)`."""
         share = ops.stop_gradient(weight * ratio(value, part, epsilon))
         zero = (part - ops.stop_gradient(part)) * share
-        if self.leaks:
-            lost = ops.stop_gradient(weight * value - part * share)
-            zero = zero + along(self.leaks["epsilon"], value) * lost
-        return zero
+        return self.lost("epsilon", zero, weight * value - part * share) if self.leaks else zero
 
-    def constant(self, outputs, value):
-        """The outputs, of which a constant `value` is a part that belongs to the biases."""
+    def lost(self, name: str, outputs, value):
+        """The outputs, of which `value` is a part whose relevance goes to the leak `name`."""
         if not self.leaks:
             return outputs
         value = ops.broadcast_to(ops.cast(value, outputs.dtype), outputs.shape)
-        return outputs + along(self.leaks["bias"], outputs) * ops.stop_gradient(value)
+        return outputs + along(self.leaks[name], outputs) * ops.stop_gradient(value)
+
+
+def is_float(tensor) -> bool:
+    """Whether a tensor holds real numbers."""
+    return keras.backend.is_float_dtype(keras.backend.standardize_dtype(tensor.dtype))
 
 
 def carrying(value, gradient_of):

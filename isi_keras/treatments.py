@@ -41,7 +41,8 @@ def shape(run: Pass, layer, call, args, kwargs):
     outputs = call(*args, **kwargs)
     ones = call(*_mapped(lambda tensor: run.fact(tensor).ones, args), **kwargs)
     for tensor, ones_of in zip(_tensors(outputs), _tensors(ones), strict=True):
-        whole = carrying(ops.ones_like(ones_of), ones_of)  # padding is an input as any other
+        padding = ops.stop_gradient(1 - ones_of)  # is an input as any other
+        whole = run.lost("padding", ones_of + padding, padding)
         run.note(tensor, ones=whole, preprocessing=facts[0].preprocessing)
     return outputs
 
@@ -51,7 +52,7 @@ def preprocessing(run: Pass, layer, call, args, kwargs):
     (x, *args), fact = args, run.fact(args[0])
     outputs = call(x, *args, **kwargs)
     if fact.ones is None:
-        return run.constant(outputs, call(ops.zeros_like(x), *args, **kwargs))
+        return run.lost("bias", outputs, call(ops.zeros_like(x), *args, **kwargs))
     return run.note(outputs, ones=fact.ones, preprocessing=(*fact.preprocessing, call))
 
 
@@ -88,7 +89,7 @@ def normalization(run: Pass, layer, call, args, kwargs):
     beta = ops.reshape(ops.convert_to_tensor(beta), shape)
     centred = x - _mean(layer, x)
     outputs = ops.stop_gradient(value) + run.scaled(centred, value - beta, 1e-7)
-    return run.constant(outputs, beta)
+    return run.lost("bias", outputs, beta)
 
 
 def _axes(layer) -> list[int]:
@@ -151,7 +152,7 @@ def addition(run: Pass, layer, call, args, kwargs):
         return outputs
     run.note(outputs, nonnegative=False)
     only = [value if _is_constant(value) else ops.zeros_like(value) for value in args[:2]]
-    return run.constant(outputs, call(*only, *args[2:], **kwargs))
+    return run.lost("bias", outputs, call(*only, *args[2:], **kwargs))
 
 
 def attention(run: Pass, layer, call, args, kwargs):
