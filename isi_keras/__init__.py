@@ -14,12 +14,21 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "attack": ["Attack"],
         "composites": ["Composite"],
+        "concentration": ["complexity", "sparseness"],
         "evaluation": ["Report", "evaluate"],
         "explanation": ["explain"],
-        "indicators": ["Relevance", "Sensitivity"],
+        "faithfulness": ["pixel_flipping"],
+        "indicators": ["IntegratedGradients", "Relevance", "Sensitivity", "SmoothGrad"],
         "models": ["logits"],
         "norms": ["L0", "L2", "Linf"],
+        "randomisation": ["parameter_randomisation"],
         "registry": ["register"],
-        "results": ["AttackResult", "Explanation", "Result"],
+        "results": [
+            "AttackResult",
+            "Explanation",
+            "FlippingResult",
+            "RandomisationResult",
+            "Result",
+        ],
     },
 )

@@ -149,7 +149,8 @@ class Attack(_component.Component):
                 "so there is nothing to attack. `target` is the class to reach; true labels go "
                 "into `y`."
             )
-        return record.result(truth, aim, self.get_config(), time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        return record.result(truth, aim, self.indicator.cost, self.get_config(), seconds)
 
     def _trace_key(self):
         """What a trace depends on; bounds and `max_steps` are arguments of it."""

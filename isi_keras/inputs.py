@@ -57,7 +57,8 @@ def as_inputs(model, x) -> Any:
             "Expected the same number of samples in each input. Received: "
             f"{', '.join(str(len(array)) for array in arrays)}."
         )
-    if isinstance(x, Mapping):
+    # In the structure the model was built with: Keras has other names for a list than for a dict.
+    if isinstance(getattr(model, "input", x), Mapping):
         return {spec.name: array for spec, array in zip(specs, arrays, strict=True)}
     return arrays
 
@@ -105,7 +106,19 @@ def _specs(model) -> list[Spec] | None:
     inputs = getattr(model, "inputs", None)
     if not inputs:
         return None
-    return [Spec(tensor.name, tuple(tensor.shape), str(tensor.dtype)) for tensor in inputs]
+    structure = getattr(model, "input", None)
+    if isinstance(structure, Mapping):
+        inputs, names = [structure[name] for name in structure], list(structure)
+    else:
+        specs = model.input_spec or [None] * len(inputs)
+        names = [
+            getattr(spec, "name", None) or tensor.name
+            for spec, tensor in zip(specs, inputs, strict=True)
+        ]
+    return [
+        Spec(name, tuple(tensor.shape), str(tensor.dtype))
+        for name, tensor in zip(names, inputs, strict=True)
+    ]
 
 
 def _keys(x) -> list[str]:

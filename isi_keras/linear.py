@@ -53,10 +53,10 @@ class Linear:
         """The layer at another input, with another kernel, and what `bias` makes of the bias."""
         if bias is None or self.bias is None or not self.biased:
             return self.contract(x, kernel, None)
-        value = bias(self.bias)
-        z = self.contract(x, kernel, value)
+        z = self.contract(x, kernel, bias(self.bias))
         if self.leak is not None:
-            z = z + along(self.leak, z) * ops.stop_gradient(value)
+            share = z - self.contract(x, kernel, None)
+            z = z + along(self.leak, z) * ops.stop_gradient(share)
         return z
 
     def plain(self):

@@ -40,17 +40,18 @@ def linear(run: Pass, layer, call, args, kwargs, weights: Weights):
         ones=fact.ones,
         preprocessing=fact.preprocessing,
     )
-    affine = fact.affine if run.fold and getattr(layer, "groups", 1) == 1 else None
-    if affine is not None and weights.inputs is not None and rule.proportional:
-        known, x = _after_affine(known, x, affine, weights.inputs, layer)
+    mergeable = run.fold and rule.proportional and getattr(layer, "groups", 1) == 1
+    if fact.affine and weights.inputs is not None and mergeable:
+        *affine, axis = fact.affine
+        if axis == channel_axis(layer, len(x.shape)):
+            known, x = _after_affine(known, x, affine, weights.inputs, axis)
     z = without_activation(layer, at)(x)
     return _ended(run, layer, rule, dataclasses.replace(known, z=z), weights)
 
 
-def _after_affine(known: Linear, x, affine, axis: int, layer):
+def _after_affine(known: Linear, x, affine, axis: int, channels: int):
     """A linear layer and the affine one before it, as one linear layer."""
     before, scale, shift = affine
-    channels = channel_axis(layer, len(x.shape))
     constant = ops.broadcast_to(along_axis(shift, channels, len(x.shape)), x.shape)
     bias = ops.stop_gradient(known.contract(constant, known.kernel, known.bias))
     plain = before * along_axis(scale, channels, len(x.shape)) + constant
@@ -126,7 +127,7 @@ def batch_normalization(run: Pass, layer, call, args, kwargs):
         nonnegative=fact.nonnegative,
     )
     outputs = run.surrogate(run.rule(layer, False), known, known.z)
-    return run.note(outputs, affine=(x, scale, shift) if axis % rank in (1, rank - 1) else None)
+    return run.note(outputs, affine=(x, scale, shift, axis % rank))
 
 
 def averaging(run: Pass, layer, call, args, kwargs):

@@ -47,8 +47,9 @@ class Record:
         steps, logits = (ops.convert_to_numpy(part)[held] for part in seen)
         self.trajectory[index[held], steps] = logits  # pyright: ignore[reportOptionalSubscript]
 
-    def result(self, truth, aim, config: dict, seconds: float) -> AttackResult:
-        """The record as the user gets it."""
+    def result(self, truth, aim, cost, config: dict, seconds: float) -> AttackResult:
+        """The record as the user gets it; `cost` is how many passes a step took, of each kind."""
+        forward, backward = ((self.steps + 1) * passes for passes in cost)
         trajectory = self.trajectory
         return AttackResult(
             x=self.x,
@@ -61,8 +62,8 @@ class Record:
             stop=self.stop,
             steps=self.steps,
             order=self.order,
-            forward=self.steps + 1,
-            backward=self.steps + 1,
+            forward=forward,
+            backward=backward,
             seconds=seconds,
             config=config,
             trajectory=None if trajectory is None else trajectory[:, : self.steps.max() + 1],

@@ -113,7 +113,7 @@ _KNOWN = _keras_classes()
 TREATMENTS: dict[str, Treatment] = {
     "linear": functools.partial(linear_treatments.linear, weights=Weights(outputs=None)),
     "activation": treatments.activation,
-    "gradient": treatments.signed,
+    "gradient": treatments.affine,
 }
 
 
@@ -127,7 +127,8 @@ def register(layer: type, treatment: str | Callable) -> None:
             is linear in its input, in `kernel` and in `bias`, up to the function `activation` at
             its end: it gets the rules of a composite. `"activation"` for a function of each entry,
             through which relevance passes unchanged. `"gradient"` for one that is homogeneous
-            (`f(2 x) = 2 f(x)`), such as pooling or a learned scale. Or a function `(layer, call,
+            (`f(2 x) = 2 f(x)`), such as pooling or a learned scale, also if it adds something that
+            does not depend on `x`, such as a position embedding. Or a function `(layer, call,
             x, *args, **kwargs)` that returns what `call(x, *args, **kwargs)` does, such that its
             gradient times `x` is the relevance; build it of `keras.ops`, with
             `keras.ops.stop_gradient` on what is to be a constant.

@@ -25,7 +25,7 @@ class Fact:
         layer: that layer.
         rule: the rule of that layer.
         outputs: the axis of its kernel that counts its output channels.
-        affine: it is `(x, scale, shift)`, `x * scale + shift` for each channel.
+        affine: it is `x * scale + shift` along one axis; `(x, scale, shift, axis)`.
     """
 
     nonnegative: bool = False
@@ -36,7 +36,7 @@ class Fact:
     layer: Any = None
     rule: Any = None
     outputs: Any = None
-    affine: tuple[Any, Any, Any] | None = None
+    affine: tuple[Any, Any, Any, int] | None = None
 
 
 NOTHING = Fact()

@@ -31,6 +31,15 @@ def signed(run: Pass, layer, call, args, kwargs):
     return call(*_mapped(run.entered, args), **_mapped(run.entered, kwargs))
 
 
+def affine(run: Pass, layer, call, args, kwargs):
+    """The plain gradient; what comes of an input of zeros is a bias."""
+    x, *others = _mapped(run.entered, args)
+    outputs = call(x, *others, **kwargs)
+    if not run.leaks:
+        return outputs
+    return run.lost("bias", outputs, call(_mapped(ops.zeros_like, x), *others, **kwargs))
+
+
 def shape(run: Pass, layer, call, args, kwargs):
     """What moves entries about and changes none; the model's input stays the model's input."""
     facts = [run.fact(tensor) for tensor in _tensors(args)]

@@ -176,6 +176,20 @@ def gradient(steps, x, seed):
     return g
 
 
+def smoothgrad(steps, x, seed, draws, noise):
+    """The mean derivative over copies; `draws` `(samples, ...)` are standard normal."""
+    x = np.asarray(x, "float64").ravel()
+    sigma = noise * (x.max() - x.min())
+    return np.mean([gradient(steps, x + sigma * d.ravel(), seed) for d in draws], axis=0)
+
+
+def path_gradient(steps, x, seed, points, baseline):
+    """The mean derivative at the middles of `points` equal pieces of the way from a baseline."""
+    x = np.asarray(x, "float64").ravel()
+    shares = (np.arange(points) + 0.5) / points
+    return np.mean([gradient(steps, baseline + s * (x - baseline), seed) for s in shares], axis=0)
+
+
 def relevance(steps, x, seed):
     """The relevance of `seed . logits` at the input of one sample."""
     *inputs, logits = forward(steps, x)
@@ -202,9 +216,9 @@ def seed(logits, classes, sign, objective):
 
 
 def significance(indicator, network, x, cotangent, centre):
-    """Score and direction of an indicator for one sample."""
-    g = gradient(network, x, cotangent)
-    if indicator == "sensitivity":
+    """Score and direction for one sample; an indicator that is a function is a mean derivative."""
+    g = (indicator if callable(indicator) else gradient)(network, x, cotangent)
+    if callable(indicator) or indicator == "sensitivity":
         return np.abs(g), np.sign(g)
     away = x - centre
     return -away * g, -np.sign(away)

@@ -138,7 +138,7 @@ def test_attack_passes_every_option_on(files, tmp_path):
     run("attack", files / "grey.keras", files / "grey.npz", *words, *flags)
     result = isi.AttackResult.load(tmp_path / "a/b.npz")
     assert result.config == {
-        "indicator": {"class_name": "Sensitivity", "config": {}},
+        "indicator": {"class_name": "Sensitivity", "config": {"times_input": False}},
         "norm": {"class_name": "Linf", "config": {"step_size": 0.2, "epsilon": 0.5}},
         "max_steps": 7,
         "bounds": [-1.5, 2.0],

@@ -43,7 +43,7 @@ BAD_X = {
         ValueError,
         r"has 1 input\(s\): .*Received: a list of 2\. For a list of samples pass numpy\.stack",
     ),
-    "dictionary": ({"a": images()}, ValueError, r"Missing: 'keras_tensor.*Received: 'a'"),
+    "dictionary": ({"a": images()}, ValueError, r"Missing: '(keras_tensor|input).*Received: 'a'"),
 }
 
 

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "_version": set(),
     "_component": set(),
     "backend": {"backend"},
-    "results": set(),
+    "results": {"results"},
     "rewrite": set(),
     "inputs": set(),
     "goals": set(),
@@ -40,7 +40,15 @@ MAY_IMPORT = {
     "registry": {"_component", "linear", "linear_treatments", "treatments"},
     "composites": {"_component", "registry", "rules"},
     "propagation": {"backend", "composites", "registry", "rewrite", "tracking", "treatments"},
-    "indicators": {"_component", "backend", "composites", "models", "propagation"},
+    "indicators": {
+        "_component",
+        "backend",
+        "composites",
+        "indicators",
+        "inputs",
+        "models",
+        "propagation",
+    },
     "slots": set(),
     "recording": {"results"},
     "attack": {
@@ -65,6 +73,16 @@ MAY_IMPORT = {
         "slots",
     },
     "evaluation": {"results"},
+    "concentration": {"results"},
+    "faithfulness": {"compiling", "inputs", "models", "results", "slots"},
+    "randomisation": {
+        "evaluation",
+        "explanation",
+        "indicators",
+        "inputs",
+        "models",
+        "rewrite",
+    },
     "plotting": {"plotting", "results"},
     "cli": None,
     "__init__": {"_version"},
@@ -117,7 +135,7 @@ def components():
         for _, kind in inspect.getmembers(module, inspect.isclass):
             if (
                 issubclass(kind, _component.Component)
-                and kind.__module__ == module.__name__
+                and kind.__module__.startswith(module.__name__)
                 and not inspect.isabstract(kind)
             ):
                 yield kind

@@ -97,9 +97,9 @@ class TestLoadErrors:
             isi.Explanation.load(path)
 
     def test_a_newer_version(self, attacked, tmp_path, monkeypatch):
-        monkeypatch.setattr(results, "FORMAT_VERSION", 2)
+        monkeypatch.setattr(results.base, "FORMAT_VERSION", 2)
         path = attacked.save(tmp_path / "a.npz")
-        monkeypatch.setattr(results, "FORMAT_VERSION", 1)
+        monkeypatch.setattr(results.base, "FORMAT_VERSION", 1)
         with pytest.raises(ValueError, match=r"format version 2, newer than.*Upgrade"):
             isi.AttackResult.load(path)
 

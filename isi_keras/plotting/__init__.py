@@ -5,8 +5,9 @@ returns the `Figure`. Figures stand outside pyplot: nothing opens a window or st
 `figure.savefig(path)` writes one, and a notebook shows the figure that a cell returns.
 """
 
+from isi_keras.plotting.curves import faithfulness
 from isi_keras.plotting.gallery import examples
 from isi_keras.plotting.relevance import heatmap, heatmaps
 from isi_keras.plotting.target_grid import targets
 
-__all__ = ["examples", "heatmap", "heatmaps", "targets"]
+__all__ = ["examples", "faithfulness", "heatmap", "heatmaps", "targets"]

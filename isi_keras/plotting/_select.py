@@ -6,9 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from isi_keras.results import AttackResult, Explanation
+from isi_keras.results import AttackResult, Explanation, FlippingResult
 
-DRAWN_BY = {AttackResult: "plotting.examples", Explanation: "plotting.heatmaps"}
+DRAWN_BY = {
+    AttackResult: "plotting.examples",
+    Explanation: "plotting.heatmaps",
+    FlippingResult: "plotting.faithfulness",
+}
 
 
 def expect(record: Any, kind: type) -> None:

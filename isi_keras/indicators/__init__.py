@@ -1,0 +1,37 @@
+"""Input significance indicators: how urgent each input is for a goal, and which way to move it."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from isi_keras import _component
+from isi_keras.indicators.base import Indicator, Point, Significance, at
+from isi_keras.indicators.relevance import Relevance
+from isi_keras.indicators.sensitivity import IntegratedGradients, Sensitivity, SmoothGrad
+
+__all__ = [
+    "Indicator",
+    "IntegratedGradients",
+    "Point",
+    "Relevance",
+    "Sensitivity",
+    "Significance",
+    "SmoothGrad",
+    "at",
+    "get",
+]
+
+NAMES: dict[str, Callable[[], Indicator]] = {
+    "relevance": Relevance,
+    "sensitivity": Sensitivity,
+    "gradient": Sensitivity,
+    "gradient_x_input": functools.partial(Sensitivity, times_input=True),
+    "smoothgrad": SmoothGrad,
+    "integrated_gradients": IntegratedGradients,
+}
+
+
+def get(identifier: Any) -> Indicator:
+    """Turns a name, a configuration or an `Indicator` into an `Indicator`."""
+    classes = (Relevance, Sensitivity, SmoothGrad, IntegratedGradients)
+    return _component.get(identifier, Indicator, NAMES, classes)

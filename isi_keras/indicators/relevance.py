@@ -1,0 +1,77 @@
+"""Layer-wise relevance propagation as an indicator."""
+
+import dataclasses
+from typing import Any
+
+import keras
+from keras import ops
+
+from isi_keras import _component, composites, propagation
+from isi_keras.indicators.base import Indicator, Significance
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Relevance(Indicator):
+    r"""Layer-wise relevance propagation: the share of the goal's value that each input carries.
+
+    The relevance is $R_i = x_i\, \partial y / \partial x_i$, the derivative being that of the
+    forward pass rewritten by the rule. In an attack the input is measured from the middle $c$ of
+    the bounds, $R_i = (x_i - c_i)\, \partial y / \partial x_i$, so that data in `[0, 1]` are
+    treated as data in `[-1, 1]` are. As significance: the score is $-R_i$ (what speaks most
+    against the goal goes first), the direction $-\operatorname{sign}(x_i - c_i)$, towards the
+    farther bound.
+
+    Under a composite with a rule for the first layer the relevance is the rule's, wherever $c$ is.
+    Relevance is computed in float32, also where the model computes in half precision.
+
+    Args:
+        rule: a `Rule` for every linear layer, a `Composite`, or the name of one: `"z"` (epsilon 0,
+            as published with the attack), `"epsilon"` (1e-6), `"zplus"`, `"alpha2beta1"`,
+            `"gamma"`; `"epsilon_plus"`, `"epsilon_alpha2beta1"`, both also with `"_flat"`,
+            `"epsilon_gamma_box"`.
+        on_unknown: what to do about a layer for which there is no rule: `"error"`, or
+            `"gradient"` to let its plain gradient stand.
+
+    Raises:
+        ValueError: for an unknown name.
+        TypeError: if `rule` is neither a name, a `Rule` nor a `Composite`.
+
+    Source: Bach et al. 2015; as an indicator Qiu and Zhou 2020.
+
+    Example:
+        >>> from isi_keras import Relevance
+        >>> Relevance("gamma").rule
+        Gamma(gamma=0.25, epsilon=1e-06, bias=True)
+    """
+
+    rule: Any = "z"
+    on_unknown: str = "error"
+
+    def __post_init__(self):
+        object.__setattr__(self, "rule", composites.get(self.rule))
+        _ = self.composite  # raises if the rule cannot serve all layers
+        if self.on_unknown not in propagation.ON_UNKNOWN:
+            raise ValueError(
+                _component.unknown("on_unknown", self.on_unknown, propagation.ON_UNKNOWN)
+            )
+
+    @property
+    def composite(self) -> composites.Composite:
+        """Which rule serves which layer."""
+        rule = self.rule
+        return rule if isinstance(rule, composites.Composite) else composites.Composite(rule)
+
+    def passes(self, source, sample, *, centred=False, **wanted):  # noqa: D102
+        return propagation.Propagation(
+            source, self.composite, self.on_unknown, sample, centred=centred, **wanted
+        )
+
+    def significance(self, point, goal, centre):  # noqa: D102
+        each = keras.tree.map_structure
+        to_centre = each(lambda x: centre - ops.cast(x, "float32"), point.x)
+        found = point.pullback(goal.seed(point.logits))
+        if "ones" in found:
+            against = each(ops.negative, found["ones"])
+        else:
+            against = each(ops.multiply, to_centre, found["x"])
+        return Significance(against, each(ops.sign, to_centre), each(ops.negative, against))

@@ -1,0 +1,18 @@
+"""What the long computations return: frozen records of NumPy arrays that know how to be saved.
+
+Nothing here needs a backend, so a saved result can be read and drawn where none is installed.
+"""
+
+from isi_keras.results.base import Result, write_atomically
+from isi_keras.results.curves import SCORES, FlippingResult, RandomisationResult
+from isi_keras.results.records import AttackResult, Explanation
+
+__all__ = [
+    "SCORES",
+    "AttackResult",
+    "Explanation",
+    "FlippingResult",
+    "RandomisationResult",
+    "Result",
+    "write_atomically",
+]

@@ -1,0 +1,63 @@
+"""Relevance through the models of keras.applications and a Vision Transformer.
+
+`scripts/architectures.py` runs the same with every preset and writes the table of the docs.
+"""
+
+import architectures
+import keras
+import numpy as np
+import pytest
+from conftest import ROOT
+
+import isi_keras as isi
+from isi_keras import registry
+from isi_keras.rewrite import leaves
+
+# JAX compiles the big ones for minutes.
+LIGHT = ("VGG16", "MobileNetV2", "ConvNeXtTiny", "ViT")
+NAMES = LIGHT if keras.config.backend() == "jax" else architectures.NAMES
+
+
+@pytest.fixture(autouse=True)
+def _position(monkeypatch):
+    monkeypatch.setattr(registry, "_REGISTERED", {})
+    isi.register(architectures.Position, "gradient")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_relevance_is_accounted_for(name):
+    model, x = architectures.build(name), architectures.images(name, 2, 1)
+    weights = model.get_weights()
+    plain = keras.ops.convert_to_numpy(isi.logits(model)(x))
+    found = isi.explain(model, x, indicator=isi.Relevance("epsilon_plus"), conservation=True)
+    np.testing.assert_allclose(found.logits, plain, rtol=1e-3, atol=1e-3)
+    assert np.isfinite(found.relevance).all()
+    assert np.ptp(found.relevance, axis=(1, 2, 3)).all()
+    report = found.conservation
+    moved = sum(np.abs(report[key]) for key in ("explained", "inputs", "bias", "epsilon"))
+    assert (np.abs(report["elsewhere"]) < 1e-4 * moved).all()
+    for one, other in zip(weights, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_every_layer_has_a_treatment(name):
+    model = architectures.build(name)
+    assert all(registry.treatment_of(leaf) is not None for leaf in leaves(model))
+
+
+def test_the_table_of_the_docs_is_the_scripts(tmp_path):
+    """The page shows the numbers beside it, and these have every model and preset."""
+    import json
+    import runpy
+
+    script = runpy.run_path(str(ROOT / "scripts" / "architectures.py"))
+    numbers = json.loads((ROOT / "figures" / "relevance" / "architectures.json").read_text())
+    page = (ROOT / "docs" / "architectures.md").read_text()
+    assert script["table"](numbers) in page
+    assert set(numbers["models"]) == {"ViT", *architectures._KINDS}
+    for found in numbers["models"].values():
+        assert set(found["composites"]) == set(script["COMPOSITES"])
+        for report in found["composites"].values():
+            assert report["finite"]
+            assert report["elsewhere"] < 1e-3
