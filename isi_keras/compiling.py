@@ -70,6 +70,11 @@ def cached(model: keras.Model, key: Hashable, make: Callable[[], Any]) -> Any:
     return kept[key][1]
 
 
+def forget() -> None:
+    """Drops what was made for any model, as it may be made in another way from now on."""
+    _KEPT.clear()
+
+
 def _fingerprint(model: keras.Model) -> tuple:
     """What a trace depends on besides weights: the layers and their public attributes."""
     settings = tuple((weakref.ref(node), _settings(node)) for node in nodes(model))

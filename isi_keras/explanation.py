@@ -87,7 +87,7 @@ def explain(
             bar.update(chosen[-1] + 1)
     whole = keras.tree.map_structure(lambda *parts: np.concatenate(parts)[:rows], *found)
     others = None if against is None else others
-    return _explanation(model, indicator, inputs, wanted, others, whole)
+    return _explanation(model, indicator, inputs, wanted, others, wants["layers"], whole)
 
 
 def _rows(structure, chosen: np.ndarray):
@@ -126,7 +126,7 @@ def _compile(source, indicator, sample, alone: bool, wants) -> compiling.Compile
     return compiling.compiled(run, source.model)
 
 
-def _explanation(model, indicator, inputs, wanted, others, found) -> Explanation:
+def _explanation(model, indicator, inputs, wanted, others, layers, found) -> Explanation:
     relevance, logits = found["relevance"], found["logits"]
     if isinstance(inputs, list):
         names = names_of(model, inputs)
@@ -140,9 +140,15 @@ def _explanation(model, indicator, inputs, wanted, others, found) -> Explanation
         target=np.where(wanted == _PREDICTED, prediction, wanted),
         config={"class_name": type(indicator).__name__, "config": indicator.get_config()},
         against=others,
-        layers=found["layers"] or None,
+        layers=_in_order(found["layers"], layers) or None,
         conservation=_conservation(relevance, found) if found["leaks"] else None,
     )
+
+
+def _in_order(maps, names) -> dict[str, np.ndarray]:
+    """The maps of layers in the order of their names, a second call of a layer after the first."""
+    keys = sorted(maps, key=lambda key: (names.index(key.partition("/")[0]), len(key), key))
+    return {key: maps[key] for key in keys}
 
 
 def _conservation(relevance, found) -> dict[str, np.ndarray]:

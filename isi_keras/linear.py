@@ -133,7 +133,7 @@ def contraction(layer, kernel: str, call: Callable) -> Callable[[Any, Any, Any],
         elif removable:
             swaps += without_bias
         elif own is not None:
-            values.append((own, keras.ops.zeros_like(own)))
+            values.append((own, ops.zeros(own.shape, own.dtype)))
         with keras.StatelessScope(values), rewritten(swaps):
             z = bare(x)
         return z if fits or bias is None else z + spread(bias, z, layer)

@@ -88,7 +88,7 @@ class Propagation:
             pairs = zip(keras.tree.flatten(x), keras.tree.flatten(variables["ones"]), strict=True)
             for tensor, ones in pairs:
                 run.note(tensor, ones=ones)
-        with self._running(run, variables.get("layers", {})):
+        with self._running(run, variables.get("layers", {})), rewritten(_single(model)):
             logits = self._forward(model, x)
             if self._observing is not None:
                 self._check_asked(run.folded)
@@ -158,11 +158,7 @@ class Propagation:
         asked = self._named(everything[1:])
         detached = {id(child) for node in everything for child in registry.detached_children(node)}
         inner = {id(node) for node in leaves(model, registry.treatment_of)}
-        for node in nodes(model):
-            policy = getattr(node, "_dtype_policy", None)
-            if policy is not None and policy.compute_dtype in _HALF:
-                # Quotients overflow in half precision.
-                yield Swap(node, "_dtype_policy", keras.DTypePolicy("float32"))
+        yield from (swap for node in nodes(model) if node is not model for swap in _single(node))
         for node in everything:
             if on_unknown == "error" and registry.is_recurrent(node):
                 raise ValueError(registry.refused(node))
@@ -228,6 +224,14 @@ class Propagation:
             return track.note(probed, nonnegative=fact.nonnegative, squashed=fact.squashed)
 
         return run
+
+
+def _single(node) -> list[Swap]:
+    """Single instead of half precision, in which quotients overflow."""
+    policy = getattr(node, "_dtype_policy", None)
+    if policy is None or policy.compute_dtype not in _HALF:
+        return []
+    return [Swap(node, "_dtype_policy", keras.DTypePolicy("float32"))]
 
 
 def _ones(x):

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from isi_keras import _component, linear_treatments, treatments
+from isi_keras import _component, compiling, linear_treatments, treatments
 from isi_keras.linear import Weights
 from isi_keras.treatments import Treatment
 
@@ -149,14 +149,14 @@ def register(layer: type, treatment: str | Callable) -> None:
     if isinstance(treatment, str):
         if treatment not in TREATMENTS:
             raise ValueError(_component.unknown("treatment", treatment, TREATMENTS))
-        _REGISTERED[layer] = TREATMENTS[treatment]
-    elif callable(treatment):
-        _REGISTERED[layer] = _custom(treatment)
-    else:
+    elif not callable(treatment):
         raise TypeError(
             f"Expected treatment to be one of {', '.join(map(repr, TREATMENTS))} or a function "
             f"(layer, call, x). Received: {treatment!r}."
         )
+    named = isinstance(treatment, str)
+    _REGISTERED[layer] = TREATMENTS[treatment] if named else _custom(treatment)
+    compiling.forget()
 
 
 def _custom(function: Callable) -> Treatment:

@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "tracking": {"linear", "rules"},
     "treatments": {"activations", "tracking"},
     "linear_treatments": {"activations", "linear", "tracking", "treatments"},
-    "registry": {"_component", "linear", "linear_treatments", "treatments"},
+    "registry": {"_component", "compiling", "linear", "linear_treatments", "treatments"},
     "composites": {"_component", "registry", "rules"},
     "propagation": {"backend", "composites", "registry", "rewrite", "tracking", "treatments"},
     "indicators": {

@@ -459,6 +459,7 @@ def test_embeddings_have_the_relevance_of_their_rows():
         isi.Attack(bounds=(0, 10))(model, x)
 
 
+@pytest.mark.filterwarnings("ignore:(.|\n)*Explicitly requested dtype int64")  # by Keras' MixUp
 def test_what_augments_does_nothing_at_inference():
     """Layers that the registry takes for identities at inference are."""
     x = np.random.default_rng(14).uniform(0, 1, (2, 8, 8, 3)).astype("float32")

@@ -1,0 +1,179 @@
+"""Pixel flipping on the shipped LeNet: how fast does the score fall where each map says it rests?
+
+Pixels are set to a baseline in the order of their relevance, the most relevant first, in 98 steps
+of 8 pixels, and the probability of the predicted class is watched. Two baselines, as the order of
+the methods depends on it: 0, from which these maps are measured, and -1, black, which removes ink.
+A gradient has a direction, not a share, so the gradient and SmoothGrad are ranked by magnitude.
+Integrated gradients start from 0 under both baselines.
+
+python examples/faithfulness.py [--quick] [--out FOLDER]
+"""
+
+import argparse
+import dataclasses
+import io
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+
+import isi_keras as isi
+from isi_keras.plotting import style
+from isi_keras.results import write_atomically
+
+BLUE, ORANGE, GREEN, PINK, SKY, RED, _, BLACK = style.PALETTE
+DASHED, DOTTED = (0, (4, 2)), (0, (1, 1.5))
+LINES = {
+    "z": (BLUE, "-"),
+    "epsilon": (SKY, DOTTED),
+    "epsilon_plus": (ORANGE, "-"),
+    "epsilon_plus_flat": (ORANGE, DASHED),
+    "epsilon_alpha2beta1": (GREEN, "-"),
+    "epsilon_alpha2beta1_flat": (GREEN, DASHED),
+    "epsilon_gamma_box": (PINK, "-"),
+    "magnitude of the gradient": (RED, "-"),
+    "magnitude of SmoothGrad": (RED, DASHED),
+    "integrated gradients": (BLACK, "-"),
+    "random order": (style.NEUTRAL, DASHED),
+}
+MAGNITUDES = {"magnitude of the gradient": "sensitivity", "magnitude of SmoothGrad": "smoothgrad"}
+BASELINES = {0.0: "pixels set to 0 (grey)", -1.0: "pixels set to \N{MINUS SIGN}1 (black)"}
+STEPS = 98
+
+
+def main():
+    options = parse()
+    model, (x, _) = isi.zoo.load("lenet-mnist")
+    x = x[: 20 if options.quick else 500]
+    maps = {name: explained(model, x, name) for name in LINES if name != "random order"}
+    flipped = {baseline: flip(model, maps, baseline, options.quick) for baseline in BASELINES}
+    numbers = {str(baseline): measured(results) for baseline, results in flipped.items()}
+    print(f"{len(x)} images; area under the curve, and AOPC: mean ± standard error")
+    for baseline, rows in numbers.items():
+        print(table(baseline, rows))
+    save(draw(flipped, len(x)), options.out / "faithfulness.png")
+    settings = {
+        "model": "lenet-mnist",
+        "images": len(x),
+        "score": "probability of the predicted class",
+        "backend": keras.backend.backend(),
+        "isi_keras": isi.__version__,
+        "baselines": numbers,
+    }
+    save_json(settings, options.out / "faithfulness.json")
+
+
+def explained(model, x, name):
+    """The maps of a method; those of a gradient by magnitude, as their sign is a direction."""
+    if name in MAGNITUDES:
+        found = isi.explain(model, x, indicator=MAGNITUDES[name], batch_size=100)
+        return dataclasses.replace(found, relevance=np.abs(found.relevance))
+    whole = name == "integrated gradients"
+    indicator = isi.IntegratedGradients(baseline=0.0) if whole else isi.Relevance(name)
+    return isi.explain(model, x, indicator=indicator, batch_size=100)
+
+
+def flip(model, maps, baseline, quick):
+    """What pixel flipping says of each method."""
+    steps = 14 if quick else STEPS
+    results = {
+        name: isi.pixel_flipping(model, found, baseline=baseline, steps=steps)
+        for name, found in maps.items()
+    }
+    chance = isi.pixel_flipping(model, maps["z"], baseline=baseline, steps=steps, order="random")
+    return {**results, "random order": chance}
+
+
+def measured(results):
+    """The numbers of each method, the smallest area first."""
+    rows = {}
+    for name, result in sorted(results.items(), key=lambda item: item[1].area().mean()):
+        rows[name] = {
+            "area": mean_and_error(result.area()),
+            "aopc": mean_and_error(result.aopc()),
+            "area_logit": mean_and_error(result.area("logit")),
+            "flipped": np.round(result.flipped, 6).tolist(),
+            "probability": [round(float(mean), 6) for mean in result.probability.mean(axis=0)],
+        }
+    return rows
+
+
+def mean_and_error(values):
+    error = values.std(ddof=1) / np.sqrt(len(values))
+    return {"mean": round(float(values.mean()), 6), "standard_error": round(float(error), 6)}
+
+
+def table(baseline, rows):
+    """A line for each method."""
+    lines = [f"\n{'baseline ' + baseline:<28}{'area':>18}{'AOPC':>18}"]
+    for name, row in rows.items():
+        pairs = (
+            f"{row[key]['mean']:.4f} ± {row[key]['standard_error']:.4f}" for key in ("area", "aopc")
+        )
+        lines.append(f"{name:<28}" + "".join(f"{pair:>18}" for pair in pairs))
+    return "\n".join(lines)
+
+
+def draw(flipped, count):
+    """A panel for each baseline, its legend below it with the smallest area first."""
+    with style.context():
+        figure = style.figure(style.WIDTH, 2.5 + (len(LINES) + 3) * style.LINE)
+        axes = figure.subplots(1, len(flipped), sharey=True)
+        for ax, (baseline, results) in zip(axes, flipped.items(), strict=True):
+            panel(ax, results)
+            ax.set_title(BASELINES[baseline])
+        axes[0].set_ylabel(f"probability of the predicted class,\nmean of {count} images ± SE")
+    return figure
+
+
+def panel(ax, results):
+    areas = {name: result.area().mean() for name, result in results.items()}
+    ranked = sorted(areas, key=lambda name: areas[name])
+    lines = {name: curve(ax, results[name], *LINES[name]) for name in LINES}
+    ax.legend(
+        [lines[name] for name in ranked],
+        [f"{areas[name]:.3f}  {name}" for name in ranked],
+        title="mean area under the curve",
+        loc="upper left",
+        bbox_to_anchor=(0, -0.2),
+        borderaxespad=0,
+        alignment="left",
+        handlelength=3,
+        title_fontsize=style.SMALL,
+    )
+    ax.set(xlim=(0, 100), ylim=(0, 1), xlabel="pixels flipped (%), most relevant first")
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def curve(ax, result, color, line):
+    """The mean and a band of one standard error to either side."""
+    share, probability = 100 * result.flipped, result.probability.astype("float64")
+    mean = probability.mean(axis=0)
+    error = probability.std(axis=0, ddof=1) / np.sqrt(len(result))
+    ax.fill_between(share, mean - error, mean + error, color=color, alpha=0.2, linewidth=0)
+    wide = 2.4 if line == DOTTED else 1.3  # dots that lie on another curve are to be seen
+    return ax.plot(share, mean, color=color, linestyle=line, linewidth=wide)[0]
+
+
+def save(figure, path):
+    write_atomically(path, lambda file: figure.savefig(file, format="png"))
+    print("wrote", path)
+
+
+def save_json(numbers, path):
+    text = io.StringIO()
+    json.dump(numbers, text, indent=1)
+    write_atomically(path, lambda file: file.write(f"{text.getvalue()}\n".encode()))
+    print("wrote", path)
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="fewer samples, for a test")
+    parser.add_argument("--out", type=Path, default=Path("figures/examples"), metavar="FOLDER")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
