@@ -11,8 +11,8 @@ python examples/faithfulness.py [--quick] [--out FOLDER]
 
 import argparse
 import dataclasses
-import io
 import json
+import re
 from pathlib import Path
 
 import keras
@@ -25,17 +25,17 @@ from isi_keras.results import write_atomically
 BLUE, ORANGE, GREEN, PINK, SKY, RED, _, BLACK = style.PALETTE
 DASHED, DOTTED = (0, (4, 2)), (0, (1, 1.5))
 LINES = {
-    "z": (BLUE, "-"),
-    "epsilon": (SKY, DOTTED),
-    "epsilon_plus": (ORANGE, "-"),
-    "epsilon_plus_flat": (ORANGE, DASHED),
-    "epsilon_alpha2beta1": (GREEN, "-"),
-    "epsilon_alpha2beta1_flat": (GREEN, DASHED),
-    "epsilon_gamma_box": (PINK, "-"),
-    "magnitude of the gradient": (RED, "-"),
-    "magnitude of SmoothGrad": (RED, DASHED),
-    "integrated gradients": (BLACK, "-"),
-    "random order": (style.NEUTRAL, DASHED),
+    "z": (BLUE, "-", 3.4),  # wide, as two other curves lie on it
+    "epsilon": (SKY, DOTTED, 1.8),
+    "epsilon_plus": (ORANGE, "-", 1.3),
+    "epsilon_plus_flat": (ORANGE, DASHED, 1.3),
+    "epsilon_alpha2beta1": (GREEN, "-", 1.3),
+    "epsilon_alpha2beta1_flat": (GREEN, DASHED, 1.3),
+    "epsilon_gamma_box": (PINK, "-", 1.3),
+    "magnitude of the gradient": (RED, "-", 1.3),
+    "magnitude of SmoothGrad": (RED, DASHED, 1.3),
+    "integrated gradients": (BLACK, "-", 0.8),
+    "random order": (style.NEUTRAL, DASHED, 1.3),
 }
 MAGNITUDES = {"magnitude of the gradient": "sensitivity", "magnitude of SmoothGrad": "smoothgrad"}
 BASELINES = {0.0: "pixels set to 0 (grey)", -1.0: "pixels set to \N{MINUS SIGN}1 (black)"}
@@ -53,15 +53,17 @@ def main():
     for baseline, rows in numbers.items():
         print(table(baseline, rows))
     save(draw(flipped, len(x)), options.out / "faithfulness.png")
-    settings = {
+    steps = next(iter(flipped[0.0].values())).flipped
+    record = {
         "model": "lenet-mnist",
         "images": len(x),
         "score": "probability of the predicted class",
         "backend": keras.backend.backend(),
-        "isi_keras": isi.__version__,
+        "versions": {"isi_keras": isi.__version__, "keras": keras.__version__},
+        "flipped": [round(float(share), 4) for share in steps],
         "baselines": numbers,
     }
-    save_json(settings, options.out / "faithfulness.json")
+    save_json(record, options.out / "faithfulness.json")
 
 
 def explained(model, x, name):
@@ -93,8 +95,7 @@ def measured(results):
             "area": mean_and_error(result.area()),
             "aopc": mean_and_error(result.aopc()),
             "area_logit": mean_and_error(result.area("logit")),
-            "flipped": np.round(result.flipped, 6).tolist(),
-            "probability": [round(float(mean), 6) for mean in result.probability.mean(axis=0)],
+            "curve": [round(float(mean), 4) for mean in result.probability.mean(axis=0)],
         }
     return rows
 
@@ -118,7 +119,8 @@ def table(baseline, rows):
 def draw(flipped, count):
     """A panel for each baseline, its legend below it with the smallest area first."""
     with style.context():
-        figure = style.figure(style.WIDTH, 2.5 + (len(LINES) + 3) * style.LINE)
+        figure = style.figure(style.WIDTH, 2.6 + (len(LINES) + 3) * style.LINE)
+        figure.get_layout_engine().set(w_pad=0.06, h_pad=0.06)
         axes = figure.subplots(1, len(flipped), sharey=True)
         for ax, (baseline, results) in zip(axes, flipped.items(), strict=True):
             panel(ax, results)
@@ -146,14 +148,13 @@ def panel(ax, results):
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def curve(ax, result, color, line):
+def curve(ax, result, color, line, width):
     """The mean and a band of one standard error to either side."""
     share, probability = 100 * result.flipped, result.probability.astype("float64")
     mean = probability.mean(axis=0)
     error = probability.std(axis=0, ddof=1) / np.sqrt(len(result))
     ax.fill_between(share, mean - error, mean + error, color=color, alpha=0.2, linewidth=0)
-    wide = 2.4 if line == DOTTED else 1.3  # dots that lie on another curve are to be seen
-    return ax.plot(share, mean, color=color, linestyle=line, linewidth=wide)[0]
+    return ax.plot(share, mean, color=color, linestyle=line, linewidth=width)[0]
 
 
 def save(figure, path):
@@ -161,10 +162,11 @@ def save(figure, path):
     print("wrote", path)
 
 
-def save_json(numbers, path):
-    text = io.StringIO()
-    json.dump(numbers, text, indent=1)
-    write_atomically(path, lambda file: file.write(f"{text.getvalue()}\n".encode()))
+def save_json(record, path):
+    """Indented, each curve on a line of its own."""
+    text = json.dumps(record, indent=2)
+    text = re.sub(r"\[[^\[\]]*\]", lambda found: re.sub(r"\s+", " ", found[0]), text)
+    write_atomically(path, lambda file: file.write(f"{text}\n".encode()))
     print("wrote", path)
 
 

@@ -14,7 +14,7 @@ from isi_keras.results import write_atomically
 
 BOX = isi.composites.epsilon_gamma_box(-1, 1)  # the least and the greatest value of a pixel
 RULES = {
-    "z": ("z\n= gradient\nx input", "z"),
+    "z": ("z (gradient\n× input)", "z"),
     "epsilon": ("epsilon", "epsilon"),
     "epsilon_plus": ("epsilon_\nplus", "epsilon_plus"),
     "epsilon_alpha2beta1": ("epsilon_\nalpha2beta1", "epsilon_alpha2beta1"),
@@ -22,8 +22,8 @@ RULES = {
     "epsilon_gamma_box": ("epsilon_\ngamma_box", BOX),
 }
 NOTE = (
-    "What is red speaks for the predicted class, what is blue against it. Each map has its own\n"
-    "colour scale, symmetric about zero up to the number below it, its greatest magnitude."
+    "What is red speaks for the predicted class, what is blue against it. Each map has its own colour\n"
+    "scale, symmetric about zero; the number below the map is its greatest magnitude."
 )
 
 
@@ -60,7 +60,7 @@ def draw(found):
     count, columns = len(first), 1 + len(maps)
     side = style.WIDTH / (columns + 0.75)
     with style.context():
-        height = count * (side + style.LINE + 0.09) + 5.6 * style.LINE
+        height = count * (side + style.LINE + 0.06) + 4.8 * style.LINE
         figure = style.figure(style.WIDTH, height, layout="compressed")
         axes = figure.subplots(count, columns)
         for index, row in enumerate(axes):
@@ -80,7 +80,7 @@ def draw(found):
 
 
 def scale(figure, axes):
-    """One colour bar for all maps: its ends are the number below each."""
+    """One colour bar for all maps; its ends are the number below each."""
     image = axes[0, -1].images[0]
     limit = image.get_clim()[1]
     bar = figure.colorbar(image, ax=axes, shrink=0.5, aspect=22, pad=0.01)

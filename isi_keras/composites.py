@@ -29,8 +29,8 @@ class Composite(_component.Component):
         first: the rule of the linear layers at the model's input, before which there is nothing but
             padding, reshaping, `Rescaling`, `Normalization` and the like; a rule, a dictionary as
             in `rules`, or `None`.
-        names: a dictionary from patterns of layer names, such as `"block5_*"`, to rules. The first
-            that matches counts.
+        names: a dictionary from patterns of layer names, such as `"block5_*"`, to rules, or pairs
+            of them. The first that matches counts.
         fold: whether a `BatchNormalization` is merged into the linear layer directly before or
             after it, for relevance as for inference. The model's weights stay as they are.
         gates: of a product with a gate (the output of a sigmoid or softmax), as in
@@ -52,21 +52,23 @@ class Composite(_component.Component):
     kind: ClassVar[str] = "composite"
     rules: Any = "epsilon"
     first: Any = None
-    names: Any = dataclasses.field(default_factory=dict)
+    names: Any = ()
     fold: bool = True
     gates: str = "signal"
 
     def __post_init__(self):
-        for field in ("rules", "names"):
-            value = _rules(getattr(self, field), keys=KINDS if field == "rules" else None)
-            object.__setattr__(self, field, value)
-        if self.first is not None:
-            object.__setattr__(self, "first", _rules(self.first, keys=KINDS))
-        if not isinstance(self.names, Mapping):
+        object.__setattr__(self, "rules", _rules(self.rules))
+        object.__setattr__(self, "first", None if self.first is None else _rules(self.first))
+        try:
+            pairs = [(str(pattern), rule) for pattern, rule in dict(self.names).items()]
+        except (TypeError, ValueError) as error:
             raise TypeError(
                 "Expected names to be a dictionary from patterns to rules. "
                 f"Received: names={self.names!r}."
-            )
+            ) from error
+        # Pairs, as their order counts.
+        names = tuple((pattern, rules.get(rule)) for pattern, rule in pairs)
+        object.__setattr__(self, "names", names)
         if self.gates not in GATES:
             raise ValueError(_component.unknown("gates", self.gates, GATES))
         everywhere = self.rules.values() if isinstance(self.rules, Mapping) else [self.rules]
@@ -84,7 +86,7 @@ class Composite(_component.Component):
         Raises:
             ValueError: if `names` gives a rule for the first layer to another one.
         """
-        for pattern, rule in self.names.items():
+        for pattern, rule in self.names:
             if fnmatch.fnmatchcase(layer.name, pattern):
                 if not rule.proportional and not at_input:
                     raise ValueError(
@@ -97,11 +99,8 @@ class Composite(_component.Component):
 
     @property
     def has_first(self) -> bool:
-        """Whether some rule is for the first layer only."""
-        tables = [self.names, self.first if isinstance(self.first, Mapping) else {"": self.first}]
-        return self.first is not None or any(
-            not rule.proportional for table in tables for rule in table.values() if rule
-        )
+        """Whether some rule may be for the first layer only."""
+        return self.first is not None or any(not rule.proportional for _, rule in self.names)
 
 
 def _of(layer, table) -> Rule | None:
@@ -117,13 +116,13 @@ def _of(layer, table) -> Rule | None:
     return table
 
 
-def _rules(value: Any, keys) -> Any:
-    """A rule, or a dictionary of rules."""
+def _rules(value: Any) -> Any:
+    """A rule, or a dictionary of rules by kind or class."""
     if not isinstance(value, Mapping) or "class_name" in value:
         return rules.get(value)
     for key in value:
-        if keys is not None and key not in keys and not str(key)[:1].isupper():
-            raise ValueError(_component.unknown("kind of layers", key, keys))
+        if key not in KINDS and not str(key)[:1].isupper():
+            raise ValueError(_component.unknown("kind of layers", key, KINDS))
     return {key: rules.get(rule) for key, rule in value.items()}
 
 

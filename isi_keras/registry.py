@@ -41,7 +41,7 @@ _GROUPS: dict[Treatment, str] = {
     treatments.embedding: "Embedding",
     treatments.product: "Multiply Dot",
     treatments.attention: "Attention AdditiveAttention",
-    treatments.signed: "Subtract",
+    treatments.signed: "Subtract UpSampling2D Resizing",  # bicubic overshoots
     treatments.shape: (
         "InputLayer Identity Flatten Reshape Permute Concatenate Dropout SpatialDropout1D "
         "SpatialDropout2D SpatialDropout3D AlphaDropout GaussianDropout GaussianNoise "
@@ -54,10 +54,10 @@ _GROUPS: dict[Treatment, str] = {
         "RandomTranslation RandomZoom"
     ),
     treatments.gradient: (
-        "RepeatVector UpSampling1D UpSampling2D UpSampling3D MaxPooling1D MaxPooling2D "
+        "RepeatVector UpSampling1D UpSampling3D MaxPooling1D MaxPooling2D "
         "MaxPooling3D AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D "
         "GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D Add Average Maximum Minimum "
-        "Resizing CenterCrop"
+        "CenterCrop"
     ),
     linear_treatments.averaging: (
         "AveragePooling1D AveragePooling2D AveragePooling3D AdaptiveAveragePooling1D "

@@ -81,6 +81,7 @@ MAY_IMPORT = {
         "indicators",
         "inputs",
         "models",
+        "results",
         "rewrite",
     },
     "plotting": {"plotting", "results"},

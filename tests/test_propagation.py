@@ -369,4 +369,6 @@ class TestComposite:
         indicator = isi.Relevance(composite)
         again = isi.Relevance.from_config(json.loads(json.dumps(indicator.get_config())))
         assert again == indicator
-        assert again.rule.names["a*"] == ZPlus()
+        assert again.rule.names == (("a*", ZPlus()),)
+        other = Composite(names={"a*": "z", "*b": "gamma"})
+        assert other != Composite(names={"*b": "gamma", "a*": "z"})
