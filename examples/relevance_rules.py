@@ -14,7 +14,7 @@ from isi_keras.results import write_atomically
 
 BOX = isi.composites.epsilon_gamma_box(-1, 1)  # the least and the greatest value of a pixel
 RULES = {
-    "z": ("z (gradient\n× input)", "z"),
+    "z": ("z (gradient\n\N{MULTIPLICATION SIGN} input)", "z"),
     "epsilon": ("epsilon", "epsilon"),
     "epsilon_plus": ("epsilon_\nplus", "epsilon_plus"),
     "epsilon_alpha2beta1": ("epsilon_\nalpha2beta1", "epsilon_alpha2beta1"),
@@ -22,8 +22,8 @@ RULES = {
     "epsilon_gamma_box": ("epsilon_\ngamma_box", BOX),
 }
 NOTE = (
-    "What is red speaks for the predicted class, what is blue against it. Each map has its own colour\n"
-    "scale, symmetric about zero; the number below the map is its greatest magnitude."
+    "What is red speaks for the predicted class, what is blue against it. Each map has its own\n"
+    "colour scale, symmetric about zero; the number below the map is its greatest magnitude."
 )
 
 
@@ -60,8 +60,9 @@ def draw(found):
     count, columns = len(first), 1 + len(maps)
     side = style.WIDTH / (columns + 0.75)
     with style.context():
-        height = count * (side + style.LINE + 0.06) + 4.8 * style.LINE
+        height = count * (side + style.LINE + 0.06) + 3.6 * style.LINE
         figure = style.figure(style.WIDTH, height, layout="compressed")
+        figure.get_layout_engine().set(w_pad=0.03, h_pad=0.035)
         axes = figure.subplots(count, columns)
         for index, row in enumerate(axes):
             panels.draw_image(row[0], inputs[index])

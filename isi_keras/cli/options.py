@@ -55,7 +55,14 @@ Data = Annotated[
     ),
 ]
 
-Indicator = Annotated[str, _option("NAME", "What counts: relevance or sensitivity.")]
+Indicator = Annotated[
+    str,
+    _option(
+        "NAME",
+        "What counts: relevance, sensitivity, gradient_x_input, smoothgrad or "
+        "integrated_gradients.",
+    ),
+]
 Norm = Annotated[
     str, _option("NAME", "l0 changes few inputs, l2 several a little, linf all a little.")
 ]

@@ -105,8 +105,8 @@ def baselines(baseline, x):
     if isinstance(x, list | tuple):
         if not isinstance(baseline, list | tuple) or len(baseline) != len(x):
             raise ValueError(
-                f"Expected baseline to be a number or a list of one for each of {len(x)} inputs, in "
-                f"the model's order. Received: baseline={_brief(baseline)}."
+                f"Expected baseline to be a number or a list of one for each of {len(x)} inputs, "
+                f"in the model's order. Received: baseline={_brief(baseline)}."
             )
         pairs = zip(baseline, x, strict=True)
         return [_baseline(one, rows, f"x[{index}]") for index, (one, rows) in enumerate(pairs)]
