@@ -44,6 +44,7 @@ figures: $(ALL)/.installed ## regenerate figures/
 
 benchmarks: $(ALL)/.installed ## seconds and ratios on this machine
 	$(RUN) $(ALL)/bin/python benchmarks/attack.py
+	$(RUN) $(ALL)/bin/python benchmarks/relevance.py
 
 $(DEMO)/.$(BACKEND): pyproject.toml
 	$(PYTHON) -m venv $(DEMO)

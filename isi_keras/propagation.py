@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -158,6 +159,7 @@ class Propagation:
         asked = self._named(everything[1:])
         detached = {id(child) for node in everything for child in registry.detached_children(node)}
         inner = {id(node) for node in leaves(model, registry.treatment_of)}
+        plain: list[str] = []
         yield from (swap for node in nodes(model) if node is not model for swap in _single(node))
         for node in everything:
             if on_unknown == "error" and registry.is_recurrent(node):
@@ -169,12 +171,20 @@ class Propagation:
                 found = registry.treatment_of(node)
                 if found is None and on_unknown == "error":
                     raise ValueError(registry.refused(node))
+                if found is None:
+                    plain.append(f"{node.name!r} ({type(node).__name__})")
                 found = treatments.detached if id(node) in detached else found
                 call = self._treated(found or treatments.signed, node, call)
             if id(node) in asked:
                 call = self._observed(asked[id(node)], call)
             if call is not node.call:
                 yield Swap(node, "call", call)
+        if plain:
+            warnings.warn(
+                "There is no relevance rule for these layers, so their plain gradient stands, as "
+                f"on_unknown='gradient' asks: {', '.join(plain)}.",
+                stacklevel=2,
+            )
 
     def _named(self, candidates) -> dict[int, str]:
         """The layers asked for, by their ids."""

@@ -568,8 +568,11 @@ class TestLayersOfOnesOwn:
                 attempt(self.model(layer), self.x)
 
     def test_gradient_on_request(self):
-        model = self.model(Cubed())
-        found = isi.explain(model, self.x, indicator=isi.Relevance(on_unknown="gradient"))
+        model = self.model(Cubed(name="odd"))
+        with pytest.warns(
+            UserWarning, match=r"no relevance rule for these layers.*'odd' \(Cubed\)"
+        ):
+            found = isi.explain(model, self.x, indicator=isi.Relevance(on_unknown="gradient"))
         gradient = isi.explain(model, self.x, indicator="sensitivity").relevance
         np.testing.assert_allclose(found.relevance, self.x * gradient, rtol=1e-4, atol=1e-5)
 
