@@ -1,5 +1,6 @@
 """The scripts of `examples/`: each runs, is silent about trouble, and writes what it says."""
 
+import json
 import os
 import re
 import subprocess
@@ -31,8 +32,11 @@ def test_script(script, tmp_path):
     written = {Path(line) for line in re.findall(r"^wrote (.+)$", done.stdout, re.MULTILINE)}
     assert written
     assert written == {path for path in out.rglob("*") if path.is_file()}
-    for picture in written:
-        assert picture.read_bytes().startswith(PNG)
+    for path in written:
+        if path.suffix == ".json":
+            json.loads(path.read_text())
+        else:
+            assert path.read_bytes().startswith(PNG)
     assert [path.name for path in tmp_path.iterdir()] == ["pictures"]
 
 
