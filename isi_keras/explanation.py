@@ -35,7 +35,8 @@ def explain(
         target: the class to explain, one for all samples or `(N,)`; `None` for the predicted one.
         against: a class, one for all samples or `(N,)`, whose logit is subtracted: the map then
             says why the target rather than this one.
-        indicator: a name such as `"relevance"` or `"sensitivity"`, or an `Indicator`.
+        indicator: a name such as `"relevance"`, `"epsilon_plus"` or `"sensitivity"`, or an
+            `Indicator`.
         layers: names of layers whose outputs' relevance is wanted too, nested ones included.
         conservation: whether to report what biases and stabilisation absorbed.
         batch_size: how many samples are computed at once.

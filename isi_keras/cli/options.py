@@ -59,8 +59,8 @@ Indicator = Annotated[
     str,
     _option(
         "NAME",
-        "What counts: relevance, sensitivity, gradient_x_input, smoothgrad or "
-        "integrated_gradients.",
+        "What counts: relevance, a rule or composite of it (epsilon, gamma, epsilon_plus_flat, "
+        "...), sensitivity, gradient_x_input, smoothgrad or integrated_gradients.",
     ),
 ]
 Norm = Annotated[

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from isi_keras import _component
+from isi_keras import _component, composites, rules
 from isi_keras.indicators.base import Indicator, Point, Significance, at
 from isi_keras.indicators.relevance import Relevance
 from isi_keras.indicators.sensitivity import IntegratedGradients, Sensitivity, SmoothGrad
@@ -23,6 +23,11 @@ __all__ = [
 
 NAMES: dict[str, Callable[[], Indicator]] = {
     "relevance": Relevance,
+    **{
+        name: functools.partial(Relevance, name)
+        for name in (*rules.NAMES, *composites.NAMES)
+        if name in composites.NAMES or rules.NAMES[name]().proportional
+    },
     "sensitivity": Sensitivity,
     "gradient": Sensitivity,
     "gradient_x_input": functools.partial(Sensitivity, times_input=True),
