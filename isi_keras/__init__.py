@@ -18,9 +18,16 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "evaluation": ["Report", "evaluate"],
         "explanation": ["explain"],
         "faithfulness": ["pixel_flipping"],
-        "indicators": ["IntegratedGradients", "Relevance", "Sensitivity", "SmoothGrad"],
+        "indicators": [
+            "IntegratedGradients",
+            "JacobianSaliency",
+            "Relevance",
+            "Sensitivity",
+            "SmoothGrad",
+        ],
+        "jsma": ["JSMA", "adversarial_distance"],
         "models": ["logits"],
-        "norms": ["L0", "L2", "Linf"],
+        "norms": ["L0", "L2", "Linf", "Salient"],
         "randomisation": ["parameter_randomisation"],
         "registry": ["register"],
         "results": [

@@ -23,6 +23,7 @@ from isi_keras.results import AttackResult
 
 _CODE = {reason: code for code, reason in enumerate(AttackResult.STOPS, slots.RUNNING + 1)}
 _UNKNOWN = -1
+UNTIL = ("target", "turned")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -41,6 +42,8 @@ class Attack(_component.Component):
             that broadcast to one sample.
         objective: `"logit"` moves the logit of the attacked class (as published), `"margin"` its
             distance from the greatest other logit.
+        until: when an attack with a target ends: `"target"`, once that is the prediction, or
+            `"turned"`, once any other class than the clean prediction is.
 
     Raises:
         ValueError: for an unknown name (the text gives the nearest), bounds that are not a pair
@@ -63,6 +66,7 @@ class Attack(_component.Component):
     max_steps: int = 100
     bounds: Any = (-1.0, 1.0)
     objective: str = "logit"
+    until: str = "target"
 
     def __post_init__(self):
         object.__setattr__(self, "indicator", indicators.get(self.indicator))
@@ -79,6 +83,8 @@ class Attack(_component.Component):
         object.__setattr__(self, "max_steps", int(self.max_steps))
         if self.objective not in goals.OBJECTIVES:
             raise ValueError(_component.unknown("objective", self.objective, goals.OBJECTIVES))
+        if self.until not in UNTIL:
+            raise ValueError(_component.unknown("until", self.until, UNTIL))
 
     def __call__(
         self,
@@ -150,11 +156,11 @@ class Attack(_component.Component):
                 "into `y`."
             )
         seconds = time.perf_counter() - began
-        return record.result(truth, aim, self.indicator.cost, self.get_config(), seconds)
+        return record.result(truth, aim, self.indicator.cost(count), self.get_config(), seconds)
 
     def _trace_key(self):
         """What a trace depends on; bounds and `max_steps` are arguments of it."""
-        return (self.indicator, self.norm, self.objective)
+        return (self.indicator, self.norm, self.objective, self.until)
 
     def _compile(self, source, sample) -> compiling.Compiled:
         passes = self.indicator.passes(source, sample, centred=True)
@@ -195,23 +201,26 @@ class Attack(_component.Component):
             else goals.Untargeted(label, self.objective)
         )
         centre = (limits[0] + limits[1]) / 2
-        score, direction, _ = self.indicator.significance(point, goal, centre)
+        significance = self.indicator.significance(point, goal, centre)
 
-        magnitude = ops.sum(ops.abs(_flat(score)), axis=-1)
+        magnitude = significance.magnitude()
         total = magnitude + ops.sum(logits, axis=-1)  # NaN or infinite if any of them is
-        reached = goal.reached(logits)
+        at_goal = goal.reached(logits)
+        reached = at_goal
+        if self.until == "turned":
+            reached = prediction != label
         truth = state.get("truth", prediction)
         status = _first_of(
             (ops.logical_not(ops.isfinite(total)), _CODE["not_finite"]),
             (ops.logical_and(fresh, prediction != truth), _CODE["misclassified"]),
-            (ops.logical_and(fresh, reached), _CODE["already_target"]),
+            (ops.logical_and(fresh, at_goal), _CODE["already_target"]),
             (reached, _CODE["success"]),
             (steps >= max_steps, _CODE["max_steps"]),
             (magnitude == 0, _CODE["no_gradient"]),
         )
         active = ops.logical_and(running, status == slots.RUNNING)
         step = norms.Step(x, state.get("origin"), state["order"], steps + 1, active, limits)
-        move = self.norm.move(score, direction, step)
+        move = self.norm.move(significance, step)
         stuck = ops.logical_and(active, ops.logical_not(move.moved))
         status = ops.where(stuck, _CODE[self.norm.stuck], status)
         return {
@@ -246,7 +255,3 @@ def _first_of(*cases):
     for holds, code in reversed(cases):
         status = ops.where(holds, code, status)
     return status
-
-
-def _flat(tensor):
-    return ops.reshape(tensor, (tensor.shape[0], -1))

@@ -5,13 +5,16 @@ from collections.abc import Callable
 from typing import Any
 
 from isi_keras import _component, composites, rules
-from isi_keras.indicators.base import Indicator, Point, Significance, at
+from isi_keras.indicators.base import Factors, Indicator, Point, Significance, at
 from isi_keras.indicators.relevance import Relevance
+from isi_keras.indicators.saliency import JacobianSaliency
 from isi_keras.indicators.sensitivity import IntegratedGradients, Sensitivity, SmoothGrad
 
 __all__ = [
+    "Factors",
     "Indicator",
     "IntegratedGradients",
+    "JacobianSaliency",
     "Point",
     "Relevance",
     "Sensitivity",
@@ -33,10 +36,11 @@ NAMES: dict[str, Callable[[], Indicator]] = {
     "gradient_x_input": functools.partial(Sensitivity, times_input=True),
     "smoothgrad": SmoothGrad,
     "integrated_gradients": IntegratedGradients,
+    "jacobian_saliency": JacobianSaliency,
 }
 
 
 def get(identifier: Any) -> Indicator:
     """Turns a name, a configuration or an `Indicator` into an `Indicator`."""
-    classes = (Relevance, Sensitivity, SmoothGrad, IntegratedGradients)
+    classes = (Relevance, Sensitivity, SmoothGrad, IntegratedGradients, JacobianSaliency)
     return _component.get(identifier, Indicator, NAMES, classes)

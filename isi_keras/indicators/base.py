@@ -4,21 +4,46 @@ import abc
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
+from keras import ops
+
 from isi_keras import _component, backend, models
 
 
+class Factors(NamedTuple):
+    """The two factors of a saliency, which a search for several inputs sums before it multiplies.
+
+    Args:
+        u: one factor of each input, `(N, M, ...)` for `M` alternatives of which the best is taken.
+        v: the other, likewise.
+        ways: which way the inputs move in each alternative, `M` numbers, -1 or +1.
+    """
+
+    u: Any
+    v: Any
+    ways: tuple[float, ...]
+
+
 class Significance(NamedTuple):
-    """What an indicator says of a batch; every field has the structure and shapes of `x`.
+    """What an indicator says of a batch; the first three have the structure and shapes of `x`.
 
     Args:
         score: how urgent it is to move each input; the greatest is moved first.
         direction: which way to move it, -1, 0 or +1.
         relevance: the map itself, as `explain` returns it.
+        factors: the `Factors` of the score, if it is a saliency.
     """
 
     score: Any
     direction: Any
     relevance: Any
+    factors: Any = None
+
+    def magnitude(self):
+        """Whether there is anything to say of each sample, `(N,)`: 0 if not, NaN if a part is."""
+        parts = [self.score] if self.factors is None else self.factors[:2]
+        return sum(
+            ops.sum(ops.abs(ops.reshape(part, (part.shape[0], -1))), axis=-1) for part in parts
+        )
 
 
 class Point(NamedTuple):
@@ -42,9 +67,12 @@ class Indicator(_component.Component, abc.ABC):
 
     kind: ClassVar[str] = "indicator"
 
-    @property
-    def cost(self) -> tuple[int, int]:
-        """How many forward and backward passes the logits and the significance take together."""
+    def cost(self, classes: int) -> tuple[int, int]:
+        """How many forward and backward passes the logits and the significance take together.
+
+        Args:
+            classes: how many classes the model has.
+        """
         return 1, 1
 
     @abc.abstractmethod

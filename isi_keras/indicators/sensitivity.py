@@ -99,9 +99,7 @@ class SmoothGrad(Indicator):
                 "noise."
             )
 
-    @property
-    def cost(self) -> tuple[int, int]:
-        """How many forward and backward passes the logits and the significance take together."""
+    def cost(self, classes: int) -> tuple[int, int]:  # noqa: D102
         return 1 + self.samples, self.samples
 
     def passes(self, source, sample, *, centred=False, **wanted):  # noqa: D102
@@ -173,9 +171,7 @@ class IntegratedGradients(Indicator):
                 f"Received: baseline={self.baseline!r}."
             )
 
-    @property
-    def cost(self) -> tuple[int, int]:
-        """How many forward and backward passes the logits and the significance take together."""
+    def cost(self, classes: int) -> tuple[int, int]:  # noqa: D102
         return 1 + self.steps, self.steps
 
     def passes(self, source, sample, *, centred=False, **wanted):  # noqa: D102

@@ -95,6 +95,7 @@ class AttackResult(Result):
         "max_steps": "all steps were used",
         "no_gradient": "no input has any influence on the goal",
         "exhausted": "every input that may be changed has been changed",
+        "inadmissible": "no input or pair in the search domain is admissible",
         "no_change": "the step could not move any input",
         "already_target": "the clean input was already predicted as the target",
         "misclassified": "the clean input was already misclassified",

@@ -1,70 +1,21 @@
-"""Norms: what one step of an attack may change, given a score and a direction."""
+"""`L0`, `L2` and `Linf`: few inputs, several a little, all a little."""
 
-import abc
 import dataclasses
-from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar
 
-import keras
 from keras import ops
 
-from isi_keras import _component
-
-UNITS = ("feature", "pixel")
-
-
-class Step(NamedTuple):
-    """What a norm knows of the batch it is to move.
-
-    Args:
-        x: the inputs, `(N, ...)`.
-        origin: the inputs before the attack, of the same shape; `None` unless the norm is anchored.
-        order: the step in which each input was first picked, 0 if never, of the same shape.
-        number: the number of this step, from 1, `(N,)`.
-        active: which samples are to move, `(N,)` bool. The others stay exactly as they are.
-        bounds: the least and the greatest value, tensors that broadcast to `x`.
-    """
-
-    x: Any
-    origin: Any
-    order: Any
-    number: Any
-    active: Any
-    bounds: tuple[Any, Any]
-
-
-class Move(NamedTuple):
-    """What a step did: the new `x` and `order`, and which samples it did anything to, `(N,)`."""
-
-    x: Any
-    order: Any
-    moved: Any
-
-
-class Norm(_component.Component, abc.ABC):
-    """Base of the norms.
-
-    `stuck` is the stop reason of a sample that no step can move; a norm that is `anchored` needs
-    to know where the inputs began.
-    """
-
-    kind: ClassVar[str] = "norm"
-    stuck: ClassVar[str] = "no_change"
-
-    @property
-    def anchored(self) -> bool:
-        """Whether steps need to know where the inputs began."""
-        return False
-
-    @abc.abstractmethod
-    def move(self, score, direction, step: Step) -> Move:
-        """One step for a batch.
-
-        Args:
-            score: how urgent it is to move each input, of the shape of `x`.
-            direction: which way, -1, 0 or +1, of the shape of `x`.
-            step: what there is to move.
-        """
+from isi_keras.norms.base import (
+    Move,
+    Norm,
+    Step,
+    channel_axis,
+    check_count,
+    check_positive,
+    check_unit,
+    flat,
+    rows_like,
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -92,28 +43,28 @@ class L0(Norm):
     skip_saturated: bool = False
 
     def __post_init__(self):
-        _positive_integer("features", self.features)
-        if self.unit not in UNITS:
-            raise ValueError(_component.unknown("unit", self.unit, UNITS))
+        check_count("features", self.features)
+        check_unit(self.unit)
 
-    def move(self, score, direction, step):  # noqa: D102
+    def move(self, significance, step):  # noqa: D102
+        score, direction = significance.score, significance.direction
         by_pixel = self.unit == "pixel" and len(step.x.shape) > 2
         if self.features == 1 and not by_pixel and not self.skip_saturated:
             return _move_one(score, direction, step)
         low, high = step.bounds
         extreme = ops.where(direction > 0, high, ops.where(direction < 0, low, step.x))
-        free = ops.logical_and(step.order == 0, _rows_like(step.active, step.x))
+        free = ops.logical_and(step.order == 0, rows_like(step.active, step.x))
         if self.skip_saturated:
             free = ops.logical_and(free, extreme != step.x)
         if by_pixel:
-            axis = -1 if keras.config.image_data_format() == "channels_last" else 1
+            axis = channel_axis()
             score = ops.sum(score, axis=axis, keepdims=True)
             free = ops.any(free, axis=axis, keepdims=True)
         picked = ops.logical_and(_greatest(score, free, self.features), step.order == 0)
         return Move(
             x=ops.where(picked, extreme, step.x),
-            order=ops.where(picked, _rows_like(step.number, step.x), step.order),
-            moved=ops.any(_flat(picked), axis=1),
+            order=ops.where(picked, rows_like(step.number, step.x), step.order),
+            moved=ops.any(flat(picked), axis=1),
         )
 
 
@@ -135,11 +86,12 @@ class L2(Norm):
     step_size: float = 0.1
 
     def __post_init__(self):
-        _positive_integer("features", self.features)
-        _positive("step_size", self.step_size)
+        check_count("features", self.features)
+        check_positive("step_size", self.step_size)
 
-    def move(self, score, direction, step):  # noqa: D102
-        free = ops.broadcast_to(_rows_like(step.active, step.x), step.x.shape)
+    def move(self, significance, step):  # noqa: D102
+        score, direction = significance.score, significance.direction
+        free = ops.broadcast_to(rows_like(step.active, step.x), step.x.shape)
         chosen = ops.cast(_greatest(score, free, self.features), step.x.dtype)
         return _moved(step, ops.clip(step.x + self.step_size * chosen * direction, *step.bounds))
 
@@ -167,17 +119,18 @@ class Linf(Norm):
     epsilon: float | None = None
 
     def __post_init__(self):
-        _positive("step_size", self.step_size)
+        check_positive("step_size", self.step_size)
         if self.epsilon is not None:
-            _positive("epsilon", self.epsilon)
+            check_positive("epsilon", self.epsilon)
 
     @property
     def anchored(self) -> bool:
         """Whether there is a distance to keep from where the inputs began."""
         return self.epsilon is not None
 
-    def move(self, score, direction, step):  # noqa: D102
-        active = ops.cast(_rows_like(step.active, step.x), step.x.dtype)
+    def move(self, significance, step):  # noqa: D102
+        score, direction = significance.score, significance.direction
+        active = ops.cast(rows_like(step.active, step.x), step.x.dtype)
         x = step.x + (self.step_size * active) * ops.sign(score) * direction
         if self.epsilon is not None:
             x = ops.clip(x, step.origin - self.epsilon, step.origin + self.epsilon)
@@ -185,30 +138,22 @@ class Linf(Norm):
         return _moved(step, ops.clip(x, *step.bounds))
 
 
-NAMES: dict[str, Callable[[], Norm]] = {"l0": L0, "l2": L2, "linf": Linf}
-
-
-def get(identifier: Any) -> Norm:
-    """Turns `"l0"`, `"l2"`, `"linf"`, a configuration or a `Norm` into a `Norm`."""
-    return _component.get(identifier, Norm, NAMES, (L0, L2, Linf))
-
-
 def _move_one(score, direction, step: Step) -> Move:
     """One input for each sample, gathered and scattered: the rest of the batch is not touched."""
     rows = ops.arange(step.x.shape[0])
-    flat_score, flat_order = _flat(score), _flat(step.order)
+    flat_score, flat_order = flat(score), flat(step.order)
     free_score = ops.where(flat_order == 0, flat_score, -float("inf"))
     index = ops.argmax(free_score, axis=1)
     place = ops.stack([rows, ops.cast(index, rows.dtype)], axis=-1)  # (N, 2)
 
     def at(tensor):
-        return ops.take_along_axis(_flat(tensor), index[:, None], axis=1)[:, 0]
+        return ops.take_along_axis(flat(tensor), index[:, None], axis=1)[:, 0]
 
     low, high = (at(ops.broadcast_to(b, step.x.shape)) if b.shape else b for b in step.bounds)
     here, number, way = at(step.x), at(step.order), at(direction)
     picked = ops.logical_and(step.active, number == 0)
     value = ops.where(way > 0, high, ops.where(way < 0, low, here))
-    x = ops.scatter_update(_flat(step.x), place, ops.where(picked, value, here))
+    x = ops.scatter_update(flat(step.x), place, ops.where(picked, value, here))
     order = ops.scatter_update(flat_order, place, ops.where(picked, step.number, number))
     return Move(ops.reshape(x, step.x.shape), ops.reshape(order, step.x.shape), picked)
 
@@ -219,8 +164,8 @@ def _moved(step: Step, x) -> Move:
     first = ops.logical_and(changed, step.order == 0)
     return Move(
         x=x,
-        order=ops.where(first, _rows_like(step.number, x), step.order),
-        moved=ops.any(_flat(changed), axis=1),
+        order=ops.where(first, rows_like(step.number, x), step.order),
+        moved=ops.any(flat(changed), axis=1),
     )
 
 
@@ -229,8 +174,8 @@ def _greatest(score, free, count: int):
 
     Of equal scores the lowest index goes first, on every backend.
     """
-    shape, free = score.shape, _flat(free)
-    score = ops.where(free, _flat(score), -float("inf"))  # (N, D)
+    shape, free = score.shape, flat(free)
+    score = ops.where(free, flat(score), -float("inf"))  # (N, D)
     count = min(count, score.shape[1])
     if count == 1:
         first = ops.argmax(score, axis=1)
@@ -242,24 +187,3 @@ def _greatest(score, free, count: int):
         in_room = ops.cumsum(ops.cast(equal, "int32"), axis=1) <= room
         chosen = ops.logical_or(above, ops.logical_and(equal, in_room))
     return ops.reshape(ops.logical_and(chosen, free), shape)
-
-
-def _flat(tensor):
-    return ops.reshape(tensor, (tensor.shape[0], -1))
-
-
-def _rows_like(values, x):
-    """`(N,)` reshaped to broadcast over `x`."""
-    return ops.reshape(values, (-1, *[1] * (len(x.shape) - 1)))
-
-
-def _positive_integer(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(
-            f"Expected {name} to be an integer, at least 1. Received: {name}={value!r}."
-        )
-
-
-def _positive(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-        raise ValueError(f"Expected {name} to be a number above 0. Received: {name}={value!r}.")

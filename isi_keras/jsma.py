@@ -1,0 +1,316 @@
+"""`JSMA`: the Jacobian-based saliency map attack; how far each class is by its saliency map."""
+
+import dataclasses
+import numbers
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+from keras import ops
+
+from isi_keras import _component, compiling, goals, indicators, models, pairs, slots
+from isi_keras.attack import Attack
+from isi_keras.inputs import as_batch_size, as_classes, as_input
+from isi_keras.norms import UNITS, Salient
+from isi_keras.results import AttackResult
+
+VARIANTS = ("jsma", "wjsma", "tjsma", "mjsma")
+CHOICES = ("runner_up", "random", "easiest")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class JSMA(_component.Component):
+    r"""The Jacobian-based saliency map attack (JSMA): a pair of inputs a step, as published.
+
+    Each step takes the derivatives $u = \partial F_t / \partial x$ of the target's logit and
+    $v = -\sum_{j \ne t} \partial F_j / \partial x$ of the others, finds the pair of inputs with
+    the greatest $(u_p + u_q)(v_p + v_q)$, both sums being positive, and adds $\theta$ to both. It
+    stops when the target is predicted, the budget is used, or no pair is admissible.
+
+    It is an `Attack` with the indicator `JacobianSaliency` and the norm `Salient`; `attack` says
+    which. A step costs one forward and two backward passes, whatever the number of classes.
+
+    Args:
+        theta: by how much an input changes, in the units of the data, not 0; negative values
+            decrease inputs (equation 9). As published, the width of the bounds.
+        gamma: the budget, the greatest share of inputs that may change, above 0 and up to 1. No
+            more than `floor(gamma * D / 2)` pairs of `D` inputs are changed. The paper writes 100
+            times it as $\Upsilon$.
+        pairs: whether pairs are searched (equation 10), or single inputs (equations 8 and 9), of
+            which no more than `floor(gamma * D)` are changed.
+        variant: `"jsma"`; `"wjsma"`, which weights the other classes by their probabilities;
+            `"tjsma"`, which moreover scales derivatives by the distance from the bound; or
+            `"mjsma"`, the maximal one, which chooses class and way anew in each step, is untargeted
+            and takes a backward pass for each class.
+        unit: `"feature"` counts every channel of a pixel by itself; `"pixel"` takes all channels
+            at once; the budget then counts pixels.
+        once: whether an input is changed once only. As published it leaves the search domain when
+            it has reached a bound. `"mjsma"` needs `True`, as it moves inputs both ways.
+        skip_saturated: whether inputs that are at their bound before the attack are left out of
+            the search domain. As published they are in it, and the step that takes one is lost.
+        output: `"logits"`, as published, or `"probabilities"`.
+        bounds: the least and the greatest value of an input, as for `Attack`.
+        seed: of the classes that `target="random"` draws, a non-negative integer.
+
+    Raises:
+        ValueError: if an argument is out of its range or unknown.
+
+    Source: Papernot et al. 2016, algorithms 2 and 3; `"wjsma"` and `"tjsma"` Combey et al. 2020;
+    `"mjsma"` Wiyatno and Xu 2018.
+
+    Example:
+        >>> import isi_keras as isi
+        >>> model, (x, y) = isi.zoo.load("lenet-mnist")
+        >>> jsma = isi.JSMA(theta=2.0, gamma=0.145, bounds=(-1, 1))
+        >>> result = jsma(model, x[:4], y=y[:4], target=8)
+        >>> result.success.tolist()
+        [True, True, True, True]
+    """
+
+    kind: ClassVar[str] = "attack"
+    theta: float = 1.0
+    gamma: float = 0.145
+    pairs: bool = True
+    variant: str = "jsma"
+    unit: str = "feature"
+    once: bool = False
+    skip_saturated: bool = False
+    output: str = "logits"
+    bounds: Any = (0.0, 1.0)
+    seed: int = 0
+
+    def __post_init__(self):
+        if not _is_number(self.theta) or self.theta == 0 or not np.isfinite(self.theta):
+            raise ValueError(
+                f"Expected theta to be a number above or below 0. Received: theta={self.theta!r}."
+            )
+        if not _is_number(self.gamma) or not 0 < self.gamma <= 1:
+            raise ValueError(
+                "Expected gamma to be a share of the inputs, above 0 and up to 1 (14.5 % is 0.145)."
+                f" Received: gamma={self.gamma!r}."
+            )
+        for name, known in (("variant", VARIANTS), ("unit", UNITS)):
+            if getattr(self, name) not in known:
+                raise ValueError(_component.unknown(name, getattr(self, name), known))
+        if self.variant == "mjsma" and not self.once:
+            raise ValueError(
+                "The variant 'mjsma' moves inputs both ways and would undo its own changes. "
+                "Received: once=False. Pass once=True."
+            )
+        if not isinstance(self.seed, numbers.Integral) or self.seed < 0:
+            raise ValueError(
+                f"Expected seed to be a non-negative integer. Received: seed={self.seed!r}."
+            )
+        built = Attack(self._indicator(), self._norm(), bounds=self.bounds)
+        object.__setattr__(self, "bounds", built.bounds)
+
+    def attack(self, shape, until: str = "target") -> Attack:
+        """The `Attack` that this is, for inputs of a shape.
+
+        Args:
+            shape: that of one input, without the axis of samples.
+            until: see `Attack`.
+
+        Raises:
+            ValueError: if the budget is less than a step.
+        """
+        features = self._norm().size(shape)
+        each = 2 if self.pairs else 1
+        # The budget of the paper's 56 steps is 0.145 * 784 / 2 = 56.84.
+        steps = int(np.floor(features * self.gamma / each + 1e-9))
+        if steps < 1:
+            raise ValueError(
+                f"The budget gamma={self.gamma:g} of {features} inputs is less than one step of "
+                f"{each}. Pass at least gamma={each / features:.2g}."
+            )
+        return Attack(self._indicator(), self._norm(), steps, self.bounds, until=until)
+
+    def __call__(
+        self,
+        model,
+        x,
+        *,
+        y=None,
+        target=None,
+        batch_size: int = 128,
+        trajectory: bool = False,
+        verbose: int = 0,
+    ) -> AttackResult:
+        """Attacks each sample.
+
+        Args:
+            model: a built Keras model, or what `logits` made of one. It is not altered.
+            x: the inputs, `(N, ...)`, within the bounds.
+            y: the true labels, `(N,)`; see `Attack`.
+            target: the class to reach, one for all samples or `(N,)`, as published. Without one the
+                attack is untargeted: `None` lowers the predicted class, `"runner_up"` aims at the
+                second greatest logit, `"random"` at a class drawn for each sample, `"easiest"` at
+                the class of the least `adversarial_distance` of pairs; each ends as soon as the
+                prediction is any other class.
+            batch_size: how many samples are computed at once.
+            trajectory: whether to keep the logits of every step.
+            verbose: 1 shows a progress bar.
+
+        Returns:
+            An `AttackResult`. The passes that chose targets do not count in it.
+
+        Raises:
+            TypeError: if the model or an array is of the wrong kind.
+            ValueError: if shapes, values or classes are wrong, the budget is less than a step, or
+                `target` is given to the variant `"mjsma"`.
+        """
+        if self.variant == "mjsma" and target is not None:
+            raise ValueError(
+                "The variant 'mjsma' chooses its classes itself. Received a target. Leave it out, "
+                "or use another variant."
+            )
+        source = models.logits(model)
+        shape = as_input(source.model, x).shape[1:]
+        until = "target"
+        if isinstance(target, str):
+            if target not in CHOICES:
+                raise ValueError(_component.unknown("target", target, CHOICES))
+            target, until = self._chosen(source, x, target, batch_size), "turned"
+        result = self.attack(shape, until)(
+            source,
+            x,
+            y=y,
+            target=target,
+            batch_size=batch_size,
+            trajectory=trajectory,
+            verbose=verbose,
+        )
+        return dataclasses.replace(result, config={**self.get_config(), "until": until})
+
+    def _indicator(self) -> indicators.JacobianSaliency:
+        return indicators.JacobianSaliency(
+            increase=self.theta > 0,
+            output=self.output,
+            weighted=self.variant in ("wjsma", "tjsma"),
+            maximal=self.variant == "mjsma",
+        )
+
+    def _norm(self) -> Salient:
+        return Salient(
+            features=2 if self.pairs else 1,
+            step_size=abs(self.theta),
+            unit=self.unit,
+            once=self.once,
+            skip_saturated=self.skip_saturated,
+            scaled=self.variant == "tjsma",
+        )
+
+    def _chosen(self, source, x, choice: str, batch_size: int) -> np.ndarray:
+        """The class that each sample is moved towards, `(N,)`; never the predicted one."""
+        x = as_input(source.model, x)
+        size = as_batch_size(batch_size)
+        logits = np.concatenate(
+            [
+                ops.convert_to_numpy(source(slots.tensor(x[begin : begin + size])))
+                for begin in range(0, len(x), size)
+            ]
+        )
+        rows, label = np.arange(len(x)), logits.argmax(-1)
+        if choice == "random":
+            rng = np.random.default_rng(self.seed)
+            return (label + rng.integers(1, logits.shape[-1], len(x))) % logits.shape[-1]
+        if choice == "runner_up":
+            rank = -logits
+        else:
+            rank = adversarial_distance(
+                source, x, indicator=self._indicator(), batch_size=batch_size
+            )
+        rank[rows, label] = np.inf
+        return rank.argmin(-1)
+
+
+def adversarial_distance(
+    model,
+    x,
+    *,
+    target=None,
+    pairs: bool = True,
+    indicator: Any = "jacobian_saliency",
+    batch_size: int = 128,
+    verbose: int = 0,
+) -> np.ndarray:
+    r"""How far each class is from each sample, by the saliency map of the first step.
+
+    $$A(X, t) = 1 - \frac{1}{M} \sum_{i=1}^{M} \mathbf{1}\left[S(X, t)_i > 0\right]$$
+
+    over the $M$ inputs, or over all pairs of inputs, of which both sums of derivatives are to be
+    positive. Near 0, most inputs help; at 1, none does.
+
+    Args:
+        model: a built Keras model, or what `logits` made of one. It is not altered.
+        x: the inputs, `(N, ...)`.
+        target: a class for all samples or `(N,)`; `None` for all `K` classes.
+        pairs: whether pairs are counted, as in the paper's figure 15, or single inputs. Pairs take
+            time in proportion to the square of the number of inputs.
+        indicator: a `JacobianSaliency` that is not maximal.
+        batch_size: how many samples are computed at once.
+        verbose: 1 shows a progress bar.
+
+    Returns:
+        The distances, from 0 to 1, `(N, K)`, or `(N,)` for a given target.
+
+    Raises:
+        TypeError: if the model or an array is of the wrong kind.
+        ValueError: if shapes, values or classes are wrong, or the indicator is another one.
+
+    Source: Papernot et al. 2016, equation 13.
+
+    Example:
+        >>> import isi_keras as isi
+        >>> model, (x, y) = isi.zoo.load("lenet-mnist")
+        >>> isi.adversarial_distance(model, x[:2], pairs=False).shape
+        (2, 10)
+    """
+    source = models.logits(model)
+    indicator = indicators.get(indicator)
+    if not isinstance(indicator, indicators.JacobianSaliency) or indicator.maximal:
+        raise ValueError(
+            "The adversarial distance is that of a saliency map towards a class. Pass a "
+            f"JacobianSaliency that is not maximal. Received: {indicator!r}."
+        )
+    x = as_input(source.model, x)
+    classes = source.plan(x).classes
+    targets = np.tile(np.arange(classes, dtype="int32"), (len(x), 1))  # (N, K)
+    if target is not None:
+        targets = as_classes("target", target, len(x), classes)[:, None]
+    run = compiling.cached(
+        source.model,
+        ("distance", indicator, bool(pairs), source.from_logits),
+        lambda: _compile(source, indicator, x, pairs),
+    )
+    found = np.empty(targets.shape, "float32")
+    size = min(as_batch_size(batch_size), len(x))
+    bar = keras.utils.Progbar(found.size, verbose=verbose, unit_name="map")
+    for begin in range(0, len(x), size):
+        chosen = np.arange(begin, min(begin + size, len(x)))
+        padded = np.resize(chosen, size)  # repeats rows, so that every batch has one shape
+        batch = slots.tensor(x[padded])
+        for column, classes in enumerate(targets.T):
+            distances = run(batch, slots.tensor(classes[padded]))
+            found[chosen, column] = ops.convert_to_numpy(distances)[: len(chosen)]
+            if verbose:
+                bar.add(len(chosen))
+    return found if target is None else found[:, 0]
+
+
+def _compile(source, indicator, sample, of_pairs: bool) -> compiling.Compiled:
+    passes = indicator.passes(source, sample)
+
+    def run(model, x, classes):
+        point = indicators.at(passes, model, x)
+        factors = indicator.significance(point, goals.Targeted(classes), 0.0).factors
+        u, v = (ops.reshape(factor, (factor.shape[0], -1)) for factor in factors[:2])
+        if of_pairs:
+            return 1 - pairs.share_admissible(u, v)
+        return 1 - ops.mean(ops.cast(ops.logical_and(u > 0, v > 0), "float32"), axis=1)
+
+    return compiling.compiled(run, source.model)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
