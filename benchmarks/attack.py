@@ -67,29 +67,29 @@ def spread(values):
     return f"{statistics.median(values):.2f} {min(values):.2f} {max(values):.2f}"
 
 
-def bare_passes(model, x):
-    """By batch size a function that times one forward + backward pass, in seconds a sample."""
+def bare_passes(model, x, backward=1, batch_sizes=BARE_BATCH_SIZES):
+    """By batch size a function that times a forward and some backward passes, seconds a sample."""
     passes = isi.Sensitivity().passes(isi.logits(model), x)
 
-    def gradient(model, x):
+    def gradients(model, x):
         point = indicators.at(passes, model, x)
-        return point.logits, point.pullback(point.logits)["x"]
+        return [point.pullback(point.logits * (k + 1))["x"] for k in range(backward)]
 
     def timing(size):
-        run, batch = compiling.compiled(gradient, model), slots.tensor(x[:size])
-        keras.ops.convert_to_numpy(run(batch)[1])
+        run, batch = compiling.compiled(gradients, model), slots.tensor(x[:size])
+        keras.tree.map_structure(keras.ops.convert_to_numpy, run(batch))
 
         def measure():
-            count = max(1, 4096 // size)
+            count = max(1, 4096 // size) if x[0].size < 4096 else 1
             began = time.perf_counter()
             for _ in range(count):
                 # Waiting for each, as an attack has to that must know who has finished.
-                keras.ops.convert_to_numpy(run(batch)[1])
+                keras.tree.map_structure(keras.ops.convert_to_numpy, run(batch))
             return (time.perf_counter() - began) / count / size
 
         return measure
 
-    return {size: timing(size) for size in BARE_BATCH_SIZES if size <= len(x)}
+    return {size: timing(size) for size in batch_sizes if size <= len(x)}
 
 
 if __name__ == "__main__":

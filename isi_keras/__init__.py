@@ -34,8 +34,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "AttackResult",
             "Explanation",
             "FlippingResult",
+            "HardnessResult",
             "RandomisationResult",
             "Result",
         ],
+        "sweep": ["hardness"],
     },
 )

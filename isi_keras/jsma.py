@@ -1,6 +1,7 @@
 """`JSMA`: the Jacobian-based saliency map attack; how far each class is by its saliency map."""
 
 import dataclasses
+import math
 import numbers
 from typing import Any, ClassVar
 
@@ -114,16 +115,16 @@ class JSMA(_component.Component):
         Raises:
             ValueError: if the budget is less than a step.
         """
-        features = self._norm().size(shape)
-        each = 2 if self.pairs else 1
-        # The budget of the paper's 56 steps is 0.145 * 784 / 2 = 56.84.
-        steps = int(np.floor(features * self.gamma / each + 1e-9))
+        norm = self._norm()
+        share = norm.share(shape)
+        steps = math.floor(self.gamma / share + 1e-9)
         if steps < 1:
             raise ValueError(
-                f"The budget gamma={self.gamma:g} of {features} inputs is less than one step of "
-                f"{each}. Pass at least gamma={each / features:.2g}."
+                f"The budget gamma={self.gamma:g} is less than one step, which may change "
+                f"{norm.features} of {round(norm.features / share)} inputs. Pass at least "
+                f"gamma={share:.2g}."
             )
-        return Attack(self._indicator(), self._norm(), steps, self.bounds, until=until)
+        return Attack(self._indicator(), norm, steps, self.bounds, until=until)
 
     def __call__(
         self,
@@ -203,13 +204,7 @@ class JSMA(_component.Component):
     def _chosen(self, source, x, choice: str, batch_size: int) -> np.ndarray:
         """The class that each sample is moved towards, `(N,)`; never the predicted one."""
         x = as_input(source.model, x)
-        size = as_batch_size(batch_size)
-        logits = np.concatenate(
-            [
-                ops.convert_to_numpy(source(slots.tensor(x[begin : begin + size])))
-                for begin in range(0, len(x), size)
-            ]
-        )
+        logits = source.predict(x, batch_size)
         rows, label = np.arange(len(x)), logits.argmax(-1)
         if choice == "random":
             rng = np.random.default_rng(self.seed)

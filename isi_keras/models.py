@@ -9,6 +9,7 @@ from keras import ops
 
 from isi_keras import activations
 from isi_keras.compiling import cached
+from isi_keras.inputs import as_batch_size
 from isi_keras.rewrite import Swap, leaves, rewritten
 
 _REMOVED = {"softmax", "log_softmax", "sigmoid"}
@@ -78,6 +79,23 @@ class Logits:
         """Returns the logits of a batch, a tensor `(N, K)` of float32."""
         x = keras.tree.map_structure(ops.convert_to_tensor, x)
         return self.forward(self.plan(x).head)(self.model, x)
+
+    def predict(self, x: np.ndarray, batch_size: int = 128) -> np.ndarray:
+        """The logits of many inputs, computed in batches.
+
+        Args:
+            x: the inputs of a model with one input, `(N, ...)`.
+            batch_size: how many samples are computed at once.
+
+        Returns:
+            The logits as an array, `(N, K)`.
+        """
+        size = as_batch_size(batch_size)
+        parts = [
+            ops.convert_to_numpy(self(ops.convert_to_tensor(x[begin : begin + size])))
+            for begin in range(0, len(x), size)
+        ]
+        return np.concatenate(parts)
 
     def plan(self, x) -> "Plan":
         """Finds the head of the model by running one sample of `x`, once for a model as it is."""

@@ -1,6 +1,7 @@
 """What a norm is."""
 
 import abc
+import math
 from typing import Any, ClassVar, NamedTuple
 
 import keras
@@ -54,6 +55,14 @@ class Norm(_component.Component, abc.ABC):
         """Whether steps need to know where the inputs began."""
         return False
 
+    def share(self, shape: tuple) -> float | None:
+        """The share of the inputs that a step may change anew; `None` if steps do not say.
+
+        Args:
+            shape: that of one sample.
+        """
+        return None
+
     @abc.abstractmethod
     def move(self, significance: Any, step: Step) -> Move:
         """One step for a batch.
@@ -92,6 +101,13 @@ def check_unit(unit: Any) -> None:
     """Raises ValueError unless `unit` is one of `UNITS`."""
     if unit not in UNITS:
         raise ValueError(_component.unknown("unit", unit, UNITS))
+
+
+def choices(unit: str, shape: tuple) -> int:
+    """How many features or pixels there are in a sample of a shape."""
+    count = math.prod(shape)
+    by_pixel = unit == "pixel" and len(shape) > 1
+    return count // shape[-1 if channel_axis() < 0 else 0] if by_pixel else count
 
 
 def channel_axis() -> int:

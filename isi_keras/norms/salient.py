@@ -1,7 +1,6 @@
 """`Salient`: the one input, or the pair of inputs, of the greatest saliency."""
 
 import dataclasses
-import math
 from typing import Any, ClassVar
 
 from keras import ops
@@ -13,6 +12,7 @@ from isi_keras.norms.base import (
     channel_axis,
     check_positive,
     check_unit,
+    choices,
     flat,
     rows_like,
 )
@@ -62,6 +62,9 @@ class Salient(Norm):
         check_positive("step_size", self.step_size)
         check_unit(self.unit)
 
+    def share(self, shape):  # noqa: D102
+        return self.features / choices(self.unit, shape)
+
     def move(self, significance, step):  # noqa: D102
         if significance.factors is None:
             raise ValueError(
@@ -95,12 +98,6 @@ class Salient(Norm):
             order=ops.where(first_time, rows_like(step.number, x), step.order),
             moved=found.admissible,
         )
-
-    def size(self, shape: tuple) -> int:
-        """How many things there are to choose from in inputs of a shape: features or pixels."""
-        count = math.prod(shape)
-        by_pixel = self.unit == "pixel" and len(shape) > 1
-        return count // shape[-1 if channel_axis() < 0 else 0] if by_pixel else count
 
     def _domain(self, reach, step):
         """Which inputs may be taken in each alternative, `(N, M, ...)` bool."""

@@ -13,6 +13,7 @@ from isi_keras.norms.base import (
     check_count,
     check_positive,
     check_unit,
+    choices,
     flat,
     rows_like,
 )
@@ -45,6 +46,9 @@ class L0(Norm):
     def __post_init__(self):
         check_count("features", self.features)
         check_unit(self.unit)
+
+    def share(self, shape):  # noqa: D102
+        return self.features / choices(self.unit, shape)
 
     def move(self, significance, step):  # noqa: D102
         score, direction = significance.score, significance.direction

@@ -5,6 +5,7 @@ Nothing here needs a backend, so a saved result can be read and drawn where none
 
 from isi_keras.results.base import Result, write_atomically
 from isi_keras.results.curves import SCORES, FlippingResult, RandomisationResult
+from isi_keras.results.hardness import HardnessResult
 from isi_keras.results.records import AttackResult, Explanation
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "AttackResult",
     "Explanation",
     "FlippingResult",
+    "HardnessResult",
     "RandomisationResult",
     "Result",
     "write_atomically",
