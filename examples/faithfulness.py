@@ -1,4 +1,4 @@
-"""Pixel flipping on the shipped LeNet: how fast does the score fall where each map says it rests?
+"""Pixel flipping on a shipped LeNet: how fast does the score fall where each map says it rests?
 
 Pixels are set to a baseline in the order of their relevance, the most relevant first, in 98 steps
 of 8 pixels, and the probability of the predicted class is watched. Two baselines, as the order of

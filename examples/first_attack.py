@@ -1,4 +1,4 @@
-"""A first attack: change as few pixels as it takes until the shipped LeNet sees another digit.
+"""A first attack: change as few pixels as it takes until a shipped LeNet sees another digit.
 
 python examples/first_attack.py [--quick] [--out FOLDER]
 """

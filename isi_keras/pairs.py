@@ -21,9 +21,12 @@ from keras import ops
 CANDIDATES = 32
 _SLOPES = tuple(np.exp(np.linspace(-2, 2, 9)).tolist())
 _NEVER = -1e9
+_LEAST = 2.0**-126  # what is below is 0 to some backends
 _POWERS = np.ldexp(1.0, np.arange(-126, 127)).astype("float32")
 # Two bounds closer than this differ by rounding.
 _ROUNDING = 1 + 2.0**-20
+# By how much more than itself a factor counts in a bound: where its terms cancel, rounding is all.
+_MARGIN = 2.0**-22
 
 
 class Found(NamedTuple):
@@ -77,12 +80,13 @@ def best_pair(u, v, free, candidates: int = CANDIDATES) -> Found:
     if u.shape[1] < 2:
         return best_single(u, v, ops.zeros_like(free))
     (u, u_scale), (v, v_scale) = (_scaled(factor, free) for factor in (u, v))
+    most_u, most_v = (factor + _MARGIN * ops.abs(factor) for factor in (u, v))
     count = min(candidates, u.shape[1])
-    bounds = _bounds(u, v)
+    bounds = _bounds(most_u, most_v)
     among = ops.sort(ops.cast(ops.top_k(bounds, count, sorted=False)[1], "int32"), axis=1)
     found = _brute_force(u, v, among)
     if count < u.shape[1]:
-        left = _without(ops.minimum(bounds, _bound(u, v, _slope(u, v, found))), among)
+        left = _without(ops.minimum(bounds, _bound(most_u, most_v, _slope(u, v, found))), among)
         found = ops.cond(
             ops.any(_promising(left, found)), lambda: _search(u, v, left, found), lambda: found
         )
@@ -91,7 +95,7 @@ def best_pair(u, v, free, candidates: int = CANDIDATES) -> Found:
 
 
 def _found(first, second, score, scale) -> Found:
-    value = ops.log2(ops.maximum(score, 1e-38)) + scale
+    value = ops.log2(ops.maximum(score, _LEAST)) + scale
     return Found(first[:, 0], second[:, 0], value[:, 0], score[:, 0] >= 0)
 
 
@@ -105,7 +109,8 @@ def _scaled(factor, free):
     exponent = ops.floor(ops.log2(ops.where(usable, greatest, 1.0)))
     exponent = ops.cast(ops.clip(exponent, -126, 126), "int32")
     power = ops.take(ops.convert_to_tensor(_POWERS), 126 - exponent)
-    return ops.where(free, factor * power, _NEVER), ops.cast(exponent, "float32")
+    scaled = ops.maximum(factor * power, _NEVER)  # what is lower is not admissible either
+    return ops.where(free, scaled, _NEVER), ops.cast(exponent, "float32")
 
 
 def _product(u, v):

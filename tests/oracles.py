@@ -227,6 +227,8 @@ def significance(indicator, network, x, cotangent, centre):
 def move(norm, x, origin, score, direction, used, low, high, **options):
     """One step of a norm for one sample: the new input, and what was picked."""
     x, picked = x.copy(), np.zeros(len(x), bool)
+    if norm == "salient":
+        return salient(x, used, low, high, **options)
     if norm == "l0":
         for _ in range(options.get("features", 1)):
             best = -1
@@ -250,6 +252,26 @@ def move(norm, x, origin, score, direction, used, low, high, **options):
             moved = np.clip(moved, origin - options["epsilon"], origin + options["epsilon"])
     moved = np.clip(moved, low, high)
     return moved, moved != x
+
+
+def salient(
+    x, used, low, high, u, v, ways=(1,), features=2, step_size=1.0, once=False,
+    skip_saturated=False, scaled=False,
+):  # fmt: skip
+    """The step of `Salient`, of the best of `M` ways; `u` and `v` are `(M, D)`."""
+    best, picked, moved = -1, np.zeros(len(x), bool), x
+    for one, other, way in zip(u, v, ways, strict=True):
+        bound = high if way > 0 else low
+        free = ~used if once else ~used | (x != bound)
+        if skip_saturated:
+            free &= x != bound
+        factor = np.abs(bound - x) if scaled else 1
+        scores = saliency_map(one * factor, -other * factor, 1, 1, free, features == 2)
+        if scores.max() > best:
+            best = scores.max()
+            picked = np.isin(np.arange(len(x)), best_pairs(scores)[0])
+            moved = np.where(picked, np.clip(x + way * step_size, low, high), x)
+    return moved, picked
 
 
 def attack(indicator, norm, weights, x, low, high, max_steps, target, objective, **options):
@@ -277,3 +299,130 @@ def attack(indicator, norm, weights, x, low, high, max_steps, target, objective,
             return x, steps, "exhausted" if norm == "l0" else "no_change"
         used |= picked
         steps += 1
+
+
+# The saliency map of the Jacobian (Papernot et al. 2016, algorithms 2 and 3) and its variants.
+
+
+def derivatives(network, x, output="logits"):
+    """The forward derivative `(K, D)` of the logits or probabilities, and the probabilities."""
+    logits = forward(network, x)[-1]
+    slopes = np.stack([gradient(network, x, row) for row in np.eye(len(logits))])
+    shares = np.exp(logits - logits.max())
+    shares /= shares.sum()
+    if output == "probabilities":
+        slopes = (np.diag(shares) - np.outer(shares, shares)) @ slopes
+    return slopes, shares
+
+
+def alternatives(slopes, shares, label, target, variant, increase=True):
+    """What a saliency map may be of: `alpha` and `beta` `(D,)`, their signs, and the way to go.
+
+    Towards a class `alpha` is to rise and `beta` to fall, so the sign is 1; away from one it is -1.
+    """
+    weights = shares if variant in ("wjsma", "tjsma") else np.ones(len(shares))
+    classes = range(len(shares)) if variant == "mjsma" else [label if target is None else target]
+    ways = (1, -1) if variant == "mjsma" else (1 if increase else -1,)
+    for way in ways:
+        for of in classes:
+            others = np.arange(len(shares)) != of
+            sign = -1 if target is None and of == label else 1
+            yield slopes[of], weights[others] @ slopes[others], sign, way
+
+
+def saliency_map(alpha, beta, sign, way, domain, pairs=True):
+    """`-alpha * beta` of each pair `(D, D)`, or of each feature on the diagonal; -1 if excluded."""
+    if pairs:
+        alpha, beta = alpha[:, None] + alpha, beta[:, None] + beta
+        domain = np.triu(domain[:, None] & domain, 1)
+    else:
+        alpha, beta, domain = np.diag(alpha), np.diag(beta), np.diag(domain)
+    admissible = domain & (sign * way * alpha > 0) & (sign * way * beta < 0)
+    return np.where(admissible, -alpha * beta, -1)
+
+
+def best_pairs(scores, near=0.0):
+    """The pairs of the greatest admissible score, and those of all but a share `near` of it."""
+    best = scores.max()
+    return [] if best < 0 else np.argwhere(scores >= best * (1 - near)).tolist()
+
+
+def jsma(
+    network,
+    x,
+    target,
+    *,
+    theta,
+    steps,
+    low=0.0,
+    high=1.0,
+    pairs=True,
+    variant="jsma",
+    channels=1,
+    once=False,
+    skip_saturated=False,
+    output="logits",
+    until="target",
+    order=None,
+):
+    """The attack on one sample; returns what it ends with, the order, the steps and the reason.
+
+    Where several choices are best up to rounding, that of `order` is taken, if there is one.
+    `channels` of a pixel are one choice.
+    """
+    x = np.asarray(x, "float64").ravel()
+    origin, taken = x.copy(), np.zeros(len(x), int)
+    wanted = np.zeros(len(x), int) if order is None else order.ravel()
+    label = int(np.argmax(forward(network, x)[-1]))
+    if target == label:
+        return x, taken, 0, "already_target"
+    for step in range(1, steps + 2):
+        prediction = int(np.argmax(forward(network, x)[-1]))
+        turned = target is None or until == "turned"
+        reason = None
+        if prediction != label if turned else prediction == target:
+            reason = "success"
+        elif step > steps:
+            reason = "max_steps"
+        slopes, shares = derivatives(network, x, output)
+        if reason is None and not slopes.any():
+            reason = "no_gradient"
+        found = []
+        for alpha, beta, sign, way in alternatives(
+            slopes, shares, label, target, variant, theta > 0
+        ):
+            bound = high if way > 0 else low
+            domain = taken == 0 if once else (taken == 0) | (x != bound)
+            if skip_saturated:
+                domain = domain & (x != bound)
+            scale = np.abs(bound - x) if variant == "tjsma" else np.ones(len(x))
+            alpha, beta = (
+                (factor * scale * domain).reshape(-1, channels).sum(1) for factor in (alpha, beta)
+            )
+            domain = domain.reshape(-1, channels).any(1)
+            scores = saliency_map(alpha, beta, sign, way, domain, pairs)
+            found += [(scores[p, q], p, q, way) for p, q in best_pairs(scores, 2e-6)]
+        if reason is None and not found:
+            reason = "inadmissible"
+        if reason is not None:
+            return x, np.where(x != origin, taken, 0), step - 1, reason
+        best = max(score for score, *_ in found)
+        near = [
+            (np.isin(np.arange(len(x)) // channels, chosen), way)
+            for score, *chosen, way in found
+            if score >= best * (1 - 2e-6)
+        ]
+        # Of several the one whose new features were taken in this step.
+        chosen, way = max(near, key=lambda one: (wanted[one[0] & (taken == 0)] == step).sum())
+        taken[chosen & (taken == 0)] = step
+        x = np.where(chosen, np.clip(x + way * abs(theta), low, high), x)
+    raise AssertionError
+
+
+def adversarial_distance(network, x, target, *, pairs=True, variant="jsma", increase=True):
+    """The share of features, or of pairs of different ones, that are not admissible."""
+    slopes, shares = derivatives(network, x)
+    ((alpha, beta, sign, way),) = alternatives(slopes, shares, None, target, variant, increase)
+    scores = saliency_map(alpha, beta, sign, way, np.ones(len(alpha), bool), pairs)
+    count = len(alpha) * (len(alpha) - 1) / 2 if pairs else len(alpha)
+    return 1 - (scores > 0).sum() / count

@@ -18,9 +18,13 @@ NORMS = {
     "l2": (isi.L2(features=4, step_size=0.15), {"features": 4, "step_size": 0.15}),
     "linf": (isi.Linf(step_size=0.05), {"step_size": 0.05}),
     "linf-epsilon": (isi.Linf(step_size=0.05, epsilon=0.12), {"step_size": 0.05, "epsilon": 0.12}),
+    "salient": (isi.Salient(step_size=0.4), {}),
 }
-GRID = list(itertools.product(["relevance", "sensitivity"], NORMS, [None, 1]))
+WITH_ORACLE = [norm for norm in NORMS if norm != "salient"]  # which tests/test_jsma.py compares
+GRID = list(itertools.product(["relevance", "sensitivity"], WITH_ORACLE, [None, 1]))
 GRID_IDS = ["-".join(map(str, case)) for case in GRID]
+EVERY = [*GRID, *itertools.product(["jacobian_saliency"], ["l0", "salient"], [None, 1])]
+EVERY_IDS = ["-".join(map(str, case)) for case in EVERY]
 
 
 def dense_network(seed=3, sizes=(7, 9, 4)):
@@ -60,7 +64,7 @@ def test_equals_the_oracle(indicator, norm, target, bounds, objective):
     assert same == len(x)
 
 
-@pytest.mark.parametrize(("indicator", "norm", "target"), GRID, ids=GRID_IDS)
+@pytest.mark.parametrize(("indicator", "norm", "target"), EVERY, ids=EVERY_IDS)
 def test_contracts(indicator, norm, target):
     model, x = small_network(), images()
     weights = [w.copy() for w in model.get_weights()]
@@ -96,7 +100,7 @@ def test_contracts(indicator, norm, target):
         assert result.trajectory[index, steps].argmax() == result.prediction[index]
 
 
-@pytest.mark.parametrize(("indicator", "norm", "target"), GRID, ids=GRID_IDS)
+@pytest.mark.parametrize(("indicator", "norm", "target"), EVERY, ids=EVERY_IDS)
 def test_batch_sizes_agree_and_a_second_call_does_not_retrace(indicator, norm, target):
     model, x = small_network(), images(11)
     attack = isi.Attack(indicator, NORMS[norm][0], max_steps=5)
@@ -122,6 +126,37 @@ def compiled_of(model, attack):
         if key[0] == attack._trace_key() and isinstance(kept, compiling.Compiled)
     ]
     return run
+
+
+def test_until_another_class_is_predicted():
+    """With a target, "turned" ends with the first prediction that is not the clean one."""
+    model, _ = dense_network()
+    x = np.random.default_rng(8).uniform(-1, 1, (60, 7)).astype("float32")
+    label = isi.explain(model, x).prediction
+    target, early = (label + 1) % 4, 0
+    until_target, turned = (
+        isi.Attack("sensitivity", "l0", max_steps=7, until=until)(
+            model, x, target=target, trajectory=True
+        )
+        for until in ("target", "turned")
+    )
+    for index in range(len(x)):
+        predictions = until_target.trajectory[index].argmax(-1)[: until_target.steps[index] + 1]
+        new = np.flatnonzero(predictions != label[index])
+        assert turned.success[index] == (len(new) > 0)
+        if len(new):
+            assert turned.steps[index] == new[0]
+            assert turned.prediction[index] == predictions[new[0]]
+            early += predictions[new[0]] != target[index]
+    assert early > 3
+    assert turned.config["until"] == "turned"
+    np.testing.assert_array_equal(turned.target, target)
+    free = [
+        isi.Attack("sensitivity", "l0", until=until)(model, x) for until in ("target", "turned")
+    ]
+    np.testing.assert_array_equal(free[0].order, free[1].order)
+    with pytest.raises(ValueError, match=r"Unknown until: 'turn'\. Did you mean 'turned'\?"):
+        isi.Attack(until="turn")
 
 
 @pytest.mark.parametrize("indicator", ["relevance", "sensitivity"])
@@ -323,6 +358,19 @@ class TestStopReasons:
             assert result.steps.tolist() == [0, 0]
             np.testing.assert_array_equal(result.x, result.adversarial)
 
+    def test_no_pair_is_admissible(self):
+        """One sample stops at once, the other once its inputs have reached the bound."""
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+        weights = np.array([[-1, 1, -1], [-1, 1, -1], [1, -1, -1], [1, -1, -1]], "float32")
+        model.set_weights([weights, np.array([50, 0, -50], "float32")])
+        attack = isi.Attack("jacobian_saliency", "salient", bounds=(0, 1))
+        x = np.full((2, 4), 0.5, "float32")
+        result = attack(model, x, target=[2, 1])
+        assert result.stop.tolist() == ["inadmissible"] * 2
+        assert result.steps.tolist() == [0, 1]
+        np.testing.assert_array_equal(result.adversarial, [[0.5] * 4, [1, 1, 0.5, 0.5]])
+        np.testing.assert_array_equal(result.order, [[0] * 4, [1, 1, 0, 0]])
+
     @pytest.mark.parametrize(
         ("norm", "reason"), [("l0", "exhausted"), ("l2", "no_change"), ("linf", "no_change")]
     )
@@ -355,8 +403,8 @@ class TestStopReasons:
 
     def test_every_reason_is_explained_and_reachable(self):
         assert set(isi.AttackResult.STOPS) == {
-            "success", "max_steps", "no_gradient", "exhausted", "no_change", "already_target",
-            "misclassified", "not_finite",
+            "success", "max_steps", "no_gradient", "exhausted", "inadmissible", "no_change",
+            "already_target", "misclassified", "not_finite",
         }  # fmt: skip
 
 
@@ -442,14 +490,23 @@ def test_inputs_that_rounding_put_outside_the_bounds_are_set_on_them():
     assert result.adversarial.max() <= 1
 
 
-def test_channels_of_a_pixel_follow_the_data_format():
+@pytest.mark.parametrize(
+    ("indicator", "norm"),
+    [
+        ("sensitivity", isi.L0(unit="pixel")),
+        ("jacobian_saliency", isi.Salient(step_size=0.5, unit="pixel")),
+    ],
+    ids=["l0", "salient"],
+)
+def test_channels_of_a_pixel_follow_the_data_format(indicator, norm):
     """The same network on transposed images is attacked at the same pixels."""
     model, x = small_network(), images()
     first = keras.Sequential(
         [keras.Input((2, 6, 5)), keras.layers.Permute((2, 3, 1)), *model.layers]
     )
-    attack = isi.Attack("sensitivity", isi.L0(unit="pixel"), max_steps=4)
+    attack = isi.Attack(indicator, norm, max_steps=4)
     last = attack(model, x)
+    assert last.steps.max() > 1
     keras.config.set_image_data_format("channels_first")
     try:
         found = attack(first, np.moveaxis(x, -1, 1))

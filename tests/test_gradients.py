@@ -22,6 +22,8 @@ EVERY = {
     "smoothgrad": NOISY,
     "integrated_gradients": PATH,
 }
+# With what is no mean derivative, but made of derivatives all the same.
+ALL = {**EVERY, "jacobian_saliency": isi.JacobianSaliency()}
 
 
 def dense_network(sizes=(7, 9, 4), seed=3):
@@ -221,7 +223,7 @@ def test_integrated_gradients_are_complete_on_the_shipped_network(baseline):
     assert means[4] < 0.25 * means[1]
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", ALL)
 def test_batches_agree(name):
     """A sample has the same map in any batch and in any slot."""
     model = keras.Sequential(
@@ -235,11 +237,11 @@ def test_batches_agree(name):
         ]
     )
     x = images(7)
-    whole = isi.explain(model, x, indicator=EVERY[name], batch_size=7).relevance
+    whole = isi.explain(model, x, indicator=ALL[name], batch_size=7).relevance
     for size in (1, 3, 100):
-        part = isi.explain(model, x, indicator=EVERY[name], batch_size=size).relevance
+        part = isi.explain(model, x, indicator=ALL[name], batch_size=size).relevance
         np.testing.assert_allclose(part, whole, rtol=1e-4, atol=1e-5)
-    turned = isi.explain(model, x[::-1], indicator=EVERY[name], batch_size=7).relevance
+    turned = isi.explain(model, x[::-1], indicator=ALL[name], batch_size=7).relevance
     np.testing.assert_allclose(turned[::-1], whole, rtol=1e-4, atol=1e-5)
 
 
@@ -327,7 +329,7 @@ def test_cost(kind):
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", ALL)
 def test_mixed_precision(policy, name):
     dtype = keras.DTypePolicy(policy)
     model = keras.Sequential(
@@ -338,15 +340,15 @@ def test_mixed_precision(policy, name):
             layers.Dense(3, "softmax", dtype=dtype),
         ]
     )
-    found = isi.explain(model, images(), indicator=EVERY[name]).relevance
+    found = isi.explain(model, images(), indicator=ALL[name]).relevance
     assert found.dtype == np.float32
     assert np.isfinite(found).all()
     assert np.abs(found).max() > 0
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", ALL)
 def test_components(name):
-    indicator = EVERY[name]
+    indicator = ALL[name]
     config = json.loads(json.dumps(indicator.get_config()))
     again = indicators.get({"class_name": type(indicator).__name__, "config": config})
     assert again == indicator
@@ -376,7 +378,7 @@ def test_results_know_their_indicator(tmp_path):
 def test_the_command_line_knows_the_names(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
-    for name in ("gradient_x_input", "smoothgrad", "integrated_gradients"):
+    for name in ("gradient_x_input", "smoothgrad", "integrated_gradients", "jacobian_saliency"):
         words = ["explain", "lenet-mnist", "--indicator", name, "--samples", "2"]
         done = CliRunner().invoke(commands.app, words)
         assert done.exit_code == 0, done.output
@@ -385,7 +387,7 @@ def test_the_command_line_knows_the_names(tmp_path, monkeypatch):
 
 
 class TestErrors:
-    @pytest.mark.parametrize("name", EVERY)
+    @pytest.mark.parametrize("name", ALL)
     def test_integers_have_no_derivative(self, name):
         ids, rows = keras.Input((4,), dtype="int32", name="ids"), keras.Input((2,), name="rows")
         words = layers.Flatten()(layers.Embedding(9, 3)(ids))
@@ -394,10 +396,10 @@ class TestErrors:
         x, other = np.ones((2, 4), "int32"), np.ones((2, 2), "float32")
         advice = "no derivative. Use indicator='relevance'.*outputs of its Embedding"
         with pytest.raises(ValueError, match=rf"'text' takes integers in x \(int32\).*{advice}"):
-            isi.explain(text, x, indicator=EVERY[name])
+            isi.explain(text, x, indicator=ALL[name])
         for data in ({"ids": x, "rows": other}, [x, other]):
             with pytest.raises(ValueError, match=r"integers in the input 'ids' \(int32\)"):
-                isi.explain(both, data, indicator=EVERY[name])
+                isi.explain(both, data, indicator=ALL[name])
 
     def test_an_input_of_one_value_has_no_range(self):
         age, rest = keras.Input((1,), name="age"), keras.Input((3,), name="rest")

@@ -14,7 +14,7 @@ import pytest
 import test_norms
 
 import isi_keras as isi
-from isi_keras import _component, attack, composites, indicators, norms, rules
+from isi_keras import _component, attack, composites, indicators, jsma, norms, rules
 from isi_keras.rules import first, proportional
 
 PACKAGE = Path(isi.__file__).parent
@@ -31,8 +31,9 @@ MAY_IMPORT = {
     "compiling": {"backend", "rewrite"},
     "linear": {"rewrite"},
     "activations": set(),
-    "models": {"activations", "compiling", "rewrite"},
-    "norms": {"_component"},
+    "models": {"activations", "compiling", "inputs", "rewrite"},
+    "pairs": set(),
+    "norms": {"_component", "norms", "pairs"},
     "rules": {"_component", "linear", "rules"},
     "tracking": {"linear", "rules"},
     "treatments": {"activations", "tracking"},
@@ -44,10 +45,12 @@ MAY_IMPORT = {
         "_component",
         "backend",
         "composites",
+        "goals",
         "indicators",
         "inputs",
         "models",
         "propagation",
+        "rules",
     },
     "slots": set(),
     "recording": {"results"},
@@ -63,6 +66,17 @@ MAY_IMPORT = {
         "results",
         "slots",
     },
+    "distance": {"compiling", "goals", "indicators", "inputs", "models", "pairs", "slots"},
+    "jsma": {
+        "_component",
+        "attack",
+        "distance",
+        "indicators",
+        "inputs",
+        "models",
+        "norms",
+        "results",
+    },
     "explanation": {
         "compiling",
         "goals",
@@ -73,6 +87,17 @@ MAY_IMPORT = {
         "slots",
     },
     "evaluation": {"results"},
+    "sweep": {
+        "_component",
+        "attack",
+        "evaluation",
+        "indicators",
+        "inputs",
+        "jsma",
+        "models",
+        "norms",
+        "results",
+    },
     "concentration": {"results"},
     "faithfulness": {"compiling", "inputs", "models", "results", "slots"},
     "randomisation": {
@@ -84,7 +109,7 @@ MAY_IMPORT = {
         "results",
         "rewrite",
     },
-    "plotting": {"plotting", "results"},
+    "plotting": {"evaluation", "plotting", "results"},
     "cli": None,
     "__init__": {"_version"},
 }
@@ -132,7 +157,7 @@ def test_modules_are_small_rooms():
 
 def components():
     """Every final component of the package, found by walking it."""
-    for module in (indicators, norms, proportional, first, composites, attack):
+    for module in (indicators, norms, proportional, first, composites, attack, jsma):
         for _, kind in inspect.getmembers(module, inspect.isclass):
             if (
                 issubclass(kind, _component.Component)

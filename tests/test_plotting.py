@@ -1,17 +1,20 @@
 import dataclasses
 import io
+import itertools
 import subprocess
 import sys
+from pathlib import Path
 
 import matplotlib
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from isi_keras import plotting
-from isi_keras.plotting import images, panels, style
-from isi_keras.results import AttackResult, Explanation
+from isi_keras.plotting import _film, images, panels, style
+from isi_keras.results import AttackResult, Explanation, FlippingResult, HardnessResult
 
 CLASSES = ["airplane", "automobile", "bird", "cat"]
 SHAPES = {
@@ -67,6 +70,54 @@ def make_explanation(shape=(6, 5, 1), samples=3, seed=0, **fields):
         "config": {"class_name": "Relevance", "config": {}},
     }
     return Explanation(**(values | fields))
+
+
+def make_attack(shape=(6, 5, 1), low=-1.0, high=1.0, samples=5, classes=4, **fields):
+    """Sample `i` takes `i + 1` steps, each of which takes its next input to the upper bound.
+
+    The logit of the label `i % 4` falls by one a step from 3, that of the next class rises to it.
+    """
+    result = make_result(shape, low, high, samples)
+    steps = np.arange(samples) + 1
+    order = np.zeros(result.x.shape, "int32")
+    trajectory = np.full((samples, samples + 1, classes), np.nan, "float32")
+    for index, count in enumerate(steps):
+        order[index].reshape(-1)[:count] = np.arange(count) + 1
+        done = np.arange(count + 1)
+        trajectory[index, : count + 1] = 0
+        trajectory[index, : count + 1, index % 4] = 3 - done
+        trajectory[index, : count + 1, (index + 1) % 4] = 3 - count + done / count
+    values = {
+        "order": order,
+        "trajectory": trajectory,
+        "config": {"bounds": (low, high), "norm": {"class_name": "L0", "config": {}}},
+    }
+    return dataclasses.replace(result, **(values | fields))
+
+
+def make_hardness(count=4, **fields):
+    """Each class to each other, twice; the attempt to class `t` needs `t` hundredths."""
+    source, target = np.nonzero(~np.eye(count, dtype=bool))
+    source, target = np.tile(source, 2), np.tile(target, 2)
+    needed = np.where(target == count - 1, np.inf, (target + 1) / 100)
+    values = {
+        "classes": np.arange(count).astype(str),
+        "budgets": np.array([0.01, 0.1, 0.3]),
+        "source": source,
+        "target": target,
+        "needed": needed,
+        "distortion": np.where(np.isfinite(needed), needed, 0.3),
+        "distance": 0.5 + source / 100,
+        "distance_single": 0.4 + source / 100,
+        "seconds": 1.0,
+        "config": {"measure": "l0"},
+    }
+    return HardnessResult(**(values | fields))
+
+
+def make_flipping():
+    curve = np.linspace(1, 0, 5, dtype="float32")[None]
+    return FlippingResult(np.linspace(0, 1, 5), curve, curve, np.zeros(1, int), {"patch": 1})
 
 
 def drawn(figure):
@@ -537,6 +588,15 @@ class TestTargets:
         (plotting.targets, make_explanation(), r"AttackResult.*Explanation.*plotting.heatmaps"),
         (plotting.heatmaps, make_result(), r"Explanation.*AttackResult.*plotting.examples"),
         (plotting.heatmap, np.zeros(3), r"Received: ndarray.*Explanation.load\(path\)"),
+        (plotting.surface, make_result(), r"Explanation.*AttackResult.*plotting.examples"),
+        (plotting.trajectory, make_explanation(), r"AttackResult.*plotting.heatmaps"),
+        (plotting.trajectories, make_hardness(), r"AttackResult.*plotting.hardness"),
+        (plotting.animation, make_hardness(), r"AttackResult.*plotting.hardness"),
+        (plotting.hardness, make_result(), r"a HardnessResult.*AttackResult.*plotting.examples"),
+        (plotting.hardness, 3, r"Received: int. Pass what hardness returned, or HardnessResult"),
+        (plotting.distances, 3, r"Received: int. .*an Attack returned, as in distances\(\{"),
+        (plotting.robust_accuracy, {"a": 3}, r"mapping from labels to AttackResult. Received: int"),
+        (plotting.success, [make_hardness()], r"Received: list. .*as in success\(\{"),
     ],
 )
 def test_wrong_records_are_sent_to_their_function(function, record, match):
@@ -551,38 +611,140 @@ def test_wrong_records_are_sent_to_their_function(function, record, match):
         (plotting.targets, make_result(samples=0, target=np.zeros(0, "int64"))),
         (plotting.heatmaps, make_explanation(samples=0)),
         (plotting.heatmap, make_explanation(samples=0)),
+        (plotting.surface, make_explanation(samples=0)),
+        (plotting.trajectory, make_attack(samples=0)),
+        (plotting.trajectories, make_attack(samples=0)),
+        (plotting.animation, make_attack(samples=0)),
+        (plotting.distances, make_attack(samples=0)),
+        (plotting.robust_accuracy, make_attack(samples=0)),
+        (plotting.hardness, make_hardness(0)),
+        (plotting.success, make_hardness(0)),
     ],
 )
 def test_empty_records(function, record):
-    with pytest.raises(ValueError, match=r"nothing to draw. Received: an \w+ of 0 samples"):
+    with pytest.raises(ValueError, match=r"nothing to draw. Received: an? \w+ of 0 samples"):
         function(record)
 
 
-@pytest.mark.parametrize(
-    "draw",
-    [
+LONG = ["a very long name of a class"] * 4
+# At least one drawing of every public plot, those that are hard to fit; each returns a Figure.
+CASES = {
+    "animation": [
+        lambda: _film.Film(make_attack(), 1, LONG).figure,
+        lambda: _film.Film(make_attack((2, 9, 1)), 0).figure,
+        lambda: _film.Film(make_attack((9, 2, 1), trajectory=None), 0).figure,
+    ],
+    "distances": [
+        lambda: plotting.distances({"a very long label of a curve " * 3: make_attack()}).figure,
+        lambda: plotting.distances(dict.fromkeys("abcdefg", make_attack()), measure="l2").figure,
+    ],
+    "examples": [
         lambda: plotting.examples(make_result((2, 40, 1))),
         lambda: plotting.examples(make_result((40, 4, 1)), count=1),
-        lambda: plotting.examples(make_result(), classes=["a very long name of a class"] * 4),
-        lambda: plotting.targets(
-            make_result(samples=4, target=np.array([1, 2, 3, 0])),
-            classes=["a very long name of a class"] * 4,
-        ),
-        lambda: plotting.targets(
-            make_result(samples=15, label=np.arange(15), target=np.zeros(15, "int64"))
-        ),
+        lambda: plotting.examples(make_result(), classes=LONG),
+    ],
+    "faithfulness": [lambda: plotting.faithfulness({"relevance": make_flipping()}).figure],
+    "hardness": [
+        lambda: plotting.hardness(make_hardness()),
+        lambda: plotting.hardness(make_hardness(distance=None)),
+        lambda: plotting.hardness(make_hardness(30)),
+        lambda: plotting.hardness(make_hardness(classes=np.array(LONG)), budget=0.1),
+    ],
+    "heatmap": [lambda: plotting.heatmap(make_explanation()).figure],
+    "heatmaps": [
         lambda: plotting.heatmaps(make_explanation(), columns=9),
         lambda: plotting.heatmaps(make_explanation((40, 4, 1)), columns=1),
         lambda: plotting.heatmaps(make_explanation((3,)), names=["a very long name " * 9] * 3),
     ],
+    "matrix": [
+        lambda: plotting.matrix(np.eye(4), classes=LONG, label="a very long label " * 9).figure,
+        lambda: plotting.matrix(1e5 * np.eye(10) - 5e4, kind="signed", label="change").figure,
+        lambda: plotting.matrix(np.eye(100), label="success rate").figure,
+        lambda: plotting.matrix(np.eye(100), classes=LONG * 25).figure,
+        lambda: plotting.matrix([[2.0]], limits=(-1, 1)).figure,
+    ],
+    "robust_accuracy": [
+        lambda: plotting.robust_accuracy({"a very long label " * 9: make_attack()}).figure,
+        lambda: plotting.robust_accuracy(dict.fromkeys("abcdefg", make_attack())).figure,
+    ],
+    "success": [
+        lambda: plotting.success({"a very long label of a curve " * 3: make_hardness()}).figure,
+        lambda: plotting.success(dict.fromkeys("abcdefg", make_hardness())).figure,
+    ],
+    "surface": [
+        lambda: plotting.surface(make_explanation(), classes=LONG).figure,
+        lambda: plotting.surface(make_explanation((70, 140, 3))).figure,
+        lambda: plotting.surface(make_explanation((30, 4))).figure,
+    ],
+    "targets": [
+        lambda: plotting.targets(
+            make_result(samples=4, target=np.array([1, 2, 3, 0])), classes=LONG
+        ),
+        lambda: plotting.targets(
+            make_result(samples=15, label=np.arange(15), target=np.zeros(15, "int64"))
+        ),
+    ],
+    "trajectories": [
+        lambda: plotting.trajectories(make_attack()).figure,
+        lambda: plotting.trajectories(make_attack(samples=4), score="margin").figure,
+    ],
+    "trajectory": [
+        lambda: plotting.trajectory(make_attack(), classes=LONG),
+        lambda: plotting.trajectory(make_attack((2, 40, 1)), 2),
+        lambda: plotting.trajectory(make_attack((40, 2, 3)), 2, score="logit"),
+        lambda: plotting.trajectory(make_attack((20,)), 2, names=LONG * 5),
+    ],
+}
+
+
+def test_every_public_plot_has_a_case_and_a_place_in_the_reference():
+    assert set(CASES) == set(plotting.__all__)
+    page = Path(__file__).parents[1] / "docs" / "reference" / "plotting.md"
+    for name in plotting.__all__:
+        assert f"::: isi_keras.plotting.{name}\n" in page.read_text(), name
+
+
+def written(figure, monkeypatch):
+    """The texts that are drawn and the boxes that they take, in pixels."""
+    seen = {}  # a figure is drawn more than once to be saved: the last time counts
+
+    def draw(text, renderer):
+        if text.get_visible() and text.get_text().strip():
+            seen[text] = text.get_text(), text.get_window_extent(renderer)
+        return original(text, renderer)
+
+    original = Text.draw
+    with monkeypatch.context() as patch:
+        patch.setattr(Text, "draw", draw)
+        figure.savefig(io.BytesIO(), format="png", dpi=figure.dpi)
+    return list(seen.values())
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [draw for cases in CASES.values() for draw in cases],
+    ids=[f"{name}-{number}" for name, cases in CASES.items() for number in range(len(cases))],
 )
-def test_no_text_is_clipped(draw):
-    figure = drawn(draw())
+def test_no_text_is_clipped_or_lies_on_another(draw, monkeypatch):
+    figure = draw()
+    texts = written(figure, monkeypatch)
     box = figure.get_tightbbox().padded(-0.02)
     assert box.x0 >= 0
     assert box.y0 >= 0
     assert box.x1 <= figure.get_figwidth()
     assert box.y1 <= figure.get_figheight()
+    for (one, first), (two, second) in itertools.combinations(texts, 2):
+        assert not first.padded(-1.5).overlaps(second.padded(-1.5)), (one, two)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_no_figure_stays_open(name):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    before = pyplot.get_fignums()
+    settings = dict(matplotlib.rcParams)
+    CASES[name][0]()
+    assert pyplot.get_fignums() == before
+    assert dict(matplotlib.rcParams) == settings
 
 
 def test_a_fresh_interpreter_draws_without_keras_and_without_pyplot():
@@ -593,12 +755,3 @@ def test_a_fresh_interpreter_draws_without_keras_and_without_pyplot():
         "assert not loaded, loaded\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_no_figure_stays_open():
-    pyplot = pytest.importorskip("matplotlib.pyplot")
-    before = pyplot.get_fignums()
-    plotting.examples(make_result())
-    plotting.heatmaps(make_explanation())
-    plotting.heatmap(make_explanation())
-    assert pyplot.get_fignums() == before

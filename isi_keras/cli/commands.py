@@ -66,7 +66,7 @@ def attack(
     skip_saturated: options.SkipSaturated = None,
     step_size: options.StepSize = None,
     epsilon: options.Epsilon = None,
-    bounds: options.Bounds = (-1.0, 1.0),
+    bounds: options.Bounds = None,
     samples: options.Samples = None,
     true_labels: options.TrueLabels = True,
     from_logits: options.FromLogits = None,
@@ -99,6 +99,7 @@ def attack(
         step_size=step_size,
         epsilon=epsilon,
     )
+    bounds = source.bounds_of(model, bounds)
     how = Attack(indicator, chosen, max_steps, bounds, objective)
     network, (x, y) = source.load(model, data, samples, bounds)
     data_format = keras.config.image_data_format()
@@ -127,7 +128,7 @@ def explain(
     data: options.Data = None,
     indicator: options.Indicator = "relevance",
     target: options.Explained = None,
-    bounds: options.Bounds = (-1.0, 1.0),
+    bounds: options.Bounds = None,
     samples: options.Samples = None,
     from_logits: options.FromLogits = None,
     batch_size: options.BatchSize = 32,
@@ -149,6 +150,7 @@ def explain(
     from isi_keras.explanation import explain
     from isi_keras.models import logits
 
+    bounds = source.bounds_of(model, bounds)
     network, (x, y) = source.load(model, data, samples, bounds)
     data_format = keras.config.image_data_format()
     drawable = _drawable(x.ndim == 2 or output.are_images(x, data_format), picture, x)

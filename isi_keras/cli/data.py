@@ -14,10 +14,13 @@ from isi_keras.cli import images
 SHIPPED_SAMPLES = 100
 _X, _Y = ("x", "x_test"), ("y", "y_test")
 
+Bounds = tuple[float, float]
 Labelled = tuple[np.ndarray, np.ndarray | None]
 
 
-def load(model: str, data: Path | None, samples: int | None, bounds) -> tuple[Any, Labelled]:
+def load(
+    model: str, data: Path | None, samples: int | None, bounds: Bounds
+) -> tuple[Any, Labelled]:
     """The model, and the first `samples` of the data with their labels.
 
     Raises:
@@ -44,6 +47,13 @@ def load(model: str, data: Path | None, samples: int | None, bounds) -> tuple[An
         return network, (x, y)
     x, y = read_arrays(data)
     return network, (_with_channel(x, network)[:samples], None if y is None else y[:samples])
+
+
+def bounds_of(model: str, bounds: Bounds | None) -> Bounds:
+    """The bounds that were given; without any those of a shipped model, -1 and 1 for a file."""
+    from isi_keras import zoo
+
+    return bounds or zoo.BOUNDS.get(model, (-1.0, 1.0))
 
 
 def load_model(name: str) -> tuple[Any, tuple[np.ndarray, np.ndarray] | None]:

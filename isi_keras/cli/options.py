@@ -43,14 +43,16 @@ def _file(value: str, text: str):
 
 Model = Annotated[
     str,
-    typer.Argument(metavar="MODEL", help="A .keras file, or lenet-mnist (in the package)."),
+    typer.Argument(
+        metavar="MODEL", help="A .keras file; or lenet-mnist or lenet-jsma, in the package."
+    ),
 ]
 Data = Annotated[
     Path | None,
     typer.Argument(
         metavar="DATA",
         help="An .npz (x or x_test; y or y_test for labels), an .npy, or a folder of images "
-        "(subfolders are classes). lenet-mnist brings its own.",
+        "(subfolders are classes). The models in the package bring their own.",
         show_default=False,
     ),
 ]
@@ -94,8 +96,12 @@ Epsilon = Annotated[
 ]
 
 Bounds = Annotated[
-    tuple[float, float],
-    _data("LOW HIGH", "Least and greatest value of an input; images are scaled to them."),
+    tuple[float, float] | None,
+    _data(
+        "LOW HIGH",
+        "Least and greatest value of an input; images are scaled to them. Default: those of a "
+        "model in the package, -1 1 for a file.",
+    ),
 ]
 Samples = Annotated[
     int | None,

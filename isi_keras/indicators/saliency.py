@@ -29,8 +29,8 @@ class JacobianSaliency(Indicator):
     \partial x_i$ and $v_i = -\partial F_y / \partial x_i$. With `objective="margin"` the greatest
     other class stands for all others.
 
-    As significance: the score is $S_i$, and all inputs move one way. The norm `Salient` finds the
-    pair $(p, q)$ with the greatest $(u_p + u_q)(v_p + v_q)$.
+    As significance: the score is $S_i$, and inputs that have one move, all in one way. The norm
+    `Salient` finds the pair $(p, q)$ with the greatest $(u_p + u_q)(v_p + v_q)$.
 
     Args:
         increase: whether inputs are to grow (`False`: to shrink).
@@ -78,8 +78,9 @@ class JacobianSaliency(Indicator):
         each = keras.tree.map_structure
         score = each(lambda u, v: ops.maximum(u, 0.0) * ops.maximum(v, 0.0), *factors[:2])
         ways = ops.convert_to_tensor(factors.ways)
-        direction = each(lambda part: ops.take(ways, ops.argmax(part, axis=1)), score)
+        way = each(lambda part: ops.take(ways, ops.argmax(part, axis=1)), score)
         score = each(lambda part: ops.max(part, axis=1), score)
+        direction = each(lambda part, one: ops.sign(part) * one, score, way)
         return Significance(score, direction, score, factors)
 
     def _factors(self, point, goal) -> Factors:
@@ -106,9 +107,9 @@ class JacobianSaliency(Indicator):
                 "JacobianSaliency(maximal=False), or pass no target."
             )
         logits = point.logits
-        own = np.eye(logits.shape[-1], dtype="float32")
+        own, zeros = np.eye(logits.shape[-1], dtype="float32"), ops.zeros_like(logits)
         slopes = ops.stack(
-            [self._pulled(point, ops.zeros_like(logits) + row) for row in own], axis=1
+            [self._pulled(point, zeros + ops.convert_to_tensor(row)) for row in own], axis=1
         )  # (N, K, ...)
         sign = ops.where(goal.seed(logits) < 0, -1.0, 1.0)
         sign = ops.reshape(sign, (*sign.shape, *[1] * (len(slopes.shape) - 2)))

@@ -33,6 +33,21 @@ def failed(result: AttackResult) -> np.ndarray:
     return result.attacked & ~result.success
 
 
+def expect_attacked(result: AttackResult, index: int) -> None:
+    """Raises unless the sample was attacked."""
+    if not result.attacked[index]:
+        attacked = np.flatnonzero(result.attacked)
+        advice = f"Pass another index, such as {attacked[0]}." if len(attacked) else "None was."
+        raise ValueError(
+            f"Sample {index} was not attacked: {result.STOPS[str(result.stop[index])]}. {advice}"
+        )
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things, as in "1 step" and "2 steps"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def widest(texts: Iterable[str], size: float) -> float:
     """Inches of the widest of `texts` at `size` points."""
     return max(style.text_width(text, size) for text in texts)

@@ -1,17 +1,25 @@
 """Checks that all plots share: the record, the samples to draw, the names of classes."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from isi_keras.results import AttackResult, Explanation, FlippingResult
+from isi_keras.results import AttackResult, Explanation, FlippingResult, HardnessResult
 
 DRAWN_BY = {
     AttackResult: "plotting.examples",
     Explanation: "plotting.heatmaps",
     FlippingResult: "plotting.faithfulness",
+    HardnessResult: "plotting.hardness",
+}
+
+MADE_BY = {
+    AttackResult: "an Attack",
+    Explanation: "explain",
+    FlippingResult: "pixel_flipping",
+    HardnessResult: "hardness",
 }
 
 
@@ -22,16 +30,36 @@ def expect(record: Any, kind: type) -> None:
         advice = (
             f"Draw it with {other}."
             if other
-            else f"Pass what {'an Attack' if kind is AttackResult else 'explain'} returned, or "
-            f"{kind.__name__}.load(path)."
+            else f"Pass what {MADE_BY[kind]} returned, or {kind.__name__}.load(path)."
         )
-        raise TypeError(
-            f"Expected: an {kind.__name__}. Received: {type(record).__name__}. {advice}"
-        )
+        raise TypeError(f"Expected: {_a(kind)}. Received: {type(record).__name__}. {advice}")
     if len(record) == 0:
         raise ValueError(
-            f"There is nothing to draw. Received: an {kind.__name__} of 0 samples. Pass one with "
+            f"There is nothing to draw. Received: {_a(kind)} of 0 samples. Pass one with "
             "at least one sample."
+        )
+
+
+def expect_each(records: Any, kind: type, call: str) -> None:
+    """Raises unless `records` maps at least one label to a `kind` with samples.
+
+    Args:
+        records: what the user passed.
+        kind: the record that is expected.
+        call: how it is done right, for the text of the error.
+    """
+    held = list(records.values()) if isinstance(records, Mapping) else [records]
+    if not isinstance(records, Mapping) or any(not isinstance(record, kind) for record in held):
+        raise TypeError(
+            f"Expected: a mapping from labels to {kind.__name__}. Received: "
+            f"{', '.join(sorted({type(record).__name__ for record in held}))}. Pass what "
+            f"{MADE_BY[kind]} returned, as in {call}."
+        )
+    if not records or not all(map(len, held)):
+        raise ValueError(
+            "There is nothing to draw. Received: a mapping of "
+            f"{len(records)} results, {sum(not len(record) for record in held)} of them without "
+            "samples."
         )
 
 
@@ -83,6 +111,27 @@ def class_name(number: Any, classes: Sequence[str] | None) -> str:
             "numbers."
         )
     return str(classes[int(number)])
+
+
+def check_names(names: Sequence[str] | None, features: int | None) -> None:
+    """Raises unless there is a name for each of the tabular features; of images there are none."""
+    if names is not None and len(names) != features:
+        raise ValueError(
+            "names needs one name per feature. "
+            f"Received: {len(names)} names for {features or 'no tabular'} features."
+        )
+
+
+def one_of(name: str, value: Any, known: Sequence[str]) -> None:
+    """Raises unless `value` is among `known`."""
+    if value not in known:
+        raise ValueError(
+            f"Expected {name} to be {' or '.join(map(repr, known))}. Received: {name}={value!r}."
+        )
+
+
+def _a(kind: type) -> str:
+    return f"{'an' if kind.__name__[0] in 'AEIOU' else 'a'} {kind.__name__}"
 
 
 def _short(value: Any) -> str:

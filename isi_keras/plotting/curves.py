@@ -7,11 +7,8 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from isi_keras.plotting import style
+from isi_keras.plotting import _select, panels, style
 from isi_keras.results import FlippingResult
-
-HEIGHT = 2.45
-"""Inches of a new panel without its legend."""
 
 DASHED = (0, (4, 2))
 """The line of a random order, in points on and off."""
@@ -57,21 +54,15 @@ def faithfulness(
     unit = _unit(curves)
     areas = {label: result.area(score).mean() for label, result in curves.items()}
     with style.context():
-        panel = _new_panel(len(curves)) if ax is None else ax
+        panel = panels.half_page(len(curves)) if ax is None else ax
         colors = itertools.cycle(style.PALETTE)
         lines = {label: _draw(panel, result, score, colors) for label, result in curves.items()}
         ranked = sorted(areas, key=lambda label: -areas[label])
-        panel.legend(
+        panels.legend_above(
+            panel,
             [lines[label] for label in ranked],
             [f"{label}: {style.number(areas[label])}" for label in ranked],
-            title="mean area under the curve",
-            loc="lower left",
-            bbox_to_anchor=(0, 1),
-            borderaxespad=0.2,
-            alignment="left",
-            fontsize=style.SMALL,
-            title_fontsize=style.SMALL,
-            frameon=False,
+            "mean area under the curve",
         )
         panel.set_xlim(0, 100 * max(result.flipped[-1] for result in curves.values()))
         if score == "probability":
@@ -80,13 +71,8 @@ def faithfulness(
             panel.axhline(0, color="black", linewidth=0.6, zorder=1)
         panel.set_xlabel(f"{unit} flipped (%)")
         panel.set_ylabel(f"{score} of the explained class,\n{_samples(curves)}")
-        panel.tick_params(labelsize=style.SMALL, width=0.6, length=2)
-        panel.spines[["top", "right"]].set_visible(False)
+        panels.plain(panel)
     return panel
-
-
-def _new_panel(labels: int) -> Axes:
-    return style.figure(style.WIDTH / 2, HEIGHT + labels * style.LINE).add_subplot()
 
 
 def _draw(ax: Axes, result: FlippingResult, score: str, colors) -> Any:
@@ -104,7 +90,7 @@ def _draw(ax: Axes, result: FlippingResult, score: str, colors) -> Any:
 
 def _unit(curves: Any) -> str:
     """What all the curves flip, in words."""
-    _expect(curves)
+    _select.expect_each(curves, FlippingResult, 'faithfulness({"relevance": result})')
     patches = {result.config["patch"] for result in curves.values()}
     if len(patches) > 1:
         raise ValueError(
@@ -115,22 +101,6 @@ def _unit(curves: Any) -> str:
     if patch is None:
         return "features"
     return "pixels" if patch == 1 else f"patches of side {patch}"
-
-
-def _expect(curves: Any) -> None:
-    """Raises unless `curves` maps at least one label to a `FlippingResult` with samples."""
-    held = curves.values() if isinstance(curves, Mapping) else [curves]
-    if not isinstance(curves, Mapping) or any(not isinstance(r, FlippingResult) for r in held):
-        raise TypeError(
-            "Expected: a mapping from labels to FlippingResult. Received: "
-            f"{', '.join(sorted({type(result).__name__ for result in held}))}. Pass what "
-            'pixel_flipping returned, as in faithfulness({"relevance": result}).'
-        )
-    if not curves or not all(map(len, curves.values())):
-        raise ValueError(
-            "There is nothing to draw. Received: a mapping of "
-            f"{len(curves)} results, {sum(not len(r) for r in held)} of them without samples."
-        )
 
 
 def _samples(curves: Mapping[str, FlippingResult]) -> str:

@@ -80,10 +80,12 @@ def examples(
     below = [_below(result, index) for index in picked]
     ratio = images.ratio(result.x, data_format)
     text = max(_attacked.widest(above, style.TEXT), _attacked.widest(below, style.SMALL))
+    flat = ratio * (style.WIDTH - MARGIN) / (1 + BAR) < CELL
+    margin = MARGIN + (_attacked.widest(ROWS, style.SMALL) if flat else 0)
     least = max(CELL, CELL / ratio, text - style.GAP / 2)
-    fit = int((style.WIDTH - MARGIN - BAR * least) / (least + style.GAP))
+    fit = int((style.WIDTH - margin - BAR * least) / (least + style.GAP))
     across = max(1, min(len(picked), columns, fit))
-    cell = (style.WIDTH - MARGIN - across * style.GAP) / (across + BAR)
+    cell = (style.WIDTH - margin - across * style.GAP) / (across + BAR)
     cell = min(cell, max(least, _attacked.LARGE))
     bands = -(-len(picked) // across)
     tall = 3 * bands * (cell * ratio + style.GAP)
@@ -91,7 +93,7 @@ def examples(
         lines = _lines(above[first : first + across]) + _lines(below[first : first + across])
         tall += (lines + 0.5) * style.LINE
     with style.context():
-        width = across * (cell + style.GAP) + BAR * cell + MARGIN
+        width = across * (cell + style.GAP) + BAR * cell + margin
         figure = style.figure(width, tall, layout="compressed")
         grid = figure.subplots(3 * bands, across, squeeze=False)
         grid = grid.reshape(bands, 3, across).swapaxes(1, 2).reshape(-1, 3)  # (places, 3)
@@ -110,6 +112,8 @@ def examples(
         for first in grid[: len(picked) : across]:
             for ax, name in zip(first, ROWS, strict=True):
                 ax.set_ylabel(name, fontsize=style.SMALL)
+                if flat:
+                    ax.yaxis.label.set(rotation=0, ha="right", va="center")
         beyond = bool(np.abs(shown[2]).max() > limit * (1 + images.ROUNDING))
         panels.color_bar(grid[across - 1, 2], "change of x", beyond=beyond)
     return figure

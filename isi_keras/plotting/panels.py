@@ -1,10 +1,23 @@
-"""Single panels that several plots share: an image, a signed map, its colour bar."""
+"""What several plots share: an image, a signed map, colour bars, a legend, plain axes."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
+from matplotlib.legend import Legend
+from matplotlib.ticker import MaxNLocator
 
 from isi_keras.plotting import style
+
+HEIGHT = 2.45
+"""Inches of a new panel of curves without its legend."""
+
+DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)), (0, (8, 2)))
+"""Lines told apart without colour, in points on and off."""
 
 
 def draw_image(ax: Axes, image: np.ndarray) -> None:
@@ -46,6 +59,94 @@ def color_bar(ax: Axes, label: str = "", *, room: float = 0, beyond: bool = Fals
     own = max(style.text_width(text, style.SMALL) for text in numbers)
     bar.set_label(label, size=style.SMALL, labelpad=2 + 72 * max(0, room - own))
     return bar
+
+
+def scale_bar(
+    ax: Axes,
+    colors: ScalarMappable,
+    label: str = "",
+    *,
+    inches: float = 2.0,
+    whole: bool = False,
+    extend: str = "neither",
+) -> Colorbar:
+    """A slim colour bar as high as `ax`, to its right, of a quantity without a sign.
+
+    Args:
+        ax: the panel. The bar lies outside it, as that of `color_bar`.
+        colors: what was drawn there, with its colours and limits.
+        label: what the colours measure.
+        inches: how high the bar is, for as many ticks as there is room.
+        whole: whether the quantity is counted, so that ticks stand at whole numbers.
+        extend: at which end values lie beyond the limits: `"neither"`, `"min"`, `"max"`, `"both"`.
+    """
+    ax.set_anchor("W")
+    figure = ax.get_figure()
+    bar = figure.colorbar(colors, cax=ax.inset_axes((1.03, 0, 0.05, 1)), extend=extend)  # pyright: ignore[reportOptionalMemberAccess]
+    low, high = colors.get_clim()
+    ticks = ticks_between(low, high, inches, whole=whole)  # pyright: ignore[reportArgumentType]
+    bar.set_ticks(ticks, labels=[tick_text(tick) for tick in ticks])
+    bar.ax.tick_params(labelsize=style.SMALL, length=2, width=0.6, pad=2)
+    bar.ax.tick_params(which="minor", length=0)
+    bar.outline.set_linewidth(0.6)  # pyright: ignore[reportCallIssue]
+    bar.set_label(label, size=style.SMALL, labelpad=2)
+    return bar
+
+
+def ticks_between(low: float, high: float, inches: float, *, whole: bool = False) -> list[float]:
+    """Round numbers from `low` to `high`, as many as fit one above the other, at least one."""
+    locator = MaxNLocator(4, integer=whole, steps=[1, 2, 5, 10])
+    slack = 1e-6 * (high - low)
+    ticks = [t for t in locator.tick_values(low, high) if low - slack <= t <= high + slack]
+    apart = inches * (ticks[-1] - ticks[0]) / (high - low) / max(1, len(ticks) - 1)
+    every = len(ticks) if apart <= 0 else -int(-1.3 * style.SMALL / 72 // apart)
+    return [float(tick) for tick in ticks[:: max(1, every)]]
+
+
+def tick_text(value: float) -> str:
+    """A number of an axis, as short as it can be, with a true minus."""
+    return f"{0.0 if abs(value) < 1e-12 else value:.6g}".replace("-", "\N{MINUS SIGN}")
+
+
+def plain(ax: Axes) -> None:
+    """Makes the ticks of a diagram small and takes the upper and the right line of its frame."""
+    ax.tick_params(labelsize=style.SMALL, width=0.6, length=2)
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def legend_above(
+    ax: Axes, handles: Iterable[Any], labels: Sequence[str], title: str | None = None
+) -> Legend:
+    """A legend above `ax`, flush left, so that it hides nothing; one line for each label."""
+    return ax.legend(
+        handles,
+        labels,
+        title=title,
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        borderaxespad=0.2,
+        alignment="left",
+        fontsize=style.SMALL,
+        title_fontsize=style.SMALL,
+        frameon=False,
+    )
+
+
+def entry(ax: Axes, label: str, said: str) -> str:
+    """An entry of `legend_above`, as in "label: said"; the label is cut to the width of `ax`."""
+    width = ax.get_window_extent().width / ax.get_figure(root=True).dpi  # pyright: ignore[reportOptionalMemberAccess]
+    room = width - 0.45 - style.text_width(f": {said}", style.SMALL)
+    return f"{style.shorten(label, room, style.SMALL)}: {said}" if label else said
+
+
+def half_page(lines: int) -> Axes:
+    """A panel half as wide as a page in a new figure, below a legend of some lines."""
+    return style.figure(style.WIDTH / 2, HEIGHT + lines * style.LINE).add_subplot()
+
+
+def looks() -> Iterator[tuple[str, Any]]:
+    """Colours and dashes of curves, as many as it takes."""
+    return zip(itertools.cycle(style.PALETTE), itertools.cycle(DASHES), strict=False)
 
 
 def numbers_of(limit: float) -> list[str]:

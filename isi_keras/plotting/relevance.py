@@ -67,7 +67,7 @@ def heatmap(
     """
     _select.expect(explanation, Explanation)
     index = int(_select.chosen([index], len(explanation))[0])
-    caption = _caption(explanation, index, classes)
+    caption = caption_of(explanation, index, classes)
     with style.context():
         panel = _new_panel(explanation, data_format) if ax is None else ax
         width = panel.get_window_extent().width / panel.get_figure(root=True).dpi  # pyright: ignore[reportOptionalMemberAccess]
@@ -75,7 +75,7 @@ def heatmap(
             _bars(panel, explanation, index, names, width)
         else:
             maps = images.as_maps(explanation.relevance[[index]], data_format=data_format)
-            _map(panel, maps[0], _quantity(explanation))
+            _map(panel, maps[0], quantity_of(explanation))
         panel.set_title(style.wrap(caption, width, at=", "))
     return panel
 
@@ -131,7 +131,8 @@ def heatmaps(
     columns = min(columns, int(style.WIDTH / LEAST))
     width = style.WIDTH / columns
     captions = [
-        style.wrap(_caption(explanation, index, classes), 0.94 * width, at=", ") for index in picked
+        style.wrap(caption_of(explanation, index, classes), 0.94 * width, at=", ")
+        for index in picked
     ]
     lines = max(caption.count("\n") + 1 for caption in captions)
     height = _panel_height(explanation, width, data_format, across=2) + (lines + 0.8) * style.LINE
@@ -151,7 +152,7 @@ def heatmaps(
         else:
             inputs = _inputs(explanation, picked, bounds, data_format)
             maps = images.as_maps(explanation.relevance[picked], data_format=data_format)
-            _pairs(cells, inputs, maps, _quantity(explanation))
+            _pairs(cells, inputs, maps, quantity_of(explanation))
             figure.supxlabel(note, fontsize=style.SMALL, color=style.MUTED)
     return figure
 
@@ -195,11 +196,7 @@ def _bars(
     """Draws the greatest features of one sample; `width` inches hold the bars and their labels."""
     values = images.finite(explanation.relevance[[index]], "relevance")[0]
     features = len(values)
-    if names is not None and len(names) != features:
-        raise ValueError(
-            "names needs one name per feature. "
-            f"Received: {len(names)} names for {features} features."
-        )
+    _select.check_names(names, features)
     largest = np.argsort(-np.abs(values), kind="stable")[:BARS]
     labels = []
     for feature in largest:
@@ -218,10 +215,11 @@ def _bars(
     ax.tick_params(axis="y", length=0)
     ax.spines[["top", "right", "left"]].set_visible(False)
     rest = f"\n{BARS} greatest of {features}" if features > BARS else ""
-    ax.set_xlabel(_quantity(explanation) + rest)
+    ax.set_xlabel(quantity_of(explanation) + rest)
 
 
-def _caption(explanation: Explanation, index: int, classes: Sequence[str] | None) -> str:
+def caption_of(explanation: Explanation, index: int, classes: Sequence[str] | None) -> str:
+    """What stands above a map: the prediction, the explained class and its logit."""
     predicted, explained = explanation.prediction[index], explanation.target[index]
     logit = style.number(explanation.logits[index, explained])
     return (
@@ -230,7 +228,7 @@ def _caption(explanation: Explanation, index: int, classes: Sequence[str] | None
     )
 
 
-def _quantity(explanation: Explanation) -> str:
+def quantity_of(explanation: Explanation) -> str:
     """The indicator's class in words, as in "relevance" or "jacobian saliency"."""
     name = str(explanation.config.get("class_name", "Relevance"))
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()

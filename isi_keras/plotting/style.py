@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib.style
 from cycler import cycler
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -37,6 +38,9 @@ PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F
 SIGNED = "RdBu_r"
 """The map of every signed quantity: red above zero, nearly white at zero, blue below."""
 
+SEQUENTIAL = "viridis"
+"""The map of quantities without a sign: its steps look even, also in grey."""
+
 GREY = "gray"
 """The map of grey images: black is the lower bound, white the upper."""
 
@@ -52,6 +56,9 @@ NEUTRAL = "#8C8C8C"
 MUTED = "#595959"
 """Notes; dark enough to read on white."""
 
+EMPTY = "#E3E3E3"
+"""Cells without a value."""
+
 THEME: dict[str, Any] = {
     "axes.labelsize": TEXT,
     "axes.linewidth": 0.6,
@@ -62,6 +69,8 @@ THEME: dict[str, Any] = {
     "figure.titlesize": TEXT,
     "font.family": FONT,
     "font.size": TEXT,
+    "grid.color": EMPTY,
+    "grid.linewidth": 0.5,
     "image.interpolation": "none",
     "legend.fontsize": SMALL,
     "legend.frameon": False,
@@ -155,6 +164,21 @@ def shorten(text: str, width: float, size: float = TEXT) -> str:
     while text and text_width(f"{text}…", size) > width:
         text = text[:-1].rstrip()
     return f"{text}…"
+
+
+def ink(color: Any) -> str:
+    """Black or white, whichever stands out more on `color` by the ratio of luminances.
+
+    Example:
+    >>> ink("#FFFFFF"), ink("#440154")
+    ('black', 'white')
+    """
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+        for part in to_rgb(color)
+    ]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return "black" if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "white"
 
 
 def number(value: float, digits: int = 3, *, sign: bool = False) -> str:
