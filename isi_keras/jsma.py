@@ -50,7 +50,11 @@ class JSMA(_component.Component):
             the search domain. As published they are in it, and the step that takes one is lost.
         output: `"logits"`, as published, or `"probabilities"`.
         bounds: the least and the greatest value of an input, as for `Attack`.
-        seed: of the classes that `target="random"` draws, a non-negative integer.
+        untargeted: what a call without a target does. `None` lowers the predicted class;
+            `"runner_up"` aims at the second greatest logit, `"random"` at a class drawn for each
+            sample, `"easiest"` at the class of the least `adversarial_distance` of pairs. Each ends
+            as soon as the prediction is any other class.
+        seed: of the classes that `"random"` draws, a non-negative integer.
 
     Raises:
         ValueError: if an argument is out of its range or unknown.
@@ -77,6 +81,7 @@ class JSMA(_component.Component):
     skip_saturated: bool = False
     output: str = "logits"
     bounds: Any = (0.0, 1.0)
+    untargeted: str | None = None
     seed: int = 0
 
     def __post_init__(self):
@@ -92,10 +97,17 @@ class JSMA(_component.Component):
         for name, known in (("variant", VARIANTS), ("unit", UNITS)):
             if getattr(self, name) not in known:
                 raise ValueError(_component.unknown(name, getattr(self, name), known))
+        if self.untargeted is not None and self.untargeted not in CHOICES:
+            raise ValueError(_component.unknown("untargeted", self.untargeted, CHOICES))
         if self.variant == "mjsma" and not self.once:
             raise ValueError(
                 "The variant 'mjsma' moves inputs both ways and would undo its own changes. "
                 "Received: once=False. Pass once=True."
+            )
+        if self.variant == "mjsma" and self.untargeted is not None:
+            raise ValueError(
+                "The variant 'mjsma' chooses its classes itself. "
+                f"Received: untargeted={self.untargeted!r}. Leave it out."
             )
         if not isinstance(self.seed, numbers.Integral) or self.seed < 0:
             raise ValueError(
@@ -142,11 +154,8 @@ class JSMA(_component.Component):
             model: a built Keras model, or what `logits` made of one. It is not altered.
             x: the inputs, `(N, ...)`, within the bounds.
             y: the true labels, `(N,)`; see `Attack`.
-            target: the class to reach, one for all samples or `(N,)`, as published. Without one the
-                attack is untargeted: `None` lowers the predicted class, `"runner_up"` aims at the
-                second greatest logit, `"random"` at a class drawn for each sample, `"easiest"` at
-                the class of the least `adversarial_distance` of pairs; each ends as soon as the
-                prediction is any other class.
+            target: the class to reach, one for all samples or `(N,)`, as published; without one
+                the attack is untargeted, see `untargeted`.
             batch_size: how many samples are computed at once.
             trajectory: whether to keep the logits of every step.
             verbose: 1 shows a progress bar.
@@ -167,10 +176,8 @@ class JSMA(_component.Component):
         source = models.logits(model)
         shape = as_input(source.model, x).shape[1:]
         until = "target"
-        if isinstance(target, str):
-            if target not in CHOICES:
-                raise ValueError(_component.unknown("target", target, CHOICES))
-            target, until = self._chosen(source, x, target, batch_size), "turned"
+        if target is None and self.untargeted is not None:
+            target, until = self._chosen(source, x, batch_size), "turned"
         result = self.attack(shape, until)(
             source,
             x,
@@ -180,7 +187,7 @@ class JSMA(_component.Component):
             trajectory=trajectory,
             verbose=verbose,
         )
-        return dataclasses.replace(result, config={**self.get_config(), "until": until})
+        return dataclasses.replace(result, config=self.get_config())
 
     def _indicator(self) -> indicators.JacobianSaliency:
         return indicators.JacobianSaliency(
@@ -200,15 +207,15 @@ class JSMA(_component.Component):
             scaled=self.variant == "tjsma",
         )
 
-    def _chosen(self, source, x, choice: str, batch_size: int) -> np.ndarray:
+    def _chosen(self, source, x, batch_size: int) -> np.ndarray:
         """The class that each sample is moved towards, `(N,)`; never the predicted one."""
         x = as_input(source.model, x)
         logits = source.predict(x, batch_size)
         rows, label = np.arange(len(x)), logits.argmax(-1)
-        if choice == "random":
+        if self.untargeted == "random":
             rng = np.random.default_rng(self.seed)
             return (label + rng.integers(1, logits.shape[-1], len(x))) % logits.shape[-1]
-        if choice == "runner_up":
+        if self.untargeted == "runner_up":
             rank = -logits
         else:
             rank = adversarial_distance(
