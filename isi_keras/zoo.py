@@ -154,8 +154,9 @@ def load(name: str = "lenet-mnist") -> tuple[keras.Model, tuple[np.ndarray, np.n
     | `"lenet-mnist"` | `lenet_isi`  | in `[-1, 1]`, `x = pixel / 127.5 - 1`     |
     | `"lenet-jsma"`  | `lenet_jsma` | in `[0, 1]`, `x = pixel / 255`            |
 
-    Both were trained by `scripts/train_lenet.py` on the 60,000 training images of MNIST and come
-    with its 10,000 test images. `BOUNDS` says in which interval the images of each lie.
+    Both were trained by `scripts/train_lenet.py`, the first on the 60,000 training images of MNIST,
+    the second on the first 50,000 of them, and come with its 10,000 test images. `BOUNDS` says in
+    which interval the images of each lie.
 
     Args:
         name: one of `NAMES`.

@@ -1,6 +1,23 @@
 """Trains the LeNets that `isi_keras.zoo.load` ships.
 
-TODO
+`lenet-mnist` sees all 60,000 training images. `lenet-jsma` sees the first 50,000; the last 10,000 are
+the validation set, as the JSMA paper has sets of 50,000, 10,000 and 10,000 to craft from. Its learning
+rate is the paper's (0.1, SGD); momentum and smaller batches replace most of the 200 epochs.
+
+What was tried for `lenet-jsma` (TensorFlow; validation and test accuracy; the targeted JSMA on the
+first 300 test images x 9, budget 14.5 %: success and mean distortion of the successes, theta 1 | -1):
+
+| activation, epochs, rate, decay | validation | test | theta = 1 | theta = -1 |
+|---|---|---|---|---|
+| ReLU, 20, 0.05, 1e-3 | 99.28 % | 99.24 % | 94.6 %, 6.21 % | 74.9 %, 4.47 % |
+| tanh, 20, 0.05, 0    | 99.09 % | 99.10 % | 98.2 %, 4.21 % | 48.1 %, 3.49 % |
+| tanh, 20, 0.05, 1e-3 | 99.11 % | 99.13 % | 98.3 %, 4.24 % | 50.8 %, 3.56 % |
+| tanh, 20, 0.05, 5e-3 | 99.05 % | 99.16 % | 98.5 %, 4.34 % | 57.2 %, 3.81 % |
+| tanh, 30, 0.1, 2e-3  | 99.01 % | 99.21 % | 99.3 %, 4.22 % | 54.6 %, 3.64 % |
+| tanh, 40, 0.1, 5e-3  | 99.18 % | 99.21 % | 99.4 %, 4.36 % | 62.4 %, 3.82 % |
+| tanh, 40, 0.1, 1e-2  | 99.04 % | 99.17 % | 99.0 %, 4.62 % | not measured |
+
+The one with the best validation accuracy among those with tanh is shipped.
 """
 
 import argparse
@@ -27,12 +44,14 @@ class Recipe:
     Args:
         build: makes the network from a seed.
         optimizer: makes the optimizer for so many steps.
-        epochs: how often it sees each image.
+        images: how many of the training images it sees, the first ones.
+        epochs: how often it sees each of them.
         seed: of the shipped network.
     """
 
     build: Callable[[int], keras.Sequential]
     optimizer: Callable[[int], keras.optimizers.Optimizer]
+    images: int
     epochs: int
     seed: int
 
@@ -42,12 +61,13 @@ def adam(steps):
 
 
 def sgd(steps):
-    return keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.05, steps), momentum=0.9)
+    rate = keras.optimizers.schedules.CosineDecay(0.1, steps)
+    return keras.optimizers.SGD(rate, momentum=0.9, weight_decay=5e-3)
 
 
 RECIPES = {
-    "lenet-mnist": Recipe(lenet_isi, adam, epochs=10, seed=1),
-    "lenet-jsma": Recipe(lenet_jsma, sgd, epochs=15, seed=0),
+    "lenet-mnist": Recipe(lenet_isi, adam, images=60_000, epochs=10, seed=1),
+    "lenet-jsma": Recipe(lenet_jsma, sgd, images=50_000, epochs=40, seed=0),
 }
 BATCH_SIZE = 128
 
@@ -58,7 +78,8 @@ def main(arguments=None):
     (x_train, y_train), (x_test, y_test) = mnist(options.data)
     epochs = recipe.epochs if options.epochs is None else options.epochs
     seed = recipe.seed if options.seed is None else options.seed
-    model = train(recipe, as_input(x_train, bounds), y_train, epochs, seed)
+    x, y = as_input(x_train[: recipe.images], bounds), y_train[: recipe.images]
+    model = train(recipe, x, y, epochs, seed)
     _, accuracy = model.evaluate(as_input(x_test, bounds), y_test, batch_size=1000, verbose=0)
     print(f"test accuracy {accuracy:.4f}")
     out = options.out or SHIPPED / f"{options.network}.keras"
