@@ -1,11 +1,11 @@
 """Trains the LeNets that `isi_keras.zoo.load` ships.
 
-`lenet-mnist` sees all 60,000 training images. `lenet-jsma` sees the first 50,000; the last 10,000 are
-the validation set, as the JSMA paper has sets of 50,000, 10,000 and 10,000 to craft from. Its learning
-rate is the paper's (0.1, SGD); momentum and smaller batches replace most of the 200 epochs.
+`lenet-mnist` sees all 60,000 training images. `lenet-jsma` sees the first 50,000; the last 10,000
+are the validation set, as the JSMA paper has three sets of 10,000 to craft from. Its learning rate
+is the paper's (0.1, SGD); momentum and smaller batches replace most of the 200 epochs.
 
-What was tried for `lenet-jsma` (TensorFlow; validation and test accuracy; the targeted JSMA on the
-first 300 test images x 9, budget 14.5 %: success and mean distortion of the successes, theta 1 | -1):
+What was tried for `lenet-jsma` (TensorFlow): accuracy, then success and mean distortion of the
+targeted JSMA on the first 300 test images x 9 with a budget of 14.5 %:
 
 | activation, epochs, rate, decay | validation | test | theta = 1 | theta = -1 |
 |---|---|---|---|---|
