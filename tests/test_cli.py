@@ -143,6 +143,7 @@ def test_attack_passes_every_option_on(files, tmp_path):
         "max_steps": 7,
         "bounds": [-1.5, 2.0],
         "objective": "margin",
+        "until": "target",
     }
     assert result.y is None
     assert len(result) == 5
