@@ -29,7 +29,7 @@ lint: $(ALL)/.installed ## ruff
 	$(ALL)/bin/ruff format --check .
 
 types: $(ALL)/.installed ## pyright
-	$(ALL)/bin/pyright
+	$(ALL)/bin/pyright --pythonpath $(ALL)/bin/python
 
 doctest: $(ALL)/.installed ## the examples in the docstrings
 	$(RUN) $(ALL)/bin/python -m pytest -q --doctest-modules isi_keras --ignore=isi_keras/backend

@@ -98,7 +98,9 @@ class _Bars:
         places = np.arange(len(numbers))
         self.scores = scores[:, numbers]
         self.bars = ax.barh(places, self.scores[0], color=colors[: len(numbers)], height=0.6)
-        self.texts = [ax.text(0, y, "", va="center", fontsize=style.SMALL) for y in places]
+        self.texts = [
+            ax.text(0, y, "", va="center", fontsize=style.SMALL) for y in map(float, places)
+        ]
         names = [style.shorten(_select.class_name(n, classes), 0.8) for n in numbers]
         ax.set_yticks(places, names)
         ax.set(xlim=(0, 1.22), xticks=[0, 0.5, 1], ylim=(LEADING - 0.5, -0.5))

@@ -87,7 +87,13 @@ def draw_steps(ax: Axes, image: np.ndarray, order: np.ndarray, inches: float) ->
         for row, column, step in zip(rows, columns, steps, strict=True):
             color = style.ink(marks.to_rgba(step))
             ax.text(
-                column, row, str(step), color=color, fontsize=style.SMALL, ha="center", va="center"
+                float(column),
+                float(row),
+                str(step),
+                color=color,
+                fontsize=style.SMALL,
+                ha="center",
+                va="center",
             )
     panels.scale_bar(ax, marks, "first changed in step", inches=inches, whole=True)
 

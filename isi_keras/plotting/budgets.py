@@ -69,10 +69,8 @@ def success(
             panel.plot(percent * places, 100 * rates, drawstyle="steps-post", **look)
             marker = next(markers)
             at = np.array([result.within(budget).mean() for budget in result.budgets])
-            (points,) = panel.plot(
-                percent * result.budgets, 100 * at, **look | {"linestyle": ""}, marker=marker
-            )
-            points.set(markersize=3.5, clip_on=False)
+            (points,) = panel.plot(percent * result.budgets, 100 * at, color=color, marker=marker)
+            points.set(linestyle="", markersize=3.5, clip_on=False)
             handles.append(panel.plot([], [], **look, marker=marker, markersize=3.5)[0])
             entries.append(panels.entry(panel, label, _said(result, percent)))
         panels.legend_above(panel, handles, entries, TITLE)

@@ -85,7 +85,7 @@ def _written(film: _film.Film, seconds: float) -> bytes:
         path = Path(folder) / "attack.gif"
         film.figure.draw_without_rendering()
         film.figure.set_layout_engine("none")  # the panels stay where they are
-        writer = PillowWriter(fps=1 / seconds)
+        writer = PillowWriter(fps=1 / seconds)  # pyright: ignore[reportArgumentType]
         with writer.saving(film.figure, str(path), DPI):
             for step in [*range(film.last + 1), *[film.last] * (HELD - 1)]:
                 film.show(step)

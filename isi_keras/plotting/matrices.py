@@ -126,7 +126,7 @@ def draw(
             ax.text(
                 column + 0.5,
                 row + 0.5,
-                written(value, digits),
+                written(float(value), digits),
                 color=style.ink(cells.to_rgba(value)),
                 fontsize=style.SMALL,
                 ha="center",
@@ -142,7 +142,7 @@ def turn_names(ax: Axes, names: Sequence[str], cell: float, *, turnable: bool) -
     steps = (base * 10**power for power in range(7) for base in (1, 2, 5))
     every = next(step for step in steps if step * cell >= needed or step >= len(names))
     shown = np.arange(0, len(names), every)
-    labels = [names[number] for number in shown]
+    labels = [str(names[number]) for number in shown]
     ax.set_xticks(shown + 0.5, labels, rotation=90 if turned else 0)
     ax.set_yticks(shown + 0.5, labels, rotation=0)
     ax.tick_params(labelsize=style.SMALL, length=0 if every == 1 else 2, width=0.6, pad=2)
@@ -172,7 +172,7 @@ def limits_of(values: np.ndarray) -> tuple[float, float]:
 
 def _needed(values: np.ndarray, digits: int) -> float:
     """Inches that a cell needs for its number."""
-    texts = {written(value, digits) for value in values[~np.isnan(values)]}
+    texts = {written(float(value), digits) for value in values[~np.isnan(values)]}
     widest = max(style.text_width(text, style.SMALL) for text in texts)
     return max(widest + MARGIN, PITCH)
 

@@ -147,8 +147,8 @@ def _caption(result: AttackResult, index: int, classes: Sequence[str] | None) ->
 
 def _counted(result: AttackResult, index: int, order: np.ndarray) -> str:
     """How many pixels were changed, and how many inputs if a pixel has several."""
-    pixels = _attacked.counted(np.count_nonzero(order), "pixel")
+    pixels = _attacked.counted(int(np.count_nonzero(order)), "pixel")
     if order.size == result.order[index].size:
         return f"{pixels} changed"
-    inputs = _attacked.counted(np.count_nonzero(result.order[index]), "input")
+    inputs = _attacked.counted(int(np.count_nonzero(result.order[index])), "input")
     return f"{pixels} changed ({inputs})"

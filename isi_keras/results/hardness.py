@@ -124,7 +124,7 @@ class HardnessResult(Result):
         Raises:
             ValueError: if the budget is greater.
         """
-        budget = self.budgets[-1] if budget is None else budget
+        budget = float(self.budgets[-1]) if budget is None else budget
         if budget > self.budgets[-1] * (1 + 1e-9):
             raise ValueError(
                 f"The sweep went up to a budget of {self.budgets[-1]:g}. Received: {budget:g}."
