@@ -100,6 +100,38 @@ def lenet_jsma(seed: int | None = None) -> keras.Sequential:
     )
 
 
+def and_jsma(seed: int | None = None) -> keras.Sequential:
+    """The perceptron with which the JSMA paper explains forward derivatives, untrained; 9 weights.
+
+    `sigmoid(dense1(sigmoid(dense2(x))))`: takes points of shape `(N, 2)` in `[0, 1]` and returns
+    the probability that both inputs are above a half, `(N, 1)`.
+
+    Args:
+        seed: as for `lenet_isi`.
+
+    Returns:
+        A `keras.Sequential`, not compiled.
+
+    Reference:
+        - Papernot et al., "The Limitations of Deep Learning in Adversarial Settings", EuroS&P
+          2016, arXiv 1511.07528, figure 2.
+
+    Example:
+        >>> from isi_keras.zoo import and_jsma
+        >>> and_jsma(seed=0).count_params()
+        9
+    """
+    kernels = _seeds(seed, 2)
+    return keras.Sequential(
+        [
+            keras.Input((2,)),
+            _dense(2, kernels[0], "sigmoid"),  # (N, 2)
+            _dense(1, kernels[1], "sigmoid"),  # (N, 1)
+        ],
+        name="and_jsma",
+    )
+
+
 def cifar_isi(seed: int | None = None) -> keras.Sequential:
     """The network that the ISI attack was published with, for CIFAR-10; untrained.
 

@@ -1,4 +1,4 @@
-"""The four commands. Keras is imported inside them, so that help comes at once."""
+"""The commands. Keras is imported inside them, so that help comes at once."""
 
 import json
 import math
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from isi_keras._version import __version__
-from isi_keras.cli import options
+from isi_keras.cli import class_pairs, options, reproduce
 from isi_keras.cli.start import reported, start_backend
 
 app = typer.Typer(
@@ -110,7 +110,7 @@ def attack(
         y=y if true_labels else None,
         target=target,
         batch_size=batch_size,
-        verbose=_verbose(),
+        verbose=options.verbose(),
     )
     print(evaluate(result, data_format=data_format))
     print(f"\nresult:  {result.save(result_path)}")
@@ -160,7 +160,7 @@ def explain(
         target=target,
         indicator=indicator,
         batch_size=batch_size,
-        verbose=_verbose(),
+        verbose=options.verbose(),
     )
     print(output.predictions(explanation.prediction, y))
     print(f"result:  {explanation.save(result_path)}")
@@ -193,38 +193,12 @@ def evaluate(
     print(json.dumps(_plain(report.to_dict()), indent=2, allow_nan=False) if as_json else report)
 
 
-@app.command(epilog="Example: isi-keras reproduce isi --samples 200 --out /tmp/isi")
-@reported()
-def reproduce(
-    what: Annotated[str, typer.Argument(metavar="WHAT", help="What to reproduce: isi.")],
-    samples: Annotated[
-        int,
-        typer.Option(
-            min=1, max=10_000, metavar="N", help="How many of the MNIST test images to attack."
-        ),
-    ] = 2000,
-    out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Where pictures and numbers.json go.")
-    ] = Path("figures/isi"),
-    batch_size: Annotated[
-        int, typer.Option(min=1, metavar="N", help="How many samples are computed at once.")
-    ] = 512,
-    save_results: Annotated[
-        bool, typer.Option("--save-results", metavar="", help="Also write the results as .npz.")
-    ] = False,
-) -> None:
-    """Repeat published runs and set our numbers beside theirs.
-
-    isi: the 2020 notebook of Qiu and Zhou, on the LeNet of lenet-mnist.
-    """
-    from isi_keras._component import unknown
-    from isi_keras.cli import output, reproduction
-
-    if what not in reproduction.KNOWN:
-        raise typer.BadParameter(unknown("reproduction", what, reproduction.KNOWN))
-    output.check_writable(out / reproduction.NUMBERS)
-    start_backend()
-    reproduction.isi(samples, out, batch_size, save_results, _verbose())
+app.command(epilog="Example: isi-keras hardness lenet-jsma --samples 50")(
+    reported()(class_pairs.hardness)
+)
+app.command(epilog="Example: isi-keras reproduce jsma --samples 100 --out /tmp/jsma")(
+    reported()(reproduce.reproduce)
+)
 
 
 def _norm(name: str, **wanted: Any) -> Any:
@@ -256,13 +230,6 @@ def _drawable(possible: bool, picture: Path | None, x) -> bool:
             f"Inputs of shape {('N', *x.shape[1:])} cannot be drawn as images. Leave out --picture."
         )
     return possible
-
-
-def _verbose() -> int:
-    """A progress bar is for people: it goes to terminals, not into files."""
-    import sys
-
-    return int(sys.stdout.isatty())
 
 
 def _plain(value: Any) -> Any:

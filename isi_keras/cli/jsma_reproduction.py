@@ -1,0 +1,164 @@
+"""`isi-keras reproduce jsma`: the tables and figures of the JSMA paper beside ours."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from isi_keras.cli import jsma_paper, jsma_pictures, output, record
+
+SOURCE = "Papernot et al. 2016, arXiv 1511.07528v1"
+NOTES = (
+    "paper: its network was trained separately, on the same architecture; matrices are read off "
+    "its figures.",
+    "distortion: the mean share of the 784 inputs that changed, over the successes, and over all "
+    "attempts.",
+    "The paper attacks all samples; here those that the network misclassifies are left out.",
+)
+
+
+def jsma(
+    samples: int,
+    out: Path,
+    batch_size: int,
+    save_results: bool,
+    verbose: int,
+    mnist: Path | None,
+) -> None:
+    """Runs the paper's experiments and writes tables, numbers and pictures."""
+    from isi_keras import zoo
+
+    sets = jsma_paper.sets(mnist, samples)
+    model, (x, y) = zoo.load("lenet-jsma")
+    numbers: dict[str, Any] = {"samples": samples, "budget": jsma_paper.BUDGET}
+    results, pictures = {}, {}
+
+    _say("ten digits towards each class, and an empty image (figures 1, 9, 10)")
+    for name, theta in (("increasing", 1.0), ("decreasing", -1.0)):
+        results[f"grid-{name}"] = jsma_paper.grid(model, x, y, theta, batch_size)
+    results["empty"] = jsma_paper.empty(model)
+    numbers["grids"] = {name: jsma_paper.grid_numbers(result) for name, result in results.items()}
+    pictures |= jsma_pictures.grids(results)
+    _say("the perceptron that learns AND (figure 5)")
+    perceptron = jsma_paper.train_and()
+    results["and"] = jsma_paper.and_attack(perceptron)
+    pictures["and"] = jsma_pictures.and_figure(*jsma_paper.and_surface(perceptron), results["and"])
+    numbers["and"] = jsma_paper.and_numbers(perceptron, results["and"])
+    _say("a saliency map (figure 7)")
+    pictures["saliency"] = jsma_pictures.saliency(model, x)
+
+    numbers["sets"] = {}
+    for name, (images, labels) in sets.items():
+        _say(f"{len(images)} {name} samples towards nine classes each (figure 11)")
+        results[name] = jsma_paper.attempts(model, images, labels, 1.0, batch_size, verbose)
+        numbers["sets"][name] = jsma_paper.attempt_numbers(results[name])
+    _say("the same, decreasing inputs, on test samples")
+    results["decreasing"] = jsma_paper.attempts(model, *sets["test"], -1.0, batch_size, verbose)
+    numbers["decreasing"] = jsma_paper.attempt_numbers(results["decreasing"])
+    _say("nine budgets and adversarial distances (figures 12 to 15)")
+    results["hardness"] = found = _sweep(model, *sets["test"], batch_size, verbose)
+    ours = jsma_paper.measured(found)
+    numbers["matrices"] = {name: _plain(values) for name, values in ours.items()}
+    numbers["rank_correlations"] = jsma_paper.correlations(ours)
+    numbers["robustness"] = found.robustness()
+    pictures |= {name: jsma_pictures.matrices(name, ours[name]) for name in jsma_paper.MATRICES}
+
+    files = [
+        output.save_picture(picture, out / f"{name.replace('_', '-')}.png")
+        for name, picture in pictures.items()
+    ]
+    if save_results:
+        files += [result.save(out / f"{name}.npz") for name, result in results.items()]
+    command = _command(samples, out, batch_size, save_results, mnist)
+    files.append(record.write(out / record.NAME, command, SOURCE, **numbers))
+    record.show([_sets_table(numbers), _grid_table(numbers), _rank_table(numbers)], NOTES, files)
+
+
+def _say(text: str) -> None:
+    print(f"{text} ...", flush=True)
+
+
+def _sweep(model, x, y, batch_size: int, verbose: int):
+    from isi_keras.jsma import JSMA
+    from isi_keras.sweep import hardness
+
+    return hardness(model, x, y, attack=JSMA(1.0), batch_size=batch_size, verbose=verbose)
+
+
+def _plain(values: np.ndarray) -> list[list[float | None]]:
+    return [[None if np.isnan(v) else round(float(v), 4) for v in row] for row in values]
+
+
+def _command(
+    samples: int, out: Path, batch_size: int, save_results: bool, mnist: Path | None
+) -> str:
+    """The command line that leads to the same numbers, with nothing left to defaults.
+
+    Of the MNIST file the name alone is told: where it lies is the affair of a machine.
+    """
+    words = record.command("jsma", "--samples", samples, "--batch-size", batch_size, "--out", out)
+    words += [] if mnist is None else ["--mnist", mnist.name]
+    return shlex.join([*words, *(["--save-results"] if save_results else [])])
+
+
+# --- tables -------------------------------------------------------------------------------------
+
+
+def _sets_table(numbers: Mapping[str, Any]) -> Table:
+    table = record.table(
+        "JSMA on LeNet: budget 14.5 % of the inputs, towards each other class",
+        ("set", "attempts", "success", "paper", "distortion", "paper", "of all", "paper"),
+    )
+    paper = jsma_paper.published()
+    rows = [(name, found, paper["sets"][name]) for name, found in numbers["sets"].items()]
+    success, distortion = paper["decreasing"]
+    rows.append(("test, decreasing", numbers["decreasing"], (success, None, distortion)))
+    for name, found, (success, of_all, distortion) in rows:
+        values = (
+            (found["attempts"], ",d"),
+            (100 * found["success_rate"], ".2f"),
+            (success, ".2f"),
+            (None if found["distortion"] is None else 100 * found["distortion"], ".2f"),
+            (distortion, ".2f"),
+            (100 * found["distortion_all"], ".2f"),
+            (of_all, ".2f"),
+        )
+        table.add_row(name, *record.cells(*values))
+    return table
+
+
+def _grid_table(numbers: Mapping[str, Any]) -> Table:
+    table = record.table(
+        "One image of each class towards each other class, without a limit",
+        ("inputs", "turned", "of", "least %", "greatest %", "mean %"),
+    )
+    paper = jsma_paper.published()["grid"]
+    shares = [paper[name] for name in ("least", "greatest", "mean")]
+    rows = [("increasing, paper", paper["successes"], paper["attempts"], shares)]
+    for name, found in numbers["grids"].items():
+        shares = [v if v is None else 100 * v for v in found["distortion"].values()]
+        rows.append((name.removeprefix("grid-"), found["successes"], found["attempts"], shares))
+    for name, successes, attempts, shares in rows:
+        table.add_row(
+            name, str(successes), str(attempts), *record.cells(*((v, ".2f") for v in shares))
+        )
+    return table
+
+
+def _rank_table(numbers: Mapping[str, Any]) -> Table:
+    ranks = numbers["rank_correlations"]
+    table = record.table("Rank correlations (Spearman) over the pairs of classes", ("of", "value"))
+    rows = [
+        (f"{jsma_pictures.TITLES[name]}: ours and the paper's", ranks[name])
+        for name in jsma_paper.MATRICES
+    ]
+    rows.append(("hardness and adversarial distance: ours", ranks["hardness_and_distance"]))
+    rows.append(
+        ("hardness and adversarial distance: the paper's", ranks["hardness_and_distance_published"])
+    )
+    for name, value in rows:
+        table.add_row(name, *record.cells((value, ".2f")))
+    return table
