@@ -16,7 +16,7 @@ from skimage import io, util
 from typer.testing import CliRunner
 
 import isi_keras as isi
-from isi_keras.cli import commands, output, reproduction, runs, start
+from isi_keras.cli import class_pairs, commands, output, reproduce, runs, start
 from isi_keras.cli import images as folders
 
 
@@ -85,7 +85,7 @@ def painted(folder, *names, shape=(8, 6), seed=0):
 
 def test_help_lists_the_commands_and_starts_nothing():
     done = fresh("--help")
-    for command in ("attack", "explain", "evaluate", "reproduce"):
+    for command in ("attack", "explain", "evaluate", "hardness", "reproduce"):
         assert command in done.stdout
         assert "--help" in run(command, "--help")
     imports = subprocess.run(
@@ -560,9 +560,10 @@ def test_outputs_that_are_logits_or_not(tmp_path):
     assert "2 samples" in run("explain", "one.keras", "d.npy", "--from-logits")
 
 
-@pytest.mark.parametrize("command", ["attack", "explain", "reproduce"])
+@pytest.mark.parametrize("command", ["attack", "explain", "hardness", "reproduce"])
 def test_folders_that_cannot_be_written(tmp_path, command, monkeypatch):
-    monkeypatch.setattr(commands, "start_backend", lambda: pytest.fail("too late"))
+    for module in (class_pairs, commands, reproduce):
+        monkeypatch.setattr(module, "start_backend", lambda: pytest.fail("too late"))
     (tmp_path / "file").write_text("")
     subject = "isi" if command == "reproduce" else "lenet-mnist"
     text = run(command, subject, "--out", "file/x", code=1)
@@ -582,14 +583,6 @@ def test_files_that_cannot_be_written(tmp_path):
 def test_evaluate_of_what_is_no_result(files, tmp_path):
     assert "There is no file 'no.npz'." in run("evaluate", "no.npz", code=1)
     assert "is not a result of isi_keras" in run("evaluate", files / "grey.npz", code=1)
-
-
-def test_reproductions_that_are_unknown(tmp_path):
-    text = plain(run("reproduce", "jsma", code=2))
-    assert "Unknown reproduction: 'jsma'." in text
-    assert "Choose one of 'isi'." in text
-    assert list(tmp_path.iterdir()) == []
-    assert reproduction.KNOWN == ("isi",)
 
 
 # --- backends -----------------------------------------------------------------------------------

@@ -14,11 +14,7 @@ from isi_keras.rewrite import nodes
 from isi_keras.rules import AlphaBeta, Epsilon, Flat, Gamma, ZBox, ZPlus
 
 REFUSED = ("gru", "lstm")
-MODELS = [
-    name
-    for name in COMPOSED
-    if name not in REFUSED and (keras.config.backend() != "tensorflow" or name != "channels_first")
-]
+MODELS = [name for name in COMPOSED if name not in REFUSED]
 
 
 def maps(relevance):

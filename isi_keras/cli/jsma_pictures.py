@@ -10,10 +10,11 @@ from isi_keras.cli import jsma_paper
 TITLES = {
     "success_rate": "success rate (%)",
     "mean_distortion": "mean distortion (% of inputs)",
-    "hardness": "hardness",
+    "hardness": "hardness (hundreds)",
     "adversarial_distance": "adversarial distance",
 }
-DIGITS = {"success_rate": 0, "mean_distortion": 1, "hardness": 0, "adversarial_distance": 2}
+DIGITS = {"success_rate": 0, "mean_distortion": 1, "hardness": 1, "adversarial_distance": 2}
+SCALES = {"hardness": 0.01}
 SALIENCY = (0, 3)
 """The test image and the target class of the saliency surface."""
 
@@ -41,7 +42,7 @@ def matrices(name: str, ours: np.ndarray) -> Any:
     from isi_keras.plotting import style
 
     paper = jsma_paper.published()["matrices"][name]
-    both = np.stack([ours, paper])
+    both = SCALES.get(name, 1.0) * np.stack([ours, paper])
     with style.context():
         figure = style.figure(style.WIDTH, 3.3)
         for ax, values, whose in zip(figure.subplots(1, 2), both, ("ours", "paper"), strict=True):

@@ -152,7 +152,7 @@ def _rank_table(numbers: Mapping[str, Any]) -> Table:
     ranks = numbers["rank_correlations"]
     table = record.table("Rank correlations (Spearman) over the pairs of classes", ("of", "value"))
     rows = [
-        (f"{jsma_pictures.TITLES[name]}: ours and the paper's", ranks[name])
+        (f"{name.replace('_', ' ')}: ours and the paper's", ranks[name])
         for name in jsma_paper.MATRICES
     ]
     rows.append(("hardness and adversarial distance: ours", ranks["hardness_and_distance"]))
