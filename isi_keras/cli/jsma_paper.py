@@ -187,7 +187,7 @@ def train_and(seed: int = 0) -> Any:
     """The perceptron of figure 2, trained to say whether both inputs are above a half.
 
     Rate, epochs and the number of samples are the paper's; the optimizer is Adam with batches of
-    20, as the paper does not say how its steps were taken.
+    50, as the paper does not say how its steps were taken.
     """
     import keras
 
@@ -198,7 +198,7 @@ def train_and(seed: int = 0) -> Any:
     y = (np.round(x).min(1) == 1).astype("float32")
     model = zoo.and_jsma(seed)
     model.compile(keras.optimizers.Adam(AND_RATE), "binary_crossentropy")
-    model.fit(x, y, batch_size=20, epochs=AND_EPOCHS, shuffle=False, verbose=0)
+    model.fit(x, y, batch_size=50, epochs=AND_EPOCHS, shuffle=False, verbose=0)
     return model
 
 
@@ -212,9 +212,8 @@ def and_surface(model: Any, side: int = 101) -> tuple[np.ndarray, np.ndarray]:
 
     axis = np.linspace(0, 1, side, dtype="float32")
     points = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)
-    found = explain(model, points, target=1, against=0, indicator="sensitivity", batch_size=4096)
-    margin = found.logits[:, 1] - found.logits[:, 0]
-    output = np.exp(-np.logaddexp(0, -margin))
+    found = explain(model, points, target=1, indicator="sensitivity", batch_size=4096)
+    output = np.exp(-np.logaddexp(0, -found.logits[:, 1]))
     slope = output * (1 - output) * found.relevance[:, 1]
     return output.reshape(side, side), slope.reshape(side, side)
 
