@@ -42,7 +42,7 @@ wheel: $(ALL)/.installed ## build the wheel, and use it outside the checkout
 
 figures: $(ALL)/.installed ## regenerate figures/
 	KERAS_BACKEND=$(BACKEND) $(ALL)/bin/isi-keras reproduce isi --out figures/isi
-	for example in examples/*.py; do KERAS_BACKEND=$(BACKEND) $(ALL)/bin/python $$example || exit 1; done
+	for example in examples/*.py scripts/two_passes.py; do KERAS_BACKEND=$(BACKEND) $(ALL)/bin/python $$example || exit 1; done
 
 benchmarks: $(ALL)/.installed ## seconds and ratios on this machine
 	$(RUN) $(ALL)/bin/python benchmarks/attack.py

@@ -1,24 +1,32 @@
 """The pages: what they show runs, what they link to exists, what they claim was measured."""
 
 import doctest
+import importlib.util
+import inspect
 import io
 import itertools
 import json
 import re
+import shlex
+import sys
+import tomllib
 from contextlib import redirect_stdout
 from pathlib import Path
 
 import keras
 import pytest
+import typer
 from test_package import MAY_IMPORT
 
-from isi_keras.cli import runs
+import isi_keras as isi
+from isi_keras.cli import commands, runs
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+SNIPPET = re.compile(r'^--8<-- "(.+)"$', re.MULTILINE)
 
 
 def name_of(page):
@@ -62,10 +70,85 @@ def test_what_a_page_shows_runs(page, tmp_path, monkeypatch):
             assert same, f"{page}:{line} printed\n{printed.getvalue()}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_block_of_code_is_seen(page):
+    """A fence that is indented, or has more than a language, would not be executed unnoticed."""
+    text = page.read_text()
+    assert {block[1] for block in FENCE.finditer(text)} <= {"python", "text", "console"}
+    assert not re.search(r"^\s*(```|~~~)", FENCE.sub("", text), re.MULTILINE)
+
+
 def test_the_first_pages_have_code():
     shown = {name_of(page) for page in WITH_CODE}
     assert {"README.md", "docs/index.md", "docs/install.md"} <= shown
-    assert {name_of(page) for page in (ROOT / "docs/tutorials").glob("*.md")} <= shown
+    for folder in ("tutorials", "how-to"):
+        pages = {page for page in (ROOT / "docs" / folder).glob("*.md") if page.stem != "index"}
+        assert {name_of(page) for page in pages} <= shown
+
+
+def test_tutorials_end_in_a_picture():
+    for page in (ROOT / "docs/tutorials").glob("*.md"):
+        last = page.read_text().rpartition("\n## ")[2]
+        assert "![" in last, name_of(page)
+
+
+def commands_of(page):
+    """The command lines of a page: those of `console` blocks, and of indented ones."""
+    text = page.read_text()
+    for block in FENCE.finditer(text):
+        if block[1] == "console":
+            yield from block[2].splitlines()
+    for line in re.findall(r"^ {4}(?:\$ )?(isi-keras .*)$", FENCE.sub("", text), re.MULTILINE):
+        if "[" not in line:  # an outline of a command
+            yield line.partition("|")[0]
+
+
+WITH_COMMANDS = [page for page in PAGES if list(commands_of(page))]
+
+
+@pytest.mark.parametrize("page", WITH_COMMANDS, ids=name_of)
+def test_commands_are_understood(page):
+    """Each command exists and takes the options that it is given; none is run."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    for line in commands_of(page):
+        words = shlex.split(line.removeprefix("$ "), comments=True)
+        while words and re.fullmatch(r"[A-Z_]+=\S*", words[0]):
+            words.pop(0)
+        match words:
+            case ["isi-keras", *arguments]:
+                parsed(arguments)
+            case ["python", script, *arguments] if script != "my_script.py":
+                text = (ROOT / script).read_text()
+                for option in (word for word in arguments if word.startswith("--")):
+                    assert f'"{option}"' in text, line
+            case ["pip", "install", *packages]:
+                for extra in re.findall(r"\[(.+?)\]", " ".join(packages)):
+                    assert extra in extras, line
+            case [] | ["make", *_] | ["python", "my_script.py"]:
+                pass  # of make another test takes care
+            case _:
+                venv = (["python3", "-m", "venv", ".venv"], ["source", ".venv/bin/activate"])
+                assert words in venv, line
+
+
+def parsed(arguments):
+    """Raises what the command line says of wrong arguments; runs nothing."""
+    command = typer.main.get_command(commands.app)
+    waiting = [command]
+    while waiting:
+        part = waiting.pop()
+        part.callback = lambda **_: None
+        waiting += getattr(part, "commands", {}).values()
+    command.main(args=list(arguments), prog_name="isi-keras", standalone_mode=False)
+
+
+def test_wrong_commands_are_noticed():
+    with pytest.raises(Exception, match="No such option"):
+        parsed(["attack", "lenet-mnist", "--no-such-thing"])
+    with pytest.raises(Exception, match="No such command"):
+        parsed(["no-such-thing"])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
@@ -77,7 +160,8 @@ def test_links_lead_somewhere(page):
         target = (page.parent / path).resolve() if path else page
         assert target.exists(), f"{name_of(page)} links to {link}"
         if anchor:
-            anchors = {as_anchor(heading) for heading in HEADING.findall(target.read_text())}
+            text = SNIPPET.sub(lambda part: (ROOT / part[1]).read_text(), target.read_text())
+            anchors = {as_anchor(heading) for heading in HEADING.findall(text)}
             assert anchor in anchors, f"{name_of(page)} links to {link}"
 
 
@@ -140,3 +224,83 @@ def test_every_module_has_a_place_in_the_layout():
             assert f"`{path.name}`" in layout, path.name
         elif path.is_dir() and path.name != "__pycache__":
             assert f"`{path.name}/`" in layout, path.name
+
+
+def test_members_of_public_modules_have_a_page():
+    reference = "".join(p.read_text() for p in (ROOT / "docs/reference").glob("*.md"))
+    for module in filter(inspect.ismodule, (getattr(isi, name) for name in isi.__all__)):
+        whole = re.search(rf"^::: {module.__name__}\n((?: .*\n)*)", reference, re.MULTILINE)
+        options = whole[1] if whole else "members: false"
+        for name in members_of(module):
+            of_module = "members:" not in options or f'"{name}"' in options
+            own = re.search(
+                rf"^::: (isi_keras|{module.__name__})\.{name}$", reference, re.MULTILINE
+            )
+            assert of_module or own, f"{module.__name__}.{name}"
+
+
+def members_of(module):
+    """What a public module offers: its `__all__`, else what it defines."""
+    own = (
+        name
+        for name, member in vars(module).items()
+        if not name.startswith("_") and getattr(member, "__module__", None) == module.__name__
+    )
+    return [name for name in getattr(module, "__all__", own) if name != "get"]
+
+
+def loaded(path):
+    """A file that is no module of a package."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_notebooks_are_those_of_the_pages():
+    """If this fails, run `python scripts/notebooks.py`."""
+    make = loaded(ROOT / "scripts/notebooks.py")
+    pages = sorted((ROOT / "docs/tutorials").glob("*.md"))
+    notebooks = sorted((ROOT / "docs/notebooks").glob("*.ipynb"))
+    assert [path.stem for path in notebooks] == [page.stem for page in pages]
+    for page, path in zip(pages, notebooks, strict=True):
+        assert path.read_text() == make.notebook(page), path.name
+        cells = json.loads(path.read_text())["cells"]
+        code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+        assert "%pip install" in code[0]
+        assert code[1:] == [block.rstrip("\n") for _, block, _ in steps(page)]
+        assert f"../notebooks/{path.name}" in page.read_text(), name_of(page)
+
+
+def test_every_picture_is_in_the_gallery():
+    pytest.importorskip("mkdocs")
+    hook = loaded(ROOT / "docs/_mkdocs/figures.py")
+    assert hook.MARK in (ROOT / "docs" / hook.GALLERY).read_text()
+    shown = hook.gallery(ROOT)
+    pictures = hook.pictures(ROOT)
+    assert len(pictures) == shown.count("![")
+    for path in pictures:
+        assert f"]({Path('..', path.relative_to(ROOT))})" in shown
+        made, _ = hook.maker(ROOT, path)
+        if made.startswith("isi-keras"):
+            parsed(shlex.split(made)[1:])
+
+
+def test_the_figure_of_the_two_passes(tmp_path, monkeypatch):
+    script = loaded(ROOT / "scripts/two_passes.py")
+    monkeypatch.setattr(sys, "argv", ["two_passes.py", "--out", str(tmp_path)])
+    script.main()
+    assert "</svg>" in (tmp_path / "two_passes.svg").read_text()
+    values, relevance = script.computed("zplus")
+    assert relevance["x"].tolist() == pytest.approx([1, 1], abs=1e-5)
+    assert values["y"] == pytest.approx(2)
+
+
+def test_the_first_page_says_what_the_benchmarks_do():
+    measured = (ROOT / "docs/benchmarks.md").read_text()
+    rows = re.findall(
+        r"^\| (\w+ [\d.]+) \| (.+) \|$", (ROOT / "docs/index.md").read_text(), re.MULTILINE
+    )
+    assert len(rows) == 3
+    for backend, numbers in rows:
+        assert f"| {backend} | 512 | {numbers} |" in measured
