@@ -226,7 +226,9 @@ class ExplanationLogger(_Watching):
         found = explanation.explain(
             self.watched, self.x, target=self.target, indicator=self.indicator
         )
-        figure = plotting.heatmaps(found, classes=self.classes)
+        figure = plotting.heatmaps(
+            found, classes=self.classes, data_format=keras.config.image_data_format()
+        )
         picture = io.BytesIO()
         figure.savefig(picture, format="png", dpi=_DOTS)
         path = self.folder / f"epoch-{epoch + 1:04d}.png"
@@ -241,7 +243,7 @@ class ExplanationLogger(_Watching):
 
 def _writer(folder: str | os.PathLike):
     try:
-        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter  # pyright: ignore
     except ImportError as error:
         raise ImportError(
             "Writing for TensorBoard needs its package: pip install tensorboard. Or leave "
@@ -251,8 +253,8 @@ def _writer(folder: str | os.PathLike):
 
 
 def _event(picture: bytes, size: list[int], epoch: int):
-    from tensorboard.compat.proto.event_pb2 import Event
-    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.compat.proto.event_pb2 import Event  # pyright: ignore
+    from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore
 
     image = Summary.Image(width=size[0], height=size[1], encoded_image_string=picture)
     summary = Summary(value=[Summary.Value(tag="explanation", image=image)])

@@ -109,7 +109,14 @@ class AdversarialTraining(keras.Model):
         **kwargs,
     ):
         """Configures training as `keras.Model.compile` does; each metric counts twice."""
-        super().compile(optimizer, loss, loss_weights, metrics, weighted_metrics, **kwargs)
+        super().compile(
+            optimizer=optimizer,
+            loss=loss,
+            loss_weights=loss_weights,
+            metrics=metrics,
+            weighted_metrics=weighted_metrics,
+            **kwargs,
+        )
         copies = keras.tree.map_structure(_copy, (metrics, weighted_metrics))
         wanted = metrics is not None or weighted_metrics is not None
         self._adversarial_metrics = _Adversarial(*copies) if wanted else None

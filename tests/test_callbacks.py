@@ -84,7 +84,7 @@ def test_other_callbacks_see_the_logs(tmp_path):
     history = fitted(run, [RobustnessMonitor(ATTACK, x, y), stop, best, table], epochs=9)
     assert len(history["loss"]) == 2  # nothing gets better where nothing is learnt
     assert (tmp_path / "best.keras").exists()
-    rows = list(csv.DictReader((tmp_path / "log.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "log.csv").read_text().splitlines()))
     assert {*NAMES} <= rows[0].keys()
     assert [float(row["val_robust_accuracy"]) for row in rows] == history["val_robust_accuracy"]
 
@@ -109,10 +109,13 @@ def test_jsma_and_nothing_to_attack():
 
 
 def test_explanations_are_drawn(tmp_path):
-    model, run = compiled(wrapped=True)
-    x, _ = labelled()
+    x, y = images(4)[..., :1], np.array([0, 1, 2, 0])
+    layers = keras.layers
+    model = keras.Sequential([keras.Input((6, 5, 1)), layers.Flatten(), layers.Dense(3, "softmax")])
+    run = AdversarialTraining(model, ATTACK)
+    run.compile(keras.optimizers.SGD(1.0), "sparse_categorical_crossentropy")
     logger = ExplanationLogger("relevance", x[:2], tmp_path / "maps", target=1, every=2)
-    fitted(run, [logger], epochs=2)
+    run.fit(x, y, epochs=2, callbacks=[logger], verbose=0)
     wanted = isi.explain(model, x[:2], target=1)
     np.testing.assert_allclose(logger.explanation.relevance, wanted.relevance, atol=1e-6)
     assert [path.name for path in logger.paths] == ["epoch-0001.png", "epoch-0002.png"]
@@ -124,9 +127,11 @@ def test_explanations_are_drawn(tmp_path):
 
 def test_explanations_in_tensorboard(tmp_path):
     loader = pytest.importorskip("tensorboard.backend.event_processing.event_file_loader")
-    _, run = compiled()
-    x, _ = labelled()
-    fitted(run, [ExplanationLogger("sensitivity", x[:2], tmp_path, tensorboard=tmp_path / "log")])
+    x, y = np.eye(4, dtype="float32"), np.array([0, 1, 0, 1])
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    logger = ExplanationLogger("sensitivity", x[:2], tmp_path, tensorboard=tmp_path / "log")
+    model.fit(x, y, epochs=3, callbacks=[logger], verbose=0)
     (file,) = (tmp_path / "log").iterdir()
     events = [event for event in loader.LegacyEventFileLoader(str(file)).Load() if event.step]
     assert [event.step for event in events] == [1, 2]

@@ -148,7 +148,7 @@ def test_every_attack_trains(name):
 
 def test_logs_and_evaluation():
     model, x, y = small_network(), images(), labels()
-    model.layers[-1].kernel_regularizer = keras.regularizers.L2(0.01)
+    model.layers[-1].kernel.regularizer = keras.regularizers.L2(0.01)
     accuracy = keras.metrics.SparseCategoricalAccuracy(name="right")
     run = compiled(model, weight=0.25, metrics=["accuracy"], weighted_metrics=[accuracy])
     run.optimizer.learning_rate = 0.0
@@ -178,7 +178,8 @@ def test_logs_and_evaluation():
 
 def test_saved_and_loaded(tmp_path):
     x, y = data()
-    run = compiled(dense(), ATTACKS["jsma"], weight=0.4, metrics=["accuracy"], optimizer="adam")
+    jsma = isi.JSMA(theta=2.0, gamma=0.5, bounds=(-1, 1))
+    run = compiled(dense(), jsma, weight=0.4, metrics=["accuracy"], optimizer="adam")
     run.fit(x, y, batch_size=10, verbose=0)
     run.save(tmp_path / "trained.keras")
     again = keras.saving.load_model(tmp_path / "trained.keras")
