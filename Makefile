@@ -48,6 +48,7 @@ benchmarks: $(ALL)/.installed ## seconds and ratios on this machine
 	$(RUN) $(ALL)/bin/python benchmarks/attack.py
 	$(RUN) $(ALL)/bin/python benchmarks/relevance.py
 	$(RUN) $(ALL)/bin/python benchmarks/jsma.py
+	$(RUN) $(ALL)/bin/python benchmarks/fit.py
 
 $(DEMO)/.$(BACKEND): pyproject.toml
 	$(PYTHON) -m venv $(DEMO)

@@ -10,7 +10,7 @@ from isi_keras._version import __version__ as __version__
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["composites", "goals", "plotting", "rules", "zoo"],
+    submodules=["callbacks", "composites", "goals", "plotting", "rules", "training", "zoo"],
     submod_attrs={
         "attack": ["Attack"],
         "composites": ["Composite"],

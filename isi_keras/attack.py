@@ -1,12 +1,12 @@
 """The attack: find the most significant inputs, perturb them, repeat until the prediction turns."""
 
 import dataclasses
+import functools
 import time
 import warnings
 from typing import Any, ClassVar
 
 import numpy as np
-from keras import ops
 
 from isi_keras import (
     _component,
@@ -17,12 +17,11 @@ from isi_keras import (
     norms,
     recording,
     slots,
+    stepping,
 )
 from isi_keras.inputs import as_batch_size, as_classes, as_input, within_bounds
 from isi_keras.results import AttackResult
 
-_CODE = {reason: code for code, reason in enumerate(AttackResult.STOPS, slots.RUNNING + 1)}
-_UNKNOWN = -1
 UNTIL = ("target", "turned")
 
 
@@ -137,13 +136,13 @@ class Attack(_component.Component):
             (self._trace_key(), source.from_logits),
             lambda: self._compile(source, inputs),
         )
-        limits = tuple(slots.tensor(bound) for bound in self.bounds)
+        limits = stepping.limits_of(self)
         max_steps = slots.tensor(np.asarray(self.max_steps, "int32"))
         record = recording.Record(inputs, count, self.max_steps, trajectory, verbose)
         known = {"origin": inputs, "target": aim, "truth": truth}
         slots.drive(
             lambda *batch: run(*batch, limits, max_steps),
-            self._start,
+            functools.partial(stepping.start, self),
             {name: rows for name, rows in known.items() if rows is not None},
             record.finished,
             min(as_batch_size(batch_size), len(inputs)),
@@ -166,72 +165,11 @@ class Attack(_component.Component):
         passes = self.indicator.passes(source, sample, centred=True)
 
         def run(model, state, samples, fresh, limits, max_steps):
-            state = slots.entered(state, self._start(samples), fresh)
-            return self._step(indicators.at(passes, model, state["x"]), state, limits, max_steps)
+            state = slots.entered(state, stepping.start(self, samples), fresh)
+            point = indicators.at(passes, model, state["x"])
+            return stepping.step(self, point, state, limits, max_steps)
 
         return compiling.compiled(run, source.model)
-
-    def _start(self, samples) -> slots.State:
-        """The state of samples that enter the batch."""
-        x = samples["origin"]
-        zeros = ops.zeros(x.shape[:1], "int32")
-        started = {
-            **samples,
-            "x": x,
-            "order": ops.zeros(x.shape, "int32"),
-            "label": zeros + _UNKNOWN,
-            "prediction": zeros,
-            "steps": zeros,
-            "status": zeros + slots.RUNNING,
-        }
-        if not self.norm.anchored:
-            del started["origin"]
-        return started
-
-    def _step(self, point, state, limits, max_steps):
-        """One pure step of all slots; those that do not run stay as they are."""
-        x, logits, steps = point.x, point.logits, state["steps"]
-        prediction = ops.cast(ops.argmax(logits, axis=-1), "int32")
-        running = state["status"] == slots.RUNNING
-        fresh = ops.logical_and(running, state["label"] == _UNKNOWN)
-        label = ops.where(fresh, prediction, state["label"])
-        goal = (
-            goals.Targeted(state["target"], self.objective)
-            if "target" in state
-            else goals.Untargeted(label, self.objective)
-        )
-        centre = (limits[0] + limits[1]) / 2
-        significance = self.indicator.significance(point, goal, centre)
-
-        magnitude = significance.magnitude()
-        total = magnitude + ops.sum(logits, axis=-1)  # NaN or infinite if any of them is
-        at_goal = goal.reached(logits)
-        reached = at_goal
-        if self.until == "turned":
-            reached = prediction != label
-        truth = state.get("truth", prediction)
-        status = _first_of(
-            (ops.logical_not(ops.isfinite(total)), _CODE["not_finite"]),
-            (ops.logical_and(fresh, prediction != truth), _CODE["misclassified"]),
-            (ops.logical_and(fresh, at_goal), _CODE["already_target"]),
-            (reached, _CODE["success"]),
-            (steps >= max_steps, _CODE["max_steps"]),
-            (magnitude == 0, _CODE["no_gradient"]),
-        )
-        active = ops.logical_and(running, status == slots.RUNNING)
-        step = norms.Step(x, state.get("origin"), state["order"], steps + 1, active, limits)
-        move = self.norm.move(significance, step)
-        stuck = ops.logical_and(active, ops.logical_not(move.moved))
-        status = ops.where(stuck, _CODE[self.norm.stuck], status)
-        return {
-            **state,
-            "x": move.x,
-            "order": move.order,
-            "label": label,
-            "prediction": ops.where(running, prediction, state["prediction"]),
-            "steps": steps + ops.cast(ops.logical_and(active, move.moved), "int32"),
-            "status": ops.where(running, status, state["status"]),
-        }, (steps, logits)
 
 
 def _pair(bounds: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -247,11 +185,3 @@ def _pair(bounds: Any) -> tuple[np.ndarray, np.ndarray]:
         )
     low.flags.writeable = high.flags.writeable = False
     return low, high
-
-
-def _first_of(*cases):
-    """The code of the first case that holds, `RUNNING` if none does, `(N,)` int32."""
-    status = ops.zeros(cases[0][0].shape, "int32") + slots.RUNNING
-    for holds, code in reversed(cases):
-        status = ops.where(holds, code, status)
-    return status

@@ -131,7 +131,7 @@ def evaluate(result: AttackResult, *, data_format: str = "channels_last") -> Rep
     clean = robust = None
     if result.y is not None:
         clean = float((result.label == result.y).mean())
-        robust = float(((result.label == result.y) & ~result.success).mean())
+        robust = float(robust_within(result, [np.inf])[0])
     reasons, counts = np.unique(result.stop, return_counts=True)
     return Report(
         samples=len(result),
@@ -147,6 +147,25 @@ def evaluate(result: AttackResult, *, data_format: str = "channels_last") -> Rep
         backward=int(result.backward.sum()),
         seconds=result.seconds,
     )
+
+
+def robust_within(result: AttackResult, budgets, *, measure: str = "l0_feature") -> np.ndarray:
+    """The accuracy that is left if attacks may go no further than each of some distances.
+
+    A sample counts if it was predicted right and is not turned within the distance.
+
+    Args:
+        result: what an attack made of samples with true labels; channels last.
+        budgets: distances, `(M,)`, in the units of the measure.
+        measure: one of `DISTANCES`.
+
+    Returns:
+        Shares of all samples, `(M,)`.
+    """
+    reached = distances(result.x, result.adversarial)[measure]
+    needed = np.where(result.success, reached, np.inf)
+    right = result.label == result.y
+    return np.array([(right & ~(needed <= budget)).mean() for budget in budgets])
 
 
 def _measures(result, attacked, success, data_format) -> dict[str, Measure]:

@@ -75,7 +75,7 @@ class Linear:
 
     def bound(self, value):
         """A bound on the model's input as one on `x`, of the shape of `x`."""
-        tensor = ops.broadcast_to(ops.convert_to_tensor(value, self.x.dtype), self.x.shape)
+        tensor = ops.broadcast_to(ops.convert_to_tensor(value, self.x.dtype), ops.shape(self.x))
         for function in self.preprocessing:
             tensor = function(tensor)
         return tensor

@@ -52,7 +52,7 @@ def linear(run: Pass, layer, call, args, kwargs, weights: Weights):
 def _after_affine(known: Linear, x, affine, axis: int, channels: int):
     """A linear layer and the affine one before it, as one linear layer."""
     before, scale, shift = affine
-    constant = ops.broadcast_to(along_axis(shift, channels, len(x.shape)), x.shape)
+    constant = ops.broadcast_to(along_axis(shift, channels, len(x.shape)), ops.shape(x))
     bias = ops.stop_gradient(known.contract(constant, known.kernel, known.bias))
     plain = before * along_axis(scale, channels, len(x.shape)) + constant
     known = dataclasses.replace(

@@ -156,9 +156,11 @@ def _brute_force(u, v, among):
 
 def _without(bounds, among):
     """The bounds with -1 at some features, `(N, C)`."""
-    rows = ops.broadcast_to(ops.arange(among.shape[0], dtype="int32")[:, None], among.shape)
+    rows = ops.broadcast_to(
+        ops.arange(ops.shape(among)[0], dtype="int32")[:, None], ops.shape(among)
+    )
     places = ops.reshape(ops.stack([rows, among], axis=-1), (-1, 2))
-    return ops.scatter_update(bounds, places, ops.zeros((places.shape[0],), bounds.dtype) - 1)
+    return ops.scatter_update(bounds, places, ops.zeros(ops.shape(places)[:1], bounds.dtype) - 1)
 
 
 def _promising(left, found):

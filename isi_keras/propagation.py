@@ -68,7 +68,7 @@ class Propagation:
         `"x"` is the input itself, or `"ones"` a factor of it; `"layers"` are zeros by the names of
         layers and `"leaks"` zeros by the names of `LEAKS`, whose derivatives are relevance.
         """
-        rows = keras.tree.flatten(x)[0].shape[0]
+        rows = ops.shape(keras.tree.flatten(x)[0])[0]
         found: dict[str, Any] = {"ones": _ones(x)} if self.gated else {"x": x}
         if self._asked:
             found["layers"] = {
@@ -246,4 +246,4 @@ def _single(node) -> list[Swap]:
 
 def _ones(x):
     """Ones of the shape of every input."""
-    return keras.tree.map_structure(lambda t: ops.ones(t.shape, "float32"), x)
+    return keras.tree.map_structure(lambda t: ops.ones_like(t, dtype="float32"), x)

@@ -106,7 +106,7 @@ class Pass:
         """The outputs, of which `value` is a part whose relevance goes to the leak `name`."""
         if not self.leaks:
             return outputs
-        value = ops.broadcast_to(ops.cast(value, outputs.dtype), outputs.shape)
+        value = ops.broadcast_to(ops.cast(value, outputs.dtype), ops.shape(outputs))
         return outputs + along(self.leaks[name], outputs) * ops.stop_gradient(value)
 
 

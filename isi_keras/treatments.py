@@ -110,11 +110,12 @@ def _mean(layer, x):
     if not hasattr(layer, "groups"):
         return ops.mean(x, axis=_axes(layer), keepdims=True)
     axis = layer.axis % len(x.shape)
-    grouped = (*x.shape[:axis], layer.groups, x.shape[axis] // layer.groups, *x.shape[axis + 1 :])
+    shape = ops.shape(x)
+    grouped = (*shape[:axis], layer.groups, shape[axis] // layer.groups, *shape[axis + 1 :])
     within = [k for k in range(1, len(grouped)) if k != axis]
     parts = ops.reshape(x, grouped)
-    mean = ops.broadcast_to(ops.mean(parts, axis=within, keepdims=True), parts.shape)
-    return ops.reshape(mean, x.shape)
+    mean = ops.broadcast_to(ops.mean(parts, axis=within, keepdims=True), grouped)
+    return ops.reshape(mean, shape)
 
 
 def embedding(run: Pass, layer, call, args, kwargs):

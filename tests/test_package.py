@@ -54,6 +54,8 @@ MAY_IMPORT = {
     },
     "slots": set(),
     "recording": {"results"},
+    "stepping": {"goals", "norms", "results", "slots"},
+    "crafting": {"indicators", "inputs", "models", "slots", "stepping"},
     "attack": {
         "_component",
         "compiling",
@@ -65,6 +67,7 @@ MAY_IMPORT = {
         "recording",
         "results",
         "slots",
+        "stepping",
     },
     "distance": {"compiling", "goals", "indicators", "inputs", "models", "pairs", "slots"},
     "jsma": {
@@ -110,6 +113,8 @@ MAY_IMPORT = {
         "rewrite",
     },
     "plotting": {"evaluation", "plotting", "results"},
+    "callbacks": None,
+    "training": None,
     "cli": None,
     "__init__": {"_version"},
 }

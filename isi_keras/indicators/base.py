@@ -1,6 +1,7 @@
 """What an indicator is."""
 
 import abc
+import math
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
@@ -42,7 +43,8 @@ class Significance(NamedTuple):
         """Whether there is anything to say of each sample, `(N,)`: 0 if not, NaN if a part is."""
         parts = [self.score] if self.factors is None else self.factors[:2]
         return sum(
-            ops.sum(ops.abs(ops.reshape(part, (part.shape[0], -1))), axis=-1) for part in parts
+            ops.sum(ops.abs(ops.reshape(part, (-1, math.prod(part.shape[1:])))), axis=-1)
+            for part in parts
         )
 
 

@@ -1,5 +1,6 @@
 """Derivatives of the goal by the input: at a point, or their mean over several."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -70,7 +71,7 @@ def draws(x, samples: int, seed: int):
 
 def spread(rows):
     """The greatest less the least value of each sample, `(N, 1, ...)`."""
-    flat = ops.reshape(rows, (rows.shape[0], -1))
+    flat = ops.reshape(rows, (-1, math.prod(rows.shape[1:])))
     widths = ops.max(flat, axis=1) - ops.min(flat, axis=1)
     return ops.reshape(widths, (-1, *[1] * (len(rows.shape) - 1)))
 

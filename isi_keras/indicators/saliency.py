@@ -112,7 +112,7 @@ class JacobianSaliency(Indicator):
             [self._pulled(point, zeros + ops.convert_to_tensor(row)) for row in own], axis=1
         )  # (N, K, ...)
         sign = ops.where(goal.seed(logits) < 0, -1.0, 1.0)
-        sign = ops.reshape(sign, (*sign.shape, *[1] * (len(slopes.shape) - 2)))
+        sign = ops.reshape(sign, (-1, sign.shape[-1], *[1] * (len(slopes.shape) - 2)))
         u, v = sign * slopes, sign * (slopes - ops.sum(slopes, axis=1, keepdims=True))
         count = logits.shape[-1]
         u, v = (ops.concatenate([factor, -factor], axis=1) for factor in (u, v))

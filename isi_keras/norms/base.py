@@ -75,7 +75,7 @@ class Norm(_component.Component, abc.ABC):
 
 def flat(tensor):
     """`(N, ...)` as `(N, D)`."""
-    return ops.reshape(tensor, (tensor.shape[0], -1))
+    return ops.reshape(tensor, (-1, math.prod(tensor.shape[1:])))
 
 
 def rows_like(values, x):

@@ -1,6 +1,7 @@
 """`Salient`: the one input, or the pair of inputs, of the greatest saliency."""
 
 import dataclasses
+import math
 from typing import Any, ClassVar
 
 from keras import ops
@@ -72,7 +73,7 @@ class Salient(Norm):
                 "does not have. Use the indicator JacobianSaliency, or the norm L0."
             )
         u, v, ways = significance.factors
-        x, shape = step.x, step.x.shape
+        x, shape = step.x, ops.shape(step.x)
         low, high = step.bounds
         reach = ops.stack([(high if way > 0 else low) - x for way in ways], axis=1)  # (N, M, ...)
         if self.scaled:
@@ -86,9 +87,7 @@ class Salient(Norm):
         found, way = self._search(u, v, free, ways)
         columns = ops.arange(flat(u[:, 0]).shape[1], dtype="int32")
         chosen = ops.logical_or(columns == found.first[:, None], columns == found.second[:, None])
-        chosen = ops.reshape(
-            ops.logical_and(chosen, found.admissible[:, None]), (*shape[:1], *u.shape[2:])
-        )
+        chosen = ops.reshape(ops.logical_and(chosen, found.admissible[:, None]), (-1, *u.shape[2:]))
         if axis is not None:
             chosen = ops.broadcast_to(ops.expand_dims(chosen, axis), shape)
         first_time = ops.logical_and(chosen, step.order == 0)
@@ -103,7 +102,7 @@ class Salient(Norm):
         """Which inputs may be taken in each alternative, `(N, M, ...)` bool."""
         untouched = (step.order == 0)[:, None]
         if self.once:
-            free = ops.broadcast_to(untouched, reach.shape)
+            free = ops.broadcast_to(untouched, ops.shape(reach))
         else:
             free = ops.logical_or(untouched, reach != 0)
         if self.skip_saturated:
@@ -112,9 +111,9 @@ class Salient(Norm):
 
     def _search(self, u, v, free, ways) -> tuple[pairs.Found, Any]:
         """The best of all alternatives, `(N,)` each, and the way its inputs move."""
-        rows = u.shape[:2]
+        rows = ops.shape(u)[:2]
         search = pairs.best_pair if self.features == 2 else pairs.best_single
-        found = search(*(ops.reshape(part, (rows[0] * rows[1], -1)) for part in (u, v, free)))
+        found = search(*(ops.reshape(part, (-1, math.prod(u.shape[2:]))) for part in (u, v, free)))
         if rows[1] == 1:
             return found, ops.zeros(rows[:1]) + ways[0]
         each = [ops.reshape(part, rows) for part in found]  # (N, M)

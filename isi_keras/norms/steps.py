@@ -95,7 +95,7 @@ class L2(Norm):
 
     def move(self, significance, step):  # noqa: D102
         score, direction = significance.score, significance.direction
-        free = ops.broadcast_to(rows_like(step.active, step.x), step.x.shape)
+        free = ops.broadcast_to(rows_like(step.active, step.x), ops.shape(step.x))
         chosen = ops.cast(_greatest(score, free, self.features), step.x.dtype)
         return _moved(step, ops.clip(step.x + self.step_size * chosen * direction, *step.bounds))
 
@@ -144,7 +144,8 @@ class Linf(Norm):
 
 def _move_one(score, direction, step: Step) -> Move:
     """One input for each sample, gathered and scattered: the rest of the batch is not touched."""
-    rows = ops.arange(step.x.shape[0])
+    shape = ops.shape(step.x)
+    rows = ops.arange(shape[0])
     flat_score, flat_order = flat(score), flat(step.order)
     free_score = ops.where(flat_order == 0, flat_score, -float("inf"))
     index = ops.argmax(free_score, axis=1)
@@ -153,13 +154,13 @@ def _move_one(score, direction, step: Step) -> Move:
     def at(tensor):
         return ops.take_along_axis(flat(tensor), index[:, None], axis=1)[:, 0]
 
-    low, high = (at(ops.broadcast_to(b, step.x.shape)) if b.shape else b for b in step.bounds)
+    low, high = (at(ops.broadcast_to(b, shape)) if b.shape else b for b in step.bounds)
     here, number, way = at(step.x), at(step.order), at(direction)
     picked = ops.logical_and(step.active, number == 0)
     value = ops.where(way > 0, high, ops.where(way < 0, low, here))
     x = ops.scatter_update(flat(step.x), place, ops.where(picked, value, here))
     order = ops.scatter_update(flat_order, place, ops.where(picked, step.number, number))
-    return Move(ops.reshape(x, step.x.shape), ops.reshape(order, step.x.shape), picked)
+    return Move(ops.reshape(x, shape), ops.reshape(order, shape), picked)
 
 
 def _moved(step: Step, x) -> Move:
@@ -178,7 +179,7 @@ def _greatest(score, free, count: int):
 
     Of equal scores the lowest index goes first, on every backend.
     """
-    shape, free = score.shape, flat(free)
+    shape, free = ops.shape(score), flat(free)
     score = ops.where(free, flat(score), -float("inf"))  # (N, D)
     count = min(count, score.shape[1])
     if count == 1:

@@ -1,0 +1,265 @@
+"""Callbacks for Keras' `fit`: robustness and explanations, epoch by epoch."""
+
+import io
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from isi_keras import evaluation, explanation, indicators, results
+from isi_keras.attack import Attack
+from isi_keras.inputs import as_batch_size
+from isi_keras.jsma import JSMA
+from isi_keras.training import AdversarialTraining
+
+_DOTS = 150
+
+
+class _Watching(keras.callbacks.Callback):
+    """Base of the callbacks: something is looked at every few epochs.
+
+    The first epoch is looked at, each `every`-th after it, and the last.
+    """
+
+    def __init__(self, every: int):
+        super().__init__()
+        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+            raise ValueError(
+                f"Expected every to be a number of epochs, at least 1. Received: every={every!r}."
+            )
+        self.every = every
+        self._first: int | None = None
+
+    def on_train_begin(self, logs=None):
+        """Starts counting."""
+        self._first = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Looks at the model, if it is the time."""
+        self._first = epoch if self._first is None else self._first
+        last = (self.params or {}).get("epochs")
+        if (epoch - self._first) % self.every == 0 or epoch + 1 == last:
+            self._look(epoch, {} if logs is None else logs)
+
+    @property
+    def watched(self) -> keras.Model:
+        """The model that is trained; of an `AdversarialTraining` the one it wraps."""
+        model = self.model
+        return model.model if isinstance(model, AdversarialTraining) else model
+
+    def _look(self, epoch: int, logs: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+
+class RobustnessMonitor(_Watching):
+    """Attacks the same samples again after each epoch, and writes into its logs what came of it.
+
+    | log | what it is |
+    |---|---|
+    | `val_robust_accuracy` | share of samples that are predicted right and not turned |
+    | `val_attack_success` | share of the attacked samples, those predicted right, that are turned |
+    | `val_attack_l0_mean` | mean number of changed inputs of those that are turned |
+    | `val_attack_l0_median` | median over all attacked samples, infinite for one not turned |
+    | `val_attack_seconds` | what it cost, in seconds |
+    | `val_robust_accuracy_at_K` | robust accuracy if at most K inputs may change; see `within` |
+
+    `History`, `EarlyStopping`, `ModelCheckpoint`, `CSVLogger`, `TensorBoard` and
+    `ReduceLROnPlateau` see them like any other, **if they come after this callback in the list**:
+    Keras calls callbacks in order. (One that comes before finds nothing, and Keras warns that the
+    metric is not available.) Pass `mode="max"` to those that watch an accuracy.
+
+    The attack uses the weights as they are after the epoch, is compiled once, and changes neither
+    the model nor the course of training. Without a success the mean is NaN.
+
+    Args:
+        attack: an `Attack` or a `JSMA`.
+        x: the samples, `(N, ...)`, within the bounds of the attack. A few hundred do: the cost is
+            that of attacking them once in each epoch.
+        y: their true labels, `(N,)`.
+        every: how many epochs lie between two attacks. The first epoch is looked at, each
+            `every`-th after it, and the last; in those between the logs lack these names.
+        within: numbers of changed inputs, at each of which robust accuracy is wanted.
+        batch_size: how many samples are attacked at once.
+
+    Attributes:
+        result: the last `AttackResult`, `None` before the first. `evaluate` it, or draw
+            `plotting.robust_accuracy`.
+        curves: by epoch the robust accuracies at the numbers of `within`, an array.
+
+    Raises:
+        TypeError: if the attack is none.
+        ValueError: if `every`, `within` or `batch_size` is out of its range, or the numbers of
+            samples and labels differ.
+
+    Example:
+        >>> import keras, isi_keras as isi
+        >>> model, (x, y) = isi.zoo.load("lenet-mnist")
+        >>> model.compile("adam", "sparse_categorical_crossentropy")
+        >>> attack = isi.Attack("relevance", "l0", max_steps=10, bounds=(-1, 1))
+        >>> monitor = isi.callbacks.RobustnessMonitor(attack, x[:16], y[:16], within=(5, 10))
+        >>> stop = keras.callbacks.EarlyStopping("val_robust_accuracy", mode="max")
+        >>> log = model.fit(x[:64], y[:64], callbacks=[monitor, stop], verbose=0).history
+        >>> log["val_robust_accuracy"] == log["val_robust_accuracy_at_10"]
+        True
+    """
+
+    def __init__(
+        self,
+        attack: Any,
+        x,
+        y,
+        *,
+        every: int = 1,
+        within: Sequence[int] = (),
+        batch_size: int = 128,
+    ):
+        super().__init__(every)
+        if not isinstance(attack, Attack | JSMA):
+            raise TypeError(
+                f"Expected attack to be an Attack or a JSMA. Received: {type(attack).__name__}."
+            )
+        if len(x) != len(y):
+            raise ValueError(
+                f"Expected a label for each sample. Received: {len(x)} samples, {len(y)} labels."
+            )
+        within = tuple(within)
+        if not all(isinstance(k, int | np.integer) and k >= 0 for k in within):
+            raise ValueError(
+                "Expected within to hold numbers of inputs, integers from 0. "
+                f"Received: within={within!r}."
+            )
+        self.attack, self.x, self.y, self.within = attack, x, y, within
+        self.batch_size = as_batch_size(batch_size)
+        self.result: results.AttackResult | None = None
+        self.curves: dict[int, np.ndarray] = {}
+
+    def on_train_begin(self, logs=None):
+        """Forgets an earlier training."""
+        super().on_train_begin(logs)
+        self.result, self.curves = None, {}
+
+    def _look(self, epoch, logs):
+        began = time.perf_counter()
+        result = self.attack(self.watched, self.x, y=self.y, batch_size=self.batch_size)
+        needed = evaluation.distances(result.x, result.adversarial)["l0_feature"]
+        attacked, turned = result.attacked, result.success
+        robust, *at = evaluation.robust_within(result, [np.inf, *self.within]).tolist()
+        logs |= {
+            "val_robust_accuracy": robust,
+            "val_attack_success": _statistic(np.mean, turned[attacked]),
+            "val_attack_l0_mean": _statistic(np.mean, needed[turned]),
+            "val_attack_l0_median": _statistic(
+                np.median, np.where(turned, needed, np.inf)[attacked]
+            ),
+            **{f"val_robust_accuracy_at_{k}": v for k, v in zip(self.within, at, strict=True)},
+            "val_attack_seconds": time.perf_counter() - began,
+        }
+        self.result, self.curves[epoch] = result, np.array(at)
+
+
+class ExplanationLogger(_Watching):
+    """Draws the maps of the same samples again after each epoch.
+
+    Each is a picture `epoch-0001.png` and so on in a folder, counted from 1 as by Keras; and, if
+    asked for, an image in the log that TensorBoard shows.
+
+    Args:
+        indicator: a name such as `"relevance"` or `"sensitivity"`, or an `Indicator`.
+        x: the samples, `(N, ...)`; the first 12 are drawn.
+        folder: where to write; it is created.
+        target: the class to explain, one for all samples or `(N,)`; `None` for the predicted one,
+            which may change from epoch to epoch.
+        every: how many epochs lie between two pictures. The first epoch is drawn, each `every`-th
+            after it, and the last.
+        classes: the names of the classes; their numbers if `None`.
+        tensorboard: a folder of TensorBoard's logs, such as the `log_dir` of Keras' `TensorBoard`;
+            it needs the package `tensorboard`, whatever the backend. `None` for no log.
+
+    Attributes:
+        explanation: the last `Explanation`, `None` before the first.
+        paths: the pictures that were written.
+
+    Raises:
+        ValueError: if the indicator is unknown or `every` is out of its range.
+        ImportError: if `tensorboard` is asked for and not installed.
+
+    Example:
+        >>> import tempfile, isi_keras as isi
+        >>> model, (x, y) = isi.zoo.load("lenet-mnist")
+        >>> model.compile("adam", "sparse_categorical_crossentropy")
+        >>> logger = isi.callbacks.ExplanationLogger("relevance", x[:2], tempfile.mkdtemp())
+        >>> _ = model.fit(x[:64], y[:64], callbacks=[logger], verbose=0)
+        >>> [path.name for path in logger.paths]
+        ['epoch-0001.png']
+    """
+
+    def __init__(
+        self,
+        indicator: Any,
+        x,
+        folder: str | os.PathLike,
+        *,
+        target=None,
+        every: int = 1,
+        classes: Sequence[str] | None = None,
+        tensorboard: str | os.PathLike | None = None,
+    ):
+        super().__init__(every)
+        self.indicator, self.x, self.folder = indicators.get(indicator), x, Path(folder)
+        self.target, self.classes = target, classes
+        self.explanation: results.Explanation | None = None
+        self.paths: list[Path] = []
+        self._writer = None if tensorboard is None else _writer(tensorboard)
+
+    def on_train_end(self, logs=None):
+        """Lets TensorBoard see all of it."""
+        if self._writer is not None:
+            self._writer.flush()
+
+    def _look(self, epoch, logs):
+        from isi_keras import plotting  # computing alone imports no Matplotlib
+
+        found = explanation.explain(
+            self.watched, self.x, target=self.target, indicator=self.indicator
+        )
+        figure = plotting.heatmaps(
+            found, classes=self.classes, data_format=keras.config.image_data_format()
+        )
+        picture = io.BytesIO()
+        figure.savefig(picture, format="png", dpi=_DOTS)
+        path = self.folder / f"epoch-{epoch + 1:04d}.png"
+        self.paths.append(
+            results.write_atomically(path, lambda file: file.write(picture.getvalue()))
+        )
+        self.explanation = found
+        if self._writer is not None:
+            size = [round(inches * _DOTS) for inches in figure.get_size_inches()]
+            self._writer.add_event(_event(picture.getvalue(), size, epoch))
+
+
+def _writer(folder: str | os.PathLike):
+    try:
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter  # pyright: ignore
+    except ImportError as error:
+        raise ImportError(
+            "Writing for TensorBoard needs its package: pip install tensorboard. Or leave "
+            "`tensorboard` out; the pictures are written to the folder anyway."
+        ) from error
+    return EventFileWriter(os.fspath(folder))
+
+
+def _event(picture: bytes, size: list[int], epoch: int):
+    from tensorboard.compat.proto.event_pb2 import Event  # pyright: ignore
+    from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore
+
+    image = Summary.Image(width=size[0], height=size[1], encoded_image_string=picture)
+    summary = Summary(value=[Summary.Value(tag="explanation", image=image)])
+    return Event(wall_time=time.time(), step=epoch, summary=summary)
+
+
+def _statistic(function, values: np.ndarray) -> float:
+    return float(function(values)) if len(values) else float("nan")

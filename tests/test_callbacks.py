@@ -1,0 +1,159 @@
+"""What the callbacks write is what one would find by hand, and training does not notice them."""
+
+import csv
+
+import keras
+import numpy as np
+import pytest
+from conftest import images, small_network
+from test_attack import compiled_of
+
+import isi_keras as isi
+from isi_keras.callbacks import ExplanationLogger, RobustnessMonitor
+from isi_keras.training import AdversarialTraining
+
+ATTACK = isi.Attack("relevance", "l0", max_steps=6)
+NAMES = ["val_robust_accuracy", "val_attack_success", "val_attack_l0_mean", "val_attack_l0_median",
+         "val_attack_seconds"]  # fmt: skip
+
+
+def labelled(count=24):
+    """Images, and what an untrained network makes of most of them."""
+    x = images(count)
+    return x, small_network(seed=4).predict(x, verbose=0).argmax(1)
+
+
+def compiled(wrapped=False, rate=0.05):
+    model = small_network()
+    run = AdversarialTraining(model, isi.Attack("sensitivity", "linf", max_steps=1))
+    run = run if wrapped else model
+    run.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy")
+    return model, run
+
+
+def fitted(run, callbacks, epochs=3):
+    x, y = labelled()
+    options = {"batch_size": 12, "epochs": epochs, "shuffle": False, "verbose": 0}
+    return run.fit(x, y, callbacks=callbacks, **options).history
+
+
+@pytest.mark.parametrize("wrapped", [False, True], ids=["plain", "adversarial"])
+def test_logs_equal_a_fresh_attack_with_the_weights_of_the_epoch(wrapped):
+    model, run = compiled(wrapped)
+    x, y = labelled()
+    weights, traces = [], []
+
+    def keep(epoch, logs):
+        weights.append(model.get_weights())
+        traces.append(compiled_of(model, ATTACK).traces)
+
+    monitor = RobustnessMonitor(ATTACK, x, y, within=(1, 3))
+    history = fitted(run, [monitor, keras.callbacks.LambdaCallback(on_epoch_end=keep)])
+    untouched = compiled(wrapped)
+    fitted(untouched[1], [])
+    for one, other in zip(model.get_weights(), untouched[0].get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    if keras.config.backend() != "torch":
+        assert traces == traces[:1] * 3
+    assert len({tuple(w[0].ravel()) for w in weights}) == 3
+    for epoch, kept in enumerate(weights):
+        fresh = small_network()
+        fresh.set_weights(kept)
+        result = ATTACK(fresh, x, y=y)
+        report = isi.evaluate(result)
+        l0 = report.measures["l0_feature"]
+        wanted = [report.robust_accuracy, report.success_rate, l0.mean_success, l0.median_all]
+        found = [history[name][epoch] for name in NAMES]
+        np.testing.assert_allclose(found[:4], wanted, rtol=1e-6)
+        assert found[4] > 0
+        for k, share in zip((1, 3), monitor.curves[epoch], strict=True):
+            turned = result.success & (result.changed.sum((1, 2, 3)) <= k)
+            assert share == np.mean((result.label == y) & ~turned)
+            assert history[f"val_robust_accuracy_at_{k}"][epoch] == share
+    assert monitor.result.success.shape == (24,)
+
+
+def test_other_callbacks_see_the_logs(tmp_path):
+    _, run = compiled(rate=0.0)
+    x, y = labelled()
+    stop = keras.callbacks.EarlyStopping("val_robust_accuracy", mode="max", patience=1)
+    best = keras.callbacks.ModelCheckpoint(
+        tmp_path / "best.keras", monitor="val_robust_accuracy", mode="max", save_best_only=True
+    )
+    table = keras.callbacks.CSVLogger(tmp_path / "log.csv")
+    history = fitted(run, [RobustnessMonitor(ATTACK, x, y), stop, best, table], epochs=9)
+    assert len(history["loss"]) == 2  # nothing gets better where nothing is learnt
+    assert (tmp_path / "best.keras").exists()
+    rows = list(csv.DictReader((tmp_path / "log.csv").read_text().splitlines()))
+    assert {*NAMES} <= rows[0].keys()
+    assert [float(row["val_robust_accuracy"]) for row in rows] == history["val_robust_accuracy"]
+
+
+def test_every_few_epochs_and_after_the_last():
+    _, run = compiled()
+    x, y = labelled()
+    monitor = RobustnessMonitor(ATTACK, x[:4], y[:4], every=3)
+    assert len(fitted(run, [monitor], epochs=5)["val_attack_success"]) == 3
+    assert list(monitor.curves) == [0, 3, 4]
+
+
+def test_jsma_and_nothing_to_attack():
+    _, run = compiled()
+    x, _ = labelled()
+    jsma = isi.JSMA(theta=2.0, bounds=(-1, 1))
+    wrong = (run.predict(x, verbose=0).argmax(1) + 1) % 3
+    run.optimizer.learning_rate = 0.0
+    logs = fitted(run, [RobustnessMonitor(jsma, x, wrong)], epochs=1)
+    assert logs["val_robust_accuracy"] == [0.0]
+    assert all(np.isnan(logs[name]).all() for name in NAMES[1:4])
+
+
+def test_explanations_are_drawn(tmp_path):
+    x, y = images(4)[..., :1], np.array([0, 1, 2, 0])
+    layers = keras.layers
+    model = keras.Sequential([keras.Input((6, 5, 1)), layers.Flatten(), layers.Dense(3, "softmax")])
+    run = AdversarialTraining(model, ATTACK)
+    run.compile(keras.optimizers.SGD(1.0), "sparse_categorical_crossentropy")
+    logger = ExplanationLogger("relevance", x[:2], tmp_path / "maps", target=1, every=2)
+    run.fit(x, y, epochs=2, callbacks=[logger], verbose=0)
+    wanted = isi.explain(model, x[:2], target=1)
+    np.testing.assert_allclose(logger.explanation.relevance, wanted.relevance, atol=1e-6)
+    assert [path.name for path in logger.paths] == ["epoch-0001.png", "epoch-0002.png"]
+    pictures = [path.read_bytes() for path in sorted((tmp_path / "maps").iterdir())]
+    assert len(pictures) == 2
+    assert all(picture.startswith(b"\x89PNG") for picture in pictures)
+    assert pictures[0] != pictures[1]
+
+
+def test_explanations_in_tensorboard(tmp_path):
+    loader = pytest.importorskip("tensorboard.backend.event_processing.event_file_loader")
+    x, y = np.eye(4, dtype="float32"), np.array([0, 1, 0, 1])
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    logger = ExplanationLogger("sensitivity", x[:2], tmp_path, tensorboard=tmp_path / "log")
+    model.fit(x, y, epochs=3, callbacks=[logger], verbose=0)
+    (file,) = (tmp_path / "log").iterdir()
+    events = [event for event in loader.LegacyEventFileLoader(str(file)).Load() if event.step]
+    assert [event.step for event in events] == [1, 2]
+
+
+def test_tensorboard_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "tensorboard", None)
+    with pytest.raises(ImportError, match=r"pip install tensorboard. Or leave `tensorboard` out"):
+        ExplanationLogger("sensitivity", images(), tmp_path, tensorboard=tmp_path)
+
+
+def test_what_cannot_be():
+    x, y = labelled()
+    with pytest.raises(
+        TypeError, match=r"Expected attack to be an Attack or a JSMA. Received: str"
+    ):
+        RobustnessMonitor("relevance", x, y)
+    with pytest.raises(ValueError, match="Received: 24 samples, 3 labels"):
+        RobustnessMonitor(ATTACK, x, y[:3])
+    with pytest.raises(ValueError, match=r"at least 1. Received: every=0"):
+        RobustnessMonitor(ATTACK, x, y, every=0)
+    with pytest.raises(ValueError, match=r"integers from 0. Received: within=\(0.5,\)"):
+        RobustnessMonitor(ATTACK, x, y, within=(0.5,))
+    with pytest.raises(ValueError, match="Unknown indicator"):
+        ExplanationLogger("relevanz", x, "maps")
