@@ -652,7 +652,6 @@ def test_empty_records(function, record):
 
 
 LAYERS = [f"layer_{number}" for number in range(99)]
-LAYERS = [f"layer_{number}" for number in range(99)]
 LONG = ["a very long name of a class"] * 4
 # At least one drawing of every public plot, those that are hard to fit; each returns a Figure.
 CASES = {

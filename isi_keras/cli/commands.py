@@ -1,4 +1,4 @@
-"""The four commands. Keras is imported inside them, so that help comes at once."""
+"""The commands. Keras is imported inside them, so that help comes at once."""
 
 import json
 import math
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from isi_keras._version import __version__
-from isi_keras.cli import options
+from isi_keras.cli import options, plot
 from isi_keras.cli.start import reported, start_backend
 
 app = typer.Typer(
@@ -191,6 +191,11 @@ def evaluate(
 
     report = evaluate(AttackResult.load(result), data_format=data_format.value)
     print(json.dumps(_plain(report.to_dict()), indent=2, allow_nan=False) if as_json else report)
+
+
+app.command(epilog="Example: isi-keras plot results/lenet-mnist-relevance-l0.npz --kind changes")(
+    plot.plot
+)
 
 
 @app.command(epilog="Example: isi-keras reproduce isi --samples 200 --out /tmp/isi")

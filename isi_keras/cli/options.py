@@ -22,7 +22,7 @@ class DataFormat(StrEnum):
     FIRST = "channels_first"
 
 
-def _option(value: str, text: str, *flags: str, panel: str | None = None, **settings):
+def option(value: str, text: str, *flags: str, panel: str | None = None, **settings):
     """An option with `value` as the word for what follows it; empty for a switch."""
     return typer.Option(*flags, metavar=value, help=text, rich_help_panel=panel, **settings)
 
@@ -30,15 +30,15 @@ def _option(value: str, text: str, *flags: str, panel: str | None = None, **sett
 def _norm(value: str, text: str, *flags: str, **settings):
     """An option that not every norm has; without it the norm's own default stands."""
     settings["show_default"] = False
-    return _option(value, text, *flags, panel="Options of the norm", **settings)
+    return option(value, text, *flags, panel="Options of the norm", **settings)
 
 
 def _data(value: str, text: str, *flags: str, **settings):
-    return _option(value, text, *flags, panel="Data", **settings)
+    return option(value, text, *flags, panel="Data", **settings)
 
 
 def _file(value: str, text: str):
-    return _option(value, text, panel="Output", show_default=False)
+    return option(value, text, panel="Output", show_default=False)
 
 
 Model = Annotated[
@@ -59,23 +59,23 @@ Data = Annotated[
 
 Indicator = Annotated[
     str,
-    _option(
+    option(
         "NAME",
         "What counts: relevance, a rule or composite of it (epsilon, gamma, epsilon_plus_flat, "
         "...), sensitivity, gradient_x_input, smoothgrad or integrated_gradients.",
     ),
 ]
 Norm = Annotated[
-    str, _option("NAME", "l0 changes few inputs, l2 several a little, linf all a little.")
+    str, option("NAME", "l0 changes few inputs, l2 several a little, linf all a little.")
 ]
-Target = Annotated[int | None, _option("CLASS", "The class to reach. Default: any other one.")]
+Target = Annotated[int | None, option("CLASS", "The class to reach. Default: any other one.")]
 Explained = Annotated[
-    int | None, _option("CLASS", "The class to explain. Default: the predicted one.")
+    int | None, option("CLASS", "The class to explain. Default: the predicted one.")
 ]
-MaxSteps = Annotated[int, _option("N", "How many steps a sample may take.", min=1)]
+MaxSteps = Annotated[int, option("N", "How many steps a sample may take.", min=1)]
 Objective = Annotated[
     str,
-    _option("NAME", "What to move: logit, or margin, the distance from the best other logit."),
+    option("NAME", "What to move: logit, or margin, the distance from the best other logit."),
 ]
 
 Features = Annotated[
