@@ -9,8 +9,10 @@ adversarial distance (read off its figures). The last is not reproduced, see doc
 
 import argparse
 import json
+from functools import partial
 from pathlib import Path
 
+import keras
 import numpy as np
 from scipy.stats import spearmanr
 
@@ -44,10 +46,7 @@ def main():
     numbers["rank_correlation"] = float(spearmanr(hard[seen], distance[seen]).statistic)
     numbers["robustness"] = found.robustness()
     print(json.dumps(numbers, indent=2))
-    text = json.dumps(numbers, indent=2) + "\n"
-    save(options.out / "class_hardness.json", lambda file: file.write(text.encode()))
-    figure = isi.plotting.hardness(found, budget=BUDGET)
-    save(options.out / "class_hardness.png", lambda file: figure.savefig(file, format="png"))
+    save(options, numbers, isi.plotting.hardness(found, budget=BUDGET))
 
 
 def rates(found):
@@ -59,9 +58,15 @@ def rates(found):
     }
 
 
-def save(path, write):
-    write_atomically(path, write)
-    print("wrote", path)
+def save(options, numbers, figure):
+    """The picture, and beside it the numbers with the command that made them."""
+    path = options.out / Path(__file__).with_suffix(".png").name
+    print("wrote", write_atomically(path, partial(figure.savefig, format="png")))
+    command = f"python examples/{path.stem}.py{' --quick' * options.quick}"
+    made = {"command": command, "keras": keras.__version__, "backend": keras.backend.backend()}
+    text = json.dumps(made | numbers, indent=2) + "\n"
+    path = path.with_suffix(".json")
+    print("wrote", write_atomically(path, lambda file: file.write(text.encode())))
 
 
 def parse():

@@ -4,19 +4,15 @@ python examples/explain_digits.py [--quick] [--out FOLDER]
 """
 
 import argparse
+import json
+from functools import partial
 from pathlib import Path
 
+import keras
 import numpy as np
 
 import isi_keras as isi
-from isi_keras.plotting import images, panels, style
 from isi_keras.results import write_atomically
-
-TITLES = ("input", "sensitivity\n(derivative of the logit)", "relevance\n(share of the logit)")
-NOTE = (
-    "Sensitivity: where red, a brighter pixel raises the logit. Relevance: what is red speaks for\n"
-    "the predicted class, what is blue against it. Each map has its own colour scale."
-)
 
 
 def main():
@@ -24,39 +20,32 @@ def main():
     model, (x, y) = isi.zoo.load("lenet-mnist")
     digits = (7, 2) if options.quick else (7, 2, 0, 4)
     x = x[[np.argmax(y == digit) for digit in digits]]
-    sensitivity = isi.explain(model, x, indicator="sensitivity")
-    relevance = isi.explain(model, x, indicator="relevance")
-    for index, digit in enumerate(digits):
-        own = relevance.logits[index, relevance.target[index]]
-        total = relevance.relevance[index].sum()
-        print(f"digit {digit}: logit {own:.2f}, sum of relevance {total:.2f}")
-    save(draw(sensitivity, relevance), options.out / "explain_digits.png")
+    found = {
+        "sensitivity (derivative)": isi.explain(model, x, indicator="sensitivity"),
+        "relevance (share)": isi.explain(model, x, indicator="relevance"),
+    }
+    maps = found["relevance (share)"]
+    numbers = {
+        str(digit): {
+            "logit": float(maps.logits[index, maps.target[index]]),
+            "sum_of_relevance": float(maps.relevance[index].sum()),
+        }
+        for index, digit in enumerate(digits)
+    }
+    for digit, row in numbers.items():
+        print(f"digit {digit}: logit {row['logit']:.2f}, relevance {row['sum_of_relevance']:.2f}")
+    save(options, {"digits": numbers}, isi.plotting.indicators(found, bounds=(-1, 1)))
 
 
-def draw(sensitivity, relevance):
-    """A row for each image: the input and its two maps, each map on its own scale."""
-    count = len(relevance)
-    inputs = images.as_images(relevance.x, (-1, 1))
-    maps = [images.as_maps(each.relevance) for each in (sensitivity, relevance)]
-    with style.context():
-        figure = style.figure(5.2, 1.32 * count + 0.65, layout="compressed")
-        axes = figure.subplots(count, 3)
-        for index, row in enumerate(axes):
-            panels.draw_image(row[0], inputs[index])
-            logit = relevance.logits[index, relevance.target[index]]
-            row[0].set_ylabel(f"predicted {relevance.prediction[index]}\nlogit {logit:.1f}")
-            for ax, values in zip(row[1:], maps, strict=True):
-                panels.draw_signed(ax, values[index], panels.limit_of(values[index]))
-                panels.color_bar(ax, room=0.1)
-        for ax, title in zip(axes[0], TITLES, strict=True):
-            ax.set_title(title)
-        figure.supxlabel(NOTE, fontsize=style.SMALL, color=style.MUTED)
-    return figure
-
-
-def save(figure, path):
-    write_atomically(path, lambda file: figure.savefig(file, format="png"))
-    print("wrote", path)
+def save(options, numbers, figure):
+    """The picture, and beside it the numbers with the command that made them."""
+    path = options.out / Path(__file__).with_suffix(".png").name
+    print("wrote", write_atomically(path, partial(figure.savefig, format="png")))
+    command = f"python examples/{path.stem}.py{' --quick' * options.quick}"
+    made = {"command": command, "keras": keras.__version__, "backend": keras.backend.backend()}
+    text = json.dumps(made | numbers, indent=2) + "\n"
+    path = path.with_suffix(".json")
+    print("wrote", write_atomically(path, lambda file: file.write(text.encode())))
 
 
 def parse():

@@ -13,6 +13,7 @@ import argparse
 import dataclasses
 import json
 import re
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -52,18 +53,15 @@ def main():
     print(f"{len(x)} images; area under the curve, and AOPC: mean ± standard error")
     for baseline, rows in numbers.items():
         print(table(baseline, rows))
-    save(draw(flipped, len(x)), options.out / "faithfulness.png")
     steps = next(iter(flipped[0.0].values())).flipped
-    record = {
+    numbers = {
         "model": "lenet-mnist",
         "images": len(x),
         "score": "probability of the predicted class",
-        "backend": keras.backend.backend(),
-        "versions": {"isi_keras": isi.__version__, "keras": keras.__version__},
         "flipped": [round(float(share), 4) for share in steps],
         "baselines": numbers,
     }
-    save_json(record, options.out / "faithfulness.json")
+    save(options, numbers, draw(flipped, len(x)))
 
 
 def explained(model, x, name):
@@ -157,17 +155,18 @@ def curve(ax, result, color, line, width):
     return ax.plot(share, mean, color=color, linestyle=line, linewidth=width)[0]
 
 
-def save(figure, path):
-    write_atomically(path, lambda file: figure.savefig(file, format="png"))
-    print("wrote", path)
-
-
-def save_json(record, path):
-    """Indented, each curve on a line of its own."""
-    text = json.dumps(record, indent=2)
-    text = re.sub(r"\[[^\[\]]*\]", lambda found: re.sub(r"\s+", " ", found[0]), text)
-    write_atomically(path, lambda file: file.write(f"{text}\n".encode()))
-    print("wrote", path)
+def save(options, numbers, figure):
+    """The picture in two forms, and beside it the numbers with the command that made them."""
+    path = options.out / Path(__file__).name
+    for kind in ("png", "pdf"):
+        write = partial(figure.savefig, format=kind)
+        print("wrote", write_atomically(path.with_suffix(f".{kind}"), write))
+    command = f"python examples/{path.stem}.py{' --quick' * options.quick}"
+    made = {"command": command, "keras": keras.__version__, "backend": keras.backend.backend()}
+    text = json.dumps(made | numbers, indent=2) + "\n"
+    text = re.sub(r"\[[^\[\]]*\]", lambda found: re.sub(r"\s+", " ", found[0]), text)  # a line each
+    path = path.with_suffix(".json")
+    print("wrote", write_atomically(path, lambda file: file.write(text.encode())))
 
 
 def parse():

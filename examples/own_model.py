@@ -7,7 +7,9 @@ python examples/own_model.py [--quick] [--out FOLDER]
 """
 
 import argparse
+import json
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -44,12 +46,17 @@ def main():
     for index in np.argsort(-used):
         print(f"  {SENSORS[index]:<12}{used[index]:6.2f}")
 
+    numbers = {"relevance": {name: float(mean) for name, mean in zip(SENSORS, used, strict=True)}}
     attack = isi.Attack("relevance", "l0", max_steps=len(SENSORS), bounds=(0, 1))
     result = attack(model, x_test, y=y_test)
-    print(isi.evaluate(result))
-    print("changed how often, of", int(result.success.sum()), "successes:")
-    for index, count in enumerate(result.changed[result.success].sum(axis=0)):
-        print(f"  {SENSORS[index]:<12}{count:6d}")
+    report = isi.evaluate(result)
+    print(report)
+    numbers |= {"attacked": report.attacked, "successes": report.successes}
+    print("changed how often, of", report.successes, "successes:")
+    changed = result.changed[result.success].sum(axis=0)
+    for name, count in zip(SENSORS, changed, strict=True):
+        print(f"  {name:<12}{count:6d}")
+    numbers["changed"] = {name: int(n) for name, n in zip(SENSORS, changed, strict=True)}
 
     sure = np.argsort(np.abs(explanation.logits[:, 1]))[-200:]
     failing = sure[explanation.prediction[sure] == 1][:1]
@@ -61,7 +68,7 @@ def main():
         classes=("sound", "failing"),
         names=SENSORS,
     )
-    save(figure, options.out / "own_model.png")
+    save(options, numbers, figure)
 
 
 def pumps(count):
@@ -86,9 +93,15 @@ def train(x, y, epochs):
     return model
 
 
-def save(figure, path):
-    write_atomically(path, lambda file: figure.savefig(file, format="png"))
-    print("wrote", path)
+def save(options, numbers, figure):
+    """The picture, and beside it the numbers with the command that made them."""
+    path = options.out / Path(__file__).with_suffix(".png").name
+    print("wrote", write_atomically(path, partial(figure.savefig, format="png")))
+    command = f"python examples/{path.stem}.py{' --quick' * options.quick}"
+    made = {"command": command, "keras": keras.__version__, "backend": keras.backend.backend()}
+    text = json.dumps(made | numbers, indent=2) + "\n"
+    path = path.with_suffix(".json")
+    print("wrote", write_atomically(path, lambda file: file.write(text.encode())))
 
 
 def parse():

@@ -4,27 +4,25 @@ python examples/relevance_rules.py [--quick] [--out FOLDER]
 """
 
 import argparse
+import json
+from functools import partial
 from pathlib import Path
 
+import keras
 import numpy as np
 
 import isi_keras as isi
-from isi_keras.plotting import images, panels, style
 from isi_keras.results import write_atomically
 
 BOX = isi.composites.epsilon_gamma_box(-1, 1)  # the least and the greatest value of a pixel
 RULES = {
-    "z": ("z (gradient\n\N{MULTIPLICATION SIGN} input)", "z"),
-    "epsilon": ("epsilon", "epsilon"),
-    "epsilon_plus": ("epsilon_\nplus", "epsilon_plus"),
-    "epsilon_alpha2beta1": ("epsilon_\nalpha2beta1", "epsilon_alpha2beta1"),
-    "epsilon_plus_flat": ("epsilon_\nplus_flat", "epsilon_plus_flat"),
-    "epsilon_gamma_box": ("epsilon_\ngamma_box", BOX),
+    "z (gradient x input)": "z",
+    "epsilon": "epsilon",
+    "epsilon_plus": "epsilon_plus",
+    "epsilon_alpha2beta1": "epsilon_alpha2beta1",
+    "epsilon_plus_flat": "epsilon_plus_flat",
+    "epsilon_gamma_box": BOX,
 }
-NOTE = (
-    "What is red speaks for the predicted class, what is blue against it. Each map has its own\n"
-    "colour scale, symmetric about zero; the number below the map is its greatest magnitude."
-)
 
 
 def main():
@@ -34,66 +32,38 @@ def main():
     x = x[[np.argmax(y == digit) for digit in digits]]
     found = {
         name: isi.explain(model, x, indicator=isi.Relevance(rule), conservation=True)
-        for name, (_, rule) in RULES.items()
+        for name, rule in RULES.items()
     }
-    print(table(found))
-    save(draw(found), options.out / "relevance_rules.png")
+    numbers = {name: account(explanation) for name, explanation in found.items()}
+    print(table(numbers))
+    save(options, {"digits": digits} | numbers, isi.plotting.indicators(found, bounds=(-1, 1)))
 
 
-def table(found):
-    """Where the logit went under each rule, means over the images; a line for each rule."""
+def account(explanation):
+    """Where the logit went, means over the images."""
+    report = {key: float(part.mean()) for key, part in explanation.conservation.items()}
+    return report | {"share_of_biases": report["bias"] / report["explained"]}
+
+
+def table(numbers):
+    """A line for each rule."""
     head = f"{'mean of the images':<22}{'logit':>8}{'relevance':>11}{'biases':>8}{'padding':>9}"
     lines = [f"{head}{'share of biases':>17}"]
-    for name, explanation in found.items():
-        report = {key: part.mean() for key, part in explanation.conservation.items()}
-        numbers = f"{report['explained']:>8.2f}{report['inputs']:>11.2f}{report['bias']:>8.2f}"
-        share = report["bias"] / report["explained"]
-        lines.append(f"{name:<22}{numbers}{report['padding']:>9.2f}{share:>17.2%}")
+    for name, row in numbers.items():
+        parts = f"{row['explained']:>8.2f}{row['inputs']:>11.2f}{row['bias']:>8.2f}"
+        lines.append(f"{name:<22}{parts}{row['padding']:>9.2f}{row['share_of_biases']:>17.2%}")
     return "\n".join(lines)
 
 
-def draw(found):
-    """A row for each image: the input, then its map under each rule, each on its own scale."""
-    first = next(iter(found.values()))
-    inputs = images.as_images(first.x, (-1, 1))
-    maps = [images.as_maps(each.relevance) for each in found.values()]
-    count, columns = len(first), 1 + len(maps)
-    side = style.WIDTH / (columns + 0.75)
-    with style.context():
-        height = count * (side + style.LINE + 0.06) + 3.6 * style.LINE
-        figure = style.figure(style.WIDTH, height, layout="compressed")
-        figure.get_layout_engine().set(w_pad=0.03, h_pad=0.035)
-        axes = figure.subplots(count, columns)
-        for index, row in enumerate(axes):
-            panels.draw_image(row[0], inputs[index])
-            logit = first.logits[index, first.target[index]]
-            row[0].set_ylabel(f"predicted {first.prediction[index]}\nlogit {logit:.1f}", labelpad=3)
-            for ax, values in zip(row[1:], maps, strict=True):
-                limit = panels.limit_of(values[index])
-                panels.draw_signed(ax, values[index], limit)
-                ax.set_xlabel(f"±{style.number(limit, 2)}", fontsize=style.SMALL, labelpad=2)
-        axes[0, 0].set_title("input")
-        for ax, (title, _) in zip(axes[0, 1:], RULES.values(), strict=True):
-            ax.set_title(title)
-        scale(figure, axes)
-        figure.supxlabel(NOTE, fontsize=style.SMALL, color=style.MUTED)
-    return figure
-
-
-def scale(figure, axes):
-    """One colour bar for all maps; its ends are the number below each."""
-    image = axes[0, -1].images[0]
-    limit = image.get_clim()[1]
-    bar = figure.colorbar(image, ax=axes, shrink=0.5, aspect=22, pad=0.01)
-    bar.set_ticks([-limit, 0, limit], labels=["\N{MINUS SIGN}", "0", "+"])
-    bar.ax.tick_params(labelsize=style.TEXT, length=2, width=0.6, pad=2)
-    bar.outline.set_linewidth(0.6)
-    bar.set_label("relevance", size=style.SMALL, labelpad=2)
-
-
-def save(figure, path):
-    write_atomically(path, lambda file: figure.savefig(file, format="png"))
-    print("wrote", path)
+def save(options, numbers, figure):
+    """The picture, and beside it the numbers with the command that made them."""
+    path = options.out / Path(__file__).with_suffix(".png").name
+    print("wrote", write_atomically(path, partial(figure.savefig, format="png")))
+    command = f"python examples/{path.stem}.py{' --quick' * options.quick}"
+    made = {"command": command, "keras": keras.__version__, "backend": keras.backend.backend()}
+    text = json.dumps(made | numbers, indent=2) + "\n"
+    path = path.with_suffix(".json")
+    print("wrote", write_atomically(path, lambda file: file.write(text.encode())))
 
 
 def parse():

@@ -4,8 +4,11 @@ python examples/targeted.py [--quick] [--out FOLDER]
 """
 
 import argparse
+import json
+from functools import partial
 from pathlib import Path
 
+import keras
 import numpy as np
 
 import isi_keras as isi
@@ -24,13 +27,30 @@ def main():
         np.repeat(x[sources], len(digits), axis=0),
         target=np.tile(digits, len(digits)),
     )
-    print(isi.evaluate(result))
-    save(isi.plotting.targets(result), options.out / "targeted.png")
+    report = isi.evaluate(result)
+    print(report)
+    failed = result.attacked & ~result.success
+    numbers = {
+        "attacked": report.attacked,
+        "success_rate": report.success_rate,
+        "mean_l0": report.measures["l0_feature"].mean_success,
+        "failed": [
+            {"source": int(source), "target": int(target)}
+            for source, target in zip(result.label[failed], result.target[failed], strict=True)
+        ],
+    }
+    save(options, numbers, isi.plotting.targets(result))
 
 
-def save(figure, path):
-    write_atomically(path, lambda file: figure.savefig(file, format="png"))
-    print("wrote", path)
+def save(options, numbers, figure):
+    """The picture, and beside it the numbers with the command that made them."""
+    path = options.out / Path(__file__).with_suffix(".png").name
+    print("wrote", write_atomically(path, partial(figure.savefig, format="png")))
+    command = f"python examples/{path.stem}.py{' --quick' * options.quick}"
+    made = {"command": command, "keras": keras.__version__, "backend": keras.backend.backend()}
+    text = json.dumps(made | numbers, indent=2) + "\n"
+    path = path.with_suffix(".json")
+    print("wrote", write_atomically(path, lambda file: file.write(text.encode())))
 
 
 def parse():

@@ -100,7 +100,8 @@ def evaluate(result: AttackResult, *, data_format: str = "channels_last") -> Rep
     Args:
         result: what an `Attack` returned or `AttackResult.load` read.
         data_format: `"channels_last"` or `"channels_first"`, where the channels of `x` are. Inputs
-            of one axis have no channels: each is a pixel of its own.
+            of one or two axes, `(N, D)` and `(N, H, W)`, have no channels: each entry is a pixel of
+            its own.
 
     Returns:
         A `Report`.
@@ -170,7 +171,7 @@ def robust_within(result: AttackResult, budgets, *, measure: str = "l0_feature")
 
 def _measures(result, attacked, success, data_format) -> dict[str, Measure]:
     x, adversarial = result.x[attacked], result.adversarial[attacked]
-    if data_format == "channels_first" and x.ndim > 2:
+    if data_format == "channels_first" and x.ndim > 3:
         x, adversarial = np.moveaxis(x, 1, -1), np.moveaxis(adversarial, 1, -1)
     values = distances(x, adversarial)
     measures = {
@@ -186,10 +187,13 @@ def _measures(result, attacked, success, data_format) -> dict[str, Measure]:
 
 
 def distances(x: np.ndarray, adversarial: np.ndarray) -> dict[str, np.ndarray]:
-    """The distances of `DISTANCES` for each sample, `(N,)` each; channels last."""
+    """The distances of `DISTANCES` for each sample, `(N,)` each; channels last.
+
+    `(N, H, W)` has none, as in the plots: to take its rows for pixels would report too few changes.
+    """
     difference = (adversarial - x).astype("float64")
     flat = np.abs(difference.reshape(len(x), np.prod(x.shape[1:], dtype=int)))  # (N, D)
-    pixels = (difference != 0).any(-1) if x.ndim > 2 else difference != 0
+    pixels = (difference != 0).any(-1) if x.ndim > 3 else difference != 0
     return {
         "l0_feature": (flat > 0).sum(1).astype("float64"),
         "l0_pixel": pixels.sum(axis=tuple(range(1, pixels.ndim))).astype("float64"),

@@ -199,6 +199,68 @@ def test_numbers_are_of_the_published_size():
     assert [run["max_steps"] for run in measured] == [30, 30, 40, 30]
 
 
+def example(name):
+    return json.loads((ROOT / "figures/examples" / f"{name}.json").read_text())
+
+
+def test_the_comparison_with_jsma_is_what_was_measured():
+    measured = example("isi_against_jsma")
+    text = (ROOT / "docs/reproducing.md").read_text()
+    rows = re.findall(r"^\| (?:un)?targeted \| .*\|$", text, re.MULTILINE)
+    assert rows == [
+        comparison_row(mode, attack, row)
+        for mode in ("untargeted", "targeted")
+        for attack, row in measured[mode].items()
+    ]
+    said = f"at most {measured['budget']} of the {measured['pixels']} pixels"
+    assert said in " ".join(text.split())
+
+
+def comparison_row(mode, attack, row):
+    median = row["median_l0_of_all"]
+    cells = [
+        mode,
+        attack,
+        f"{row['attacks']:,}",
+        f"{row['success_rate']:.2%}",
+        f"{row['mean_l0']:.2f}",
+        "-" if median is None else f"{median:.0f}",
+        f"{row['forward']:.1f} + {row['backward']:.1f}",
+        f"{row['seconds']:.1f}",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def test_the_hardness_of_the_digits_is_what_was_measured():
+    measured = example("class_hardness")
+    text = (ROOT / "docs/reproducing.md").read_text()
+    rows = re.findall(r"^\| (in|de)creasing \| ([\d,]+) \| (\S+) \| (\S+) \|", text, re.MULTILINE)
+    for way, attempts, rate, distortion in rows:
+        found = measured[f"{way}crease"]
+        assert attempts == f"{measured['attempts']:,}"
+        assert (rate, distortion) == tuple(
+            f"{found[key]:.2%}" for key in ("success_rate", "mean_distortion")
+        )
+    assert len(rows) == 2
+    correlation = re.search(r"on this network\s+hardly \((\S+)\)", text)
+    assert correlation[1] == f"{measured['rank_correlation']:.2f}"
+
+
+def test_every_table_of_results_is_compared():
+    """A table that ends in numbers is measured somewhere; a new one needs a test of its own."""
+    tested = {
+        "README.md": 1,  # the notebook's runs
+        "docs/reproducing.md": 3,  # the notebook's runs, class_hardness, isi_against_jsma
+        "docs/benchmarks.md": 3,  # seconds of a machine, which no figure holds
+    }
+    for page in PAGES:
+        tables = len(re.findall(r"^\|(?: ?:?-+:? ?\|)*-+:\|$", page.read_text(), re.MULTILINE))
+        if name_of(page) in tested:
+            assert tables <= tested[name_of(page)], page
+        else:
+            assert not tables, page
+
+
 def test_commands_of_make_exist():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     pages = [*PAGES, ROOT / "CONTRIBUTING.md"]

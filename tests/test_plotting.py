@@ -14,7 +14,13 @@ from matplotlib.text import Text
 
 from isi_keras import plotting
 from isi_keras.plotting import _film, images, panels, style
-from isi_keras.results import AttackResult, Explanation, FlippingResult, HardnessResult
+from isi_keras.results import (
+    AttackResult,
+    Explanation,
+    FlippingResult,
+    HardnessResult,
+    RandomisationResult,
+)
 
 CLASSES = ["airplane", "automobile", "bird", "cat"]
 SHAPES = {
@@ -118,6 +124,18 @@ def make_hardness(count=4, **fields):
 def make_flipping():
     curve = np.linspace(1, 0, 5, dtype="float32")[None]
     return FlippingResult(np.linspace(0, 1, 5), curve, curve, np.zeros(1, int), {"patch": 1})
+
+
+def make_randomisation(layers=("original", "dense", "conv2d"), samples=3, seed=0, **fields):
+    similarity = np.random.default_rng(seed).uniform(-0.2, 0.8, (samples, len(layers)))
+    similarity[:, 0] = 1
+    values = {
+        "layers": np.array(layers),
+        "similarity": similarity,
+        "target": np.zeros(samples, int),
+        "config": {"cascade": True, "similarity": "spearman"},
+    }
+    return RandomisationResult(**(values | fields))
 
 
 def drawn(figure):
@@ -597,6 +615,11 @@ class TestTargets:
         (plotting.distances, 3, r"Received: int. .*an Attack returned, as in distances\(\{"),
         (plotting.robust_accuracy, {"a": 3}, r"mapping from labels to AttackResult. Received: int"),
         (plotting.success, [make_hardness()], r"Received: list. .*as in success\(\{"),
+        (plotting.changes, make_explanation(), r"AttackResult.*plotting.heatmaps"),
+        (plotting.changes, make_randomisation(), r"AttackResult.*plotting.randomisation"),
+        (plotting.attacks, make_attack(), r"mapping from labels to AttackResult.*attacks\(\{"),
+        (plotting.indicators, make_explanation(), r"mapping from labels to Exp.*indicators\(\{"),
+        (plotting.randomisation, 3, r"Received: int. .*parameter_randomisation returned, as in"),
     ],
 )
 def test_wrong_records_are_sent_to_their_function(function, record, match):
@@ -619,6 +642,8 @@ def test_wrong_records_are_sent_to_their_function(function, record, match):
         (plotting.robust_accuracy, make_attack(samples=0)),
         (plotting.hardness, make_hardness(0)),
         (plotting.success, make_hardness(0)),
+        (plotting.changes, make_attack(samples=0)),
+        (plotting.randomisation, make_randomisation(samples=0)),
     ],
 )
 def test_empty_records(function, record):
@@ -626,6 +651,7 @@ def test_empty_records(function, record):
         function(record)
 
 
+LAYERS = [f"layer_{number}" for number in range(99)]
 LONG = ["a very long name of a class"] * 4
 # At least one drawing of every public plot, those that are hard to fit; each returns a Figure.
 CASES = {
@@ -633,6 +659,17 @@ CASES = {
         lambda: _film.Film(make_attack(), 1, LONG).figure,
         lambda: _film.Film(make_attack((2, 9, 1)), 0).figure,
         lambda: _film.Film(make_attack((9, 2, 1), trajectory=None), 0).figure,
+    ],
+    "attacks": [
+        lambda: plotting.attacks({"L0": make_attack((2, 40, 1))}, count=1),
+        lambda: plotting.attacks({"a very long label " * 3: make_attack()}, classes=LONG),
+        lambda: plotting.attacks(dict.fromkeys("abc", make_attack((40, 4, 3), samples=9))),
+    ],
+    "changes": [
+        lambda: plotting.changes(make_attack((2, 40, 1)), classes=LONG),
+        lambda: plotting.changes(make_attack((40, 4, 1)), classes=LONG),
+        lambda: plotting.changes(make_attack((30,), samples=20), indices=[0, 19]),
+        lambda: plotting.changes(make_attack((8,)), names=["a very long name " * 9] * 8),
     ],
     "distances": [
         lambda: plotting.distances({"a very long label of a curve " * 3: make_attack()}).figure,
@@ -650,11 +687,25 @@ CASES = {
         lambda: plotting.hardness(make_hardness(30)),
         lambda: plotting.hardness(make_hardness(classes=np.array(LONG)), budget=0.1),
     ],
-    "heatmap": [lambda: plotting.heatmap(make_explanation()).figure],
+    "heatmap": [
+        lambda: plotting.heatmap(make_explanation()).figure,
+        lambda: plotting.heatmap(make_explanation((6, 5, 3)), over=True).figure,
+    ],
     "heatmaps": [
         lambda: plotting.heatmaps(make_explanation(), columns=9),
         lambda: plotting.heatmaps(make_explanation((40, 4, 1)), columns=1),
         lambda: plotting.heatmaps(make_explanation((3,)), names=["a very long name " * 9] * 3),
+    ],
+    "indicators": [
+        lambda: plotting.indicators(
+            dict.fromkeys(["a_very_long_name_of_an_indicator", "b"], make_explanation()),
+            classes=LONG,
+        ),
+        lambda: plotting.indicators(dict.fromkeys("abcdefghijkl", make_explanation((2, 40)))),
+        lambda: plotting.indicators({"a": make_explanation((40, 4, 1))}, over=True),
+        lambda: plotting.indicators(
+            dict.fromkeys("abcdefgh", make_explanation((30,))), names=LONG * 7 + LONG[:2]
+        ),
     ],
     "matrix": [
         lambda: plotting.matrix(np.eye(4), classes=LONG, label="a very long label " * 9).figure,
@@ -662,6 +713,15 @@ CASES = {
         lambda: plotting.matrix(np.eye(100), label="success rate").figure,
         lambda: plotting.matrix(np.eye(100), classes=LONG * 25).figure,
         lambda: plotting.matrix([[2.0]], limits=(-1, 1)).figure,
+    ],
+    "randomisation": [
+        lambda: plotting.randomisation({"a very long label " * 9: make_randomisation()}).figure,
+        lambda: (
+            plotting.randomisation(
+                make_randomisation([f"layer_{n}" for n in "0123456789" * 9])
+            ).figure
+        ),
+        lambda: plotting.randomisation(make_randomisation(("original", *LONG))).figure,
     ],
     "robust_accuracy": [
         lambda: plotting.robust_accuracy({"a very long label " * 9: make_attack()}).figure,

@@ -180,6 +180,17 @@ class TestEvaluate:
         assert set(report.measures) == {"l0_feature", "l0_pixel", "l2", "linf"}
         assert report.measures["l0_feature"] == report.measures["l0_pixel"]
 
+    @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+    def test_images_without_a_channel_axis_are_counted_by_the_pixel(self, data_format):
+        x = np.zeros((4, 3, 5))
+        adversarial = x.copy()
+        adversarial[:, 1, :4] = 1  # four pixels of one row
+        result = hand_made(x=x, adversarial=adversarial)
+        report = isi.evaluate(result, data_format=data_format)
+        assert report.measures["l0_pixel"].mean_success == 4
+        channel = hand_made(x=x[..., None], adversarial=adversarial[..., None])
+        assert report.measures["l0_pixel"] == isi.evaluate(channel).measures["l0_pixel"]
+
     def test_nothing_attacked(self):
         report = isi.evaluate(
             hand_made(stop=np.array(["misclassified"] * 4), success=np.zeros(4, bool))

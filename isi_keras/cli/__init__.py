@@ -1,4 +1,4 @@
-"""The command line `isi-keras`: attack, explain, measure, and reproduce the published runs."""
+"""The command line `isi-keras`: attack, explain, measure, plot, reproduce the published runs."""
 
 from isi_keras.cli.commands import main
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from isi_keras._version import __version__
-from isi_keras.cli import class_pairs, options, reproduce
+from isi_keras.cli import class_pairs, options, plot, reproduce
 from isi_keras.cli.start import reported, start_backend
 
 app = typer.Typer(
@@ -195,6 +195,9 @@ def evaluate(
 
 app.command(epilog="Example: isi-keras hardness lenet-jsma --samples 50")(
     reported()(class_pairs.hardness)
+)
+app.command(epilog="Example: isi-keras plot results/lenet-mnist-relevance-l0.npz --kind changes")(
+    plot.plot
 )
 app.command(epilog="Example: isi-keras reproduce jsma --samples 100 --out /tmp/jsma")(
     reported()(reproduce.reproduce)

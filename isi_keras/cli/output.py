@@ -63,20 +63,29 @@ def are_images(x: np.ndarray, data_format: str) -> bool:
     return x.ndim == 3 or (x.ndim == 4 and x.shape[axis] in (1, 3))
 
 
-def draw_attack(result: AttackResult, data_format: str, count: int = 10) -> Any:
-    """The gallery of an attack; where changes are small they have the whole range of colours."""
+def draw_attack(
+    result: AttackResult, data_format: str, count: int = 10, indices: Any = None, **options: Any
+) -> Any:
+    """The gallery of an attack; where changes are small they have the whole range of colours.
+
+    `indices` are drawn in place of the first `count`; further options are those of
+    `plotting.examples`.
+    """
     from isi_keras import plotting
 
     drawn = np.flatnonzero(result.attacked)[:count]
+    if indices is not None:
+        drawn = np.array([index for index in indices if 0 <= index < len(result)], int)
     greatest = float(np.abs(result.adversarial[drawn] - result.x[drawn]).max(initial=0))
     width = float(np.max(np.subtract(*result.bounds[::-1])))
-    many = result.changed[drawn].reshape(len(drawn), -1).sum(1).max(initial=0) >= 100
+    axes = tuple(range(1, result.x.ndim))
+    many = result.changed[drawn].sum(axis=axes).max(initial=0) >= 100
+    chosen = {
+        "columns": 5 if many else 10,  # captions of three digits leave no room for ten
+        "limit": greatest if 0 < greatest < width else None,
+    }
     return plotting.examples(
-        result,
-        count=count,
-        columns=5 if many else 10,  # captions of three digits leave no room for ten
-        limit=greatest if 0 < greatest < width else None,
-        data_format=data_format,
+        result, count=count, indices=indices, data_format=data_format, **(chosen | options)
     )
 
 
@@ -104,3 +113,30 @@ def predictions(predicted: np.ndarray, labels: np.ndarray | None) -> str:
     shown = ", ".join(f"{classes[i]} ({counts[i]})" for i in order[:LISTED])
     more = f" and {len(order) - LISTED} classes more" if len(order) > LISTED else ""
     return "\n".join([*lines, f"predicted (how often): {shown}{more}"])
+
+
+def place_of(out: Path | None, results: list[Path], kind: str) -> Path:
+    """Where the picture of some results goes; it can be written, and nothing is written yet.
+
+    Raises:
+        BadParameter: if its suffix is none of those that the picture may have.
+        OSError: if it cannot be written.
+    """
+    formats = (".gif",) if kind == "animation" else FORMATS
+    if out is None:
+        stem = kind if len(results) > 1 else f"{results[0].stem}-{kind}"
+        out = results[0].with_name(stem + formats[0])
+    if out.suffix.lower() not in formats:
+        raise BadParameter(
+            f"Expected a picture that ends in {', '.join(formats)}. Received: {str(out)!r}."
+        )
+    check_writable(out)
+    return out
+
+
+def labels_of(paths: list[Path]) -> list[str]:
+    """The names of files without their suffix; with their folders where two are the same."""
+    stems = [path.stem for path in paths]
+    if len(set(stems)) == len(stems):
+        return stems
+    return [str(path.with_suffix("")) for path in paths]

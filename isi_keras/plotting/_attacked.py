@@ -48,6 +48,11 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def lines(texts: Iterable[str]) -> int:
+    """How many lines the highest of `texts` has."""
+    return max(text.count("\n") + 1 for text in texts)
+
+
 def widest(texts: Iterable[str], size: float) -> float:
     """Inches of the widest of `texts` at `size` points."""
     return max(style.text_width(text, size) for text in texts)

@@ -17,21 +17,12 @@ FEATURES = 15
 SMALLEST = 3.5
 """Points of the side of a marker, at least; in large images it exceeds a pixel."""
 
-LUMINANCE = (0.2126, 0.7152, 0.0722)
-"""The shares of red, green and blue in how bright a colour is."""
-
 
 def of_pixels(order: np.ndarray, data_format: str) -> np.ndarray:
     """The step in which any channel of each pixel was first changed, 0 if none, `(N, H, W)`."""
     order = images.channels_last(order, data_format)  # (N, H, W, C)
     first = np.where(order > 0, order, np.iinfo(order.dtype).max).min(-1)
     return np.where((order > 0).any(-1), first, 0)
-
-
-def faded(image: np.ndarray) -> np.ndarray:
-    """An image of `as_images` in pale grey, on which markers stand out, `(H, W)`."""
-    grey = image @ np.array(LUMINANCE) if image.ndim == 3 else image
-    return 0.6 + 0.4 * grey
 
 
 def squares(
@@ -67,7 +58,7 @@ def draw_steps(ax: Axes, image: np.ndarray, order: np.ndarray, inches: float) ->
         order: of `of_pixels`, `(H, W)`.
         inches: how high the image will be.
     """
-    panels.draw_image(ax, faded(image))
+    panels.draw_image(ax, images.faded(image))
     rows, columns = np.nonzero(order)
     steps = order[rows, columns]
     last = int(steps.max(initial=1))
@@ -112,8 +103,7 @@ def draw_features(
     """
     change = images.finite(result.adversarial[[index]], "adversarial")[0] - result.x[index]
     order = result.order[index]
-    touched = np.flatnonzero(order)
-    touched = touched[np.argsort(order[touched], kind="stable")]
+    touched = first_changed(result, index)
     shown = touched[:FEATURES]
     labels = [str(feature) if names is None else str(names[feature]) for feature in shown]
     labels = [style.shorten(label, 0.35 * width, style.SMALL) for label in labels]
@@ -141,6 +131,13 @@ def draw_features(
     panels.plain(ax)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
+
+
+def first_changed(result: AttackResult, index: int) -> np.ndarray:
+    """The tabular features of a sample that the attack changed, the first changed first."""
+    order = result.order[index]
+    touched = np.flatnonzero(order)
+    return touched[np.argsort(order[touched], kind="stable")]
 
 
 def _room(change: np.ndarray, limit: float, width: float) -> tuple[float, float]:

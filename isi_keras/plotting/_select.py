@@ -6,13 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from isi_keras.results import AttackResult, Explanation, FlippingResult, HardnessResult
+from isi_keras.results import (
+    AttackResult,
+    Explanation,
+    FlippingResult,
+    HardnessResult,
+    RandomisationResult,
+)
 
 DRAWN_BY = {
     AttackResult: "plotting.examples",
     Explanation: "plotting.heatmaps",
     FlippingResult: "plotting.faithfulness",
     HardnessResult: "plotting.hardness",
+    RandomisationResult: "plotting.randomisation",
 }
 
 MADE_BY = {
@@ -20,6 +27,7 @@ MADE_BY = {
     Explanation: "explain",
     FlippingResult: "pixel_flipping",
     HardnessResult: "hardness",
+    RandomisationResult: "parameter_randomisation",
 }
 
 
@@ -100,6 +108,14 @@ def positive(value: Any, name: str) -> None:
         raise ValueError(f"{name} must be an integer of at least 1. Received: {name}={value!r}.")
 
 
+def above_zero(value: Any, name: str) -> None:
+    """Raises unless `value` is a number above 0, in the units of `x`, or `None`."""
+    if value is not None and not value > 0:
+        raise ValueError(
+            f"{name} must be greater than 0, in the units of x. Received: {name}={value!r}."
+        )
+
+
 def class_name(number: Any, classes: Sequence[str] | None) -> str:
     """The name of class `number`, or the number itself without `classes`."""
     if classes is None:
@@ -119,6 +135,15 @@ def check_names(names: Sequence[str] | None, features: int | None) -> None:
         raise ValueError(
             "names needs one name per feature. "
             f"Received: {len(names)} names for {features or 'no tabular'} features."
+        )
+
+
+def expect_no_image(given: Any, name: str) -> None:
+    """Raises if an option of images, `given`, is set for tabular features."""
+    if given:
+        raise ValueError(
+            f"Tabular features, (N, D), have no image to draw. Received: {name}={given!r}. "
+            f"Leave {name} out."
         )
 
 

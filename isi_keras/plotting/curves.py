@@ -70,7 +70,7 @@ def faithfulness(
         else:
             panel.axhline(0, color="black", linewidth=0.6, zorder=1)
         panel.set_xlabel(f"{unit} flipped (%)")
-        panel.set_ylabel(f"{score} of the explained class,\n{_samples(curves)}")
+        panel.set_ylabel(f"{score} of the explained class,\n{panels.mean_of(curves.values())}")
         panels.plain(panel)
     return panel
 
@@ -101,9 +101,3 @@ def _unit(curves: Any) -> str:
     if patch is None:
         return "features"
     return "pixels" if patch == 1 else f"patches of side {patch}"
-
-
-def _samples(curves: Mapping[str, FlippingResult]) -> str:
-    counts = sorted({len(result) for result in curves.values()})
-    number = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    return f"mean of {number} samples ± SE" if counts[-1] > 1 else "1 sample"

@@ -90,8 +90,8 @@ def examples(
     bands = -(-len(picked) // across)
     tall = 3 * bands * (cell * ratio + style.GAP)
     for first in range(0, len(picked), across):
-        lines = _lines(above[first : first + across]) + _lines(below[first : first + across])
-        tall += (lines + 0.5) * style.LINE
+        high = sum(_attacked.lines(texts[first : first + across]) for texts in (above, below))
+        tall += (high + 0.5) * style.LINE
     with style.context():
         width = across * (cell + style.GAP) + BAR * cell + margin
         figure = style.figure(width, tall, layout="compressed")
@@ -142,15 +142,6 @@ def _below(result: AttackResult, index: int) -> str:
     return text if result.attacked[index] else f"{text}\nnot attacked"
 
 
-def _lines(texts: Sequence[str]) -> int:
-    return max(text.count("\n") + 1 for text in texts)
-
-
 def _change_limit(bounds: tuple[np.ndarray, np.ndarray], limit: float | None) -> float:
-    if limit is None:
-        return float((bounds[1] - bounds[0]).max())
-    if not limit > 0:
-        raise ValueError(
-            f"limit must be greater than 0, in the units of x. Received: limit={limit!r}."
-        )
-    return float(limit)
+    _select.above_zero(limit, "limit")
+    return float((bounds[1] - bounds[0]).max()) if limit is None else float(limit)

@@ -4,6 +4,9 @@ from typing import Any
 
 import numpy as np
 
+LUMINANCE = (0.2126, 0.7152, 0.0722)
+"""The shares of red, green and blue in how bright a colour is."""
+
 ROUNDING = 1e-5  # of the width of the bounds: what float32 arithmetic leaves outside them
 
 
@@ -78,6 +81,12 @@ def as_changes(x: Any, adversarial: Any, *, data_format: str = "channels_last") 
     change = channels_last(change, data_format)  # (N, H, W, C)
     most = np.abs(change).argmax(-1)[..., None]
     return np.take_along_axis(change, most, -1)[..., 0]
+
+
+def faded(image: np.ndarray) -> np.ndarray:
+    """An image of `as_images` in pale grey, on which colours and markers stand out, `(H, W)`."""
+    grey = image @ np.array(LUMINANCE) if image.ndim == 3 else image
+    return 0.6 + 0.4 * grey
 
 
 def channels_last(x: np.ndarray, data_format: str) -> np.ndarray:

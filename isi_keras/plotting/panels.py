@@ -8,13 +8,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
+from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.ticker import MaxNLocator
 
-from isi_keras.plotting import style
+from isi_keras.plotting import images, style
 
 HEIGHT = 2.45
 """Inches of a new panel of curves without its legend."""
+
+BAR = 0.09
+"""Inches from side to side of a colour bar that many panels share."""
 
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)), (0, (8, 2)))
 """Lines told apart without colour, in points on and off."""
@@ -32,6 +36,20 @@ def draw_signed(ax: Axes, values: np.ndarray, limit: float) -> None:
     style.frame(ax)
 
 
+def draw_over(ax: Axes, image: np.ndarray, values: np.ndarray, limit: float) -> None:
+    """Draws signed `values` over a pale grey image, the more opaque the greater they are.
+
+    Args:
+        ax: the panel.
+        image: of `as_images`, `(H, W)` or `(H, W, 3)`.
+        values: `(H, W)`.
+        limit: the magnitude that has the strongest colour and hides the image.
+    """
+    draw_image(ax, images.faded(image))
+    opacity = np.sqrt(np.minimum(1, np.abs(values) / limit))
+    ax.imshow(values, cmap=style.SIGNED, vmin=-limit, vmax=limit, alpha=opacity)
+
+
 def color_bar(ax: Axes, label: str = "", *, room: float = 0, beyond: bool = False) -> Colorbar:
     """A colour bar as high as `ax`, to its right, with ticks at 0 and at the limits.
 
@@ -43,7 +61,7 @@ def color_bar(ax: Axes, label: str = "", *, room: float = 0, beyond: bool = Fals
         beyond: whether some values lie beyond the limits; the bar then ends in points.
     """
     ax.set_anchor("W")
-    image = ax.images[0]
+    image = ax.images[-1]
     bar = ax.get_figure().colorbar(  # pyright: ignore[reportOptionalMemberAccess]
         image,
         cax=ax.inset_axes((1.05, 0, 0.08, 1)),
@@ -58,6 +76,54 @@ def color_bar(ax: Axes, label: str = "", *, room: float = 0, beyond: bool = Fals
     bar.outline.set_linewidth(0.6)  # pyright: ignore[reportCallIssue]
     own = max(style.text_width(text, style.SMALL) for text in numbers)
     bar.set_label(label, size=style.SMALL, labelpad=2 + 72 * max(0, room - own))
+    return bar
+
+
+def draw_signed_bars(ax: Axes, values: np.ndarray, limit: float) -> None:
+    """Draws signed `values`, `(D,)`, as bars from the top down, from `-limit` to `limit`."""
+    colors = [style.POSITIVE if value > 0 else style.NEGATIVE for value in values]
+    ax.barh(np.arange(len(values)), values, color=colors, height=0.7)
+    ax.set_ylim(len(values) - 0.5, -0.5)
+    ax.axvline(0, color="black", linewidth=0.6)
+    ax.set_xticks([-limit, 0, limit], numbers_of(limit))
+    ax.set_xlim(-1.1 * limit, 1.1 * limit)
+    plain(ax)
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+
+
+def grid_and_bar(figure: Figure, rows: int, columns: int, inches: float) -> tuple[np.ndarray, Axes]:
+    """Panels `(rows, columns)` of `inches` from side to side, and one for a colour bar beside."""
+    grid = figure.add_gridspec(rows, columns + 1, width_ratios=[*[inches] * columns, BAR])
+    axes = [[figure.add_subplot(grid[r, c]) for c in range(columns)] for r in range(rows)]
+    return np.array(axes, dtype=object), figure.add_subplot(grid[:, columns])
+
+
+def common_bar(
+    ax: Axes,
+    colors: ScalarMappable,
+    label: str,
+    *,
+    numbers: Sequence[str] | None = None,
+    beyond: bool = False,
+) -> Colorbar:
+    """One colour bar of a signed quantity for a grid of panels.
+
+    Args:
+        ax: the panel of the bar, of `grid_and_bar`.
+        colors: what was drawn in one of the panels, with its colours and limits.
+        label: what the colours measure.
+        numbers: what stands at the lower limit, 0 and the upper limit; the values if `None`.
+        beyond: whether some values lie beyond the limits; the bar then ends in points.
+    """
+    bar = ax.get_figure(root=True).colorbar(  # pyright: ignore[reportOptionalMemberAccess]
+        colors, cax=ax, extend="both" if beyond else "neither"
+    )
+    limit = colors.get_clim()[1]
+    bar.set_ticks([-limit, 0, limit], labels=numbers or numbers_of(limit))  # pyright: ignore[reportOptionalOperand]
+    ax.tick_params(labelsize=style.SMALL, length=2, width=0.6, pad=2)
+    bar.outline.set_linewidth(0.6)  # pyright: ignore[reportCallIssue]
+    bar.set_label(label, size=style.SMALL, labelpad=2)
     return bar
 
 
@@ -137,6 +203,13 @@ def entry(ax: Axes, label: str, said: str) -> str:
     width = ax.get_window_extent().width / ax.get_figure(root=True).dpi  # pyright: ignore[reportOptionalMemberAccess]
     room = width - 0.45 - style.text_width(f": {said}", style.SMALL)
     return f"{style.shorten(label, room, style.SMALL)}: {said}" if label else said
+
+
+def mean_of(results: Iterable[Any]) -> str:
+    """Of how many samples each curve is the mean, as in "mean of 8 samples ± SE"."""
+    counts = sorted({len(result) for result in results})
+    number = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    return f"mean of {number} samples ± SE" if counts[-1] > 1 else "1 sample"
 
 
 def half_page(lines: int) -> Axes:

@@ -27,12 +27,13 @@ def heatmap(
     explanation: Explanation,
     index: int = 0,
     *,
+    over: bool = False,
     ax: Axes | None = None,
     classes: Sequence[str] | None = None,
     names: Sequence[str] | None = None,
     data_format: str = "channels_last",
 ) -> Axes:
-    """Draws the relevance map of one sample.
+    """Draws the relevance map of one sample, alone or over the input.
 
     An image gets a map summed over its channels and a colour bar, symmetric about zero. Of
     `Relevance`, red speaks for the explained class and blue against it; of `Sensitivity`, red says
@@ -42,6 +43,8 @@ def heatmap(
     Args:
         explanation: what `explain` returned.
         index: which sample, from 0.
+        over: whether the map of an image lies over its input, which is pale grey. What is 0 is
+            transparent, the greatest magnitude hides the input.
         ax: where to draw; a new figure, `ax.figure`, if `None`. The colour bar stands to the right
             of `ax`; `layout="constrained"` makes room for it in your figure.
         classes: the names of the classes; their numbers if `None`.
@@ -53,7 +56,7 @@ def heatmap(
 
     Raises:
         TypeError: if `explanation` is not an `Explanation`.
-        ValueError: if `index`, `classes`, `names` or `data_format` do not fit it.
+        ValueError: if `index`, `over`, `classes`, `names` or `data_format` do not fit it.
 
     Example:
     >>> import numpy as np
@@ -72,10 +75,12 @@ def heatmap(
         panel = _new_panel(explanation, data_format) if ax is None else ax
         width = panel.get_window_extent().width / panel.get_figure(root=True).dpi  # pyright: ignore[reportOptionalMemberAccess]
         if explanation.x.ndim == 2:
-            _bars(panel, explanation, index, names, width)
+            _select.expect_no_image(over, "over")
+            draw_bars(panel, explanation, index, names, width)
         else:
             maps = images.as_maps(explanation.relevance[[index]], data_format=data_format)
-            _map(panel, maps[0], quantity_of(explanation))
+            below = inputs_of(explanation, np.array([index]), None, data_format) if over else [None]
+            _map(panel, maps[0], quantity_of(explanation), below=below[0])
         panel.set_title(style.wrap(caption, width, at=", "))
     return panel
 
@@ -148,9 +153,9 @@ def heatmaps(
             cell.suptitle(caption)
         if tabular:
             for cell, index in zip(cells, picked, strict=True):
-                _bars(cell.subplots(), explanation, index, names, width)
+                draw_bars(cell.subplots(), explanation, index, names, width)
         else:
-            inputs = _inputs(explanation, picked, bounds, data_format)
+            inputs = inputs_of(explanation, picked, bounds, data_format)
             maps = images.as_maps(explanation.relevance[picked], data_format=data_format)
             _pairs(cells, inputs, maps, quantity_of(explanation))
             figure.supxlabel(note, fontsize=style.SMALL, color=style.MUTED)
@@ -169,8 +174,18 @@ def _pairs(cells: Sequence[SubFigure], inputs: np.ndarray, maps: np.ndarray, qua
         _map(right, values, quantity, room)
 
 
-def _map(ax: Axes, values: np.ndarray, quantity: str, room: float = 0) -> None:
-    panels.draw_signed(ax, values, panels.limit_of(values))
+def _map(
+    ax: Axes,
+    values: np.ndarray,
+    quantity: str,
+    room: float = 0,
+    below: np.ndarray | None = None,
+) -> None:
+    """Draws a map with its colour bar, over the image `below` if there is one."""
+    if below is None:
+        panels.draw_signed(ax, values, panels.limit_of(values))
+    else:
+        panels.draw_over(ax, below, values, panels.limit_of(values))
     panels.color_bar(ax, quantity, room=room)
 
 
@@ -180,9 +195,13 @@ def _new_panel(explanation: Explanation, data_format: str) -> Axes:
     return style.figure(width, height).add_subplot()
 
 
-def _inputs(
+def inputs_of(
     explanation: Explanation, picked: np.ndarray, bounds: Any, data_format: str
 ) -> np.ndarray:
+    """The inputs of the samples `picked` as images, from black to white within the bounds.
+
+    Without bounds these are the least and the greatest value of the samples.
+    """
     x = explanation.x[picked]
     if bounds is None:
         return images.as_images(x, (x.min(), x.max()), data_format=data_format)
@@ -190,7 +209,7 @@ def _inputs(
     return images.as_images(x, bounds, data_format=data_format)
 
 
-def _bars(
+def draw_bars(
     ax: Axes, explanation: Explanation, index: int, names: Sequence[str] | None, width: float
 ) -> None:
     """Draws the greatest features of one sample; `width` inches hold the bars and their labels."""
@@ -198,24 +217,27 @@ def _bars(
     features = len(values)
     _select.check_names(names, features)
     largest = np.argsort(-np.abs(values), kind="stable")[:BARS]
-    labels = []
-    for feature in largest:
-        name = str(feature) if names is None else str(names[feature])
-        name = style.shorten(name, 0.35 * width, style.SMALL)
-        labels.append(f"{name} = {style.number(explanation.x[index, feature])}")
-    colors = [style.POSITIVE if value > 0 else style.NEGATIVE for value in values[largest]]
-    ax.barh(np.arange(len(largest)), values[largest], color=colors, height=0.7)
+    panels.draw_signed_bars(ax, values[largest], panels.limit_of(values))
+    labels = labels_of(explanation, index, largest, names, 0.35 * width)
     ax.set_yticks(np.arange(len(largest)), labels)
-    ax.invert_yaxis()
-    ax.axvline(0, color="black", linewidth=0.6)
-    limit = panels.limit_of(values)
-    ax.set_xticks([-limit, 0, limit], panels.numbers_of(limit))
-    ax.set_xlim(-1.1 * limit, 1.1 * limit)
-    ax.tick_params(labelsize=style.SMALL, width=0.6, length=2)
-    ax.tick_params(axis="y", length=0)
-    ax.spines[["top", "right", "left"]].set_visible(False)
     rest = f"\n{BARS} greatest of {features}" if features > BARS else ""
     ax.set_xlabel(quantity_of(explanation) + rest)
+
+
+def labels_of(
+    explanation: Explanation,
+    index: int,
+    features: np.ndarray,
+    names: Sequence[str] | None,
+    width: float,
+) -> list[str]:
+    """Tabular features with their values, as in "age = 39"; names are cut to `width` inches."""
+    labels = []
+    for feature in features:
+        name = str(feature) if names is None else str(names[feature])
+        name = style.shorten(name, width, style.SMALL)
+        labels.append(f"{name} = {style.number(explanation.x[index, feature])}")
+    return labels
 
 
 def caption_of(explanation: Explanation, index: int, classes: Sequence[str] | None) -> str:

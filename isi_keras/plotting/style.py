@@ -77,6 +77,7 @@ THEME: dict[str, Any] = {
     "pdf.fonttype": 42,
     "ps.fonttype": 42,
     "savefig.dpi": 300,
+    "svg.hashsalt": "isi_keras",
     "xtick.labelsize": SMALL,
     "ytick.labelsize": SMALL,
 }
@@ -102,11 +103,16 @@ def context() -> Iterator[None]:
         yield
 
 
+UNDATED = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
+"""What keeps the day of writing out of a file, so that the same figure makes the same file."""
+
+
 class ThemedFigure(Figure):
     """A Figure outside pyplot that is saved with the theme and shows itself in notebooks."""
 
     def savefig(self, fname: Any, *, transparent: bool | None = None, **kwargs: Any) -> None:
         """Writes the figure as `Figure.savefig` does, with fonts embedded and 300 dots per inch."""
+        kwargs.setdefault("metadata", UNDATED.get(str(kwargs.get("format"))))
         with context():
             super().savefig(fname, transparent=transparent, **kwargs)
 

@@ -1,0 +1,107 @@
+"""The command `plot`: a picture of saved results, without a backend."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from isi_keras.cli import options
+from isi_keras.cli.options import option
+from isi_keras.cli.start import reported
+
+Results = Annotated[
+    list[Path], typer.Argument(metavar="RESULT...", help="The .npz of one result, or of several.")
+]
+Kind = Annotated[
+    str | None, option("NAME", "Which picture. Default: the natural one; see above.", "--kind")
+]
+
+
+def _words(text: str | None) -> list[str] | None:
+    return None if text is None else [word.strip() for word in text.split(",")]
+
+
+@reported()
+def plot(
+    results: Results,
+    kind: Kind = None,
+    out: Annotated[
+        Path | None,
+        option("PICTURE", "A .png, .pdf or .svg (animation: .gif). Default: beside the result."),
+    ] = None,
+    index: Annotated[
+        list[int] | None, option("N", "Which sample, from 0; several times for several.")
+    ] = None,
+    count: Annotated[int | None, option("N", "How many of the first samples.", min=1)] = None,
+    label: Annotated[
+        list[str] | None, option("TEXT", "What to call each result. Default: its file's name.")
+    ] = None,
+    classes: Annotated[
+        str | None, option("A,B,...", "The names of the classes. Default: their numbers.")
+    ] = None,
+    names: Annotated[str | None, option("A,B,...", "The names of tabular features.")] = None,
+    part: Annotated[
+        str | None, option("NAME", "Which input of a model with several.", "--input")
+    ] = None,
+    score: Annotated[str | None, option("NAME", "Of curves: probability, logit or margin.")] = None,
+    measure: Annotated[
+        str | None, option("NAME", "Of distances: l0_feature, l0_pixel, l2 or linf.")
+    ] = None,
+    budget: Annotated[float | None, option("SIZE", "Of success and distortion.")] = None,
+    of: Annotated[
+        str | None, option("NAME", "Of a matrix: success, distortion, hardness or distance.")
+    ] = None,
+    bounds: Annotated[
+        tuple[float, float] | None, option("LOW HIGH", "Black and white in the inputs of maps.")
+    ] = None,
+    over: Annotated[
+        bool | None, option("", "Draw maps over their input.", "--over", show_default=False)
+    ] = None,
+    limit: Annotated[
+        float | None, option("SIZE", "The change that has the strongest colour.")
+    ] = None,
+    seconds: Annotated[float | None, option("S", "How long an animation shows each step.")] = None,
+    data_format: Annotated[
+        options.DataFormat, option("NAME", "channels_last or channels_first.")
+    ] = options.DataFormat.LAST,
+) -> None:
+    """Draw what a file holds; no backend is started.
+
+    An attack: examples, changes (of a table), targets (towards several),
+    attacks, trajectory, trajectories, animation, distances, robust-accuracy
+    or matrix. Maps: heatmaps, heatmap, indicators or surface. A sweep:
+    hardness, success or matrix. Pixel flipping: faithfulness. Random
+    parameters: randomisation.
+
+    Several results in one picture: robust-accuracy, distances, attacks,
+    indicators, success, faithfulness or randomisation.
+    """
+    from isi_keras.cli import output, pictures
+
+    if label is not None and len(label) != len(results):
+        raise typer.BadParameter(
+            f"Expected a --label for each of {len(results)} results. Received: {len(label)}."
+        )
+    records = pictures.load(results, part)
+    kind = pictures.choose(kind, records, data_format.value)
+    given: dict[str, Any] = {
+        "index": index or None,
+        "count": count,
+        "classes": _words(classes),
+        "names": _words(names),
+        "score": score,
+        "measure": measure,
+        "budget": budget,
+        "of": of,
+        "bounds": bounds,
+        "over": over,
+        "limit": limit,
+        "seconds": seconds,
+        "data_format": data_format.value,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    path = output.place_of(out, results, kind)
+    labels = label or (None if len(results) == 1 else output.labels_of(results))
+    drawn = pictures.draw(kind, records, labels, given)
+    written = drawn(path) if kind == "animation" else output.save_picture(drawn, path)
+    print(f"{kind}: {written}")
