@@ -125,7 +125,8 @@ class AdversarialTraining(keras.Model):
         """Trains as `keras.Model.fit` does, with whatever data that takes."""
         if isinstance(x, np.ndarray) and len(x):
             some = inputs.as_input(self.model, x[:: -(-len(x) // _CHECKED)])
-            inputs.within_bounds(some, *self.attack.bounds, x.dtype)
+            low, high = self.attack.bounds
+            inputs.within_bounds(some, low, high, x.dtype)
         return super().fit(x, *args, **kwargs)
 
     def evaluate(self, *args, **kwargs):
