@@ -56,8 +56,8 @@ def test_logs_equal_a_fresh_attack_with_the_weights_of_the_epoch(wrapped):
     if keras.config.backend() != "torch":
         assert traces == traces[:1] * 3
     assert len({tuple(w[0].ravel()) for w in weights}) == 3
+    fresh = small_network()
     for epoch, kept in enumerate(weights):
-        fresh = small_network()
         fresh.set_weights(kept)
         result = ATTACK(fresh, x, y=y)
         report = isi.evaluate(result)

@@ -19,7 +19,6 @@ ATTACKS = {
     "isi-l2": isi.Attack("relevance", isi.L2(features=4, step_size=0.3), max_steps=3),
     "isi-linf": isi.Attack("relevance", isi.Linf(0.1), max_steps=3),
     "pixels": isi.Attack("epsilon_plus_flat", isi.L0(features=2, unit="pixel"), max_steps=2),
-    "smoothgrad": isi.Attack(isi.SmoothGrad(samples=2), "l0", max_steps=2),
     "jsma": isi.JSMA(theta=2.0, gamma=0.1, bounds=(-1, 1)),
 }
 
@@ -137,7 +136,7 @@ def test_crafts_what_the_attack_would(name):
     np.testing.assert_allclose(keras.ops.convert_to_numpy(crafted), wanted.adversarial, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["isi-l0", "isi-l2", "isi-linf", "jsma"])
+@pytest.mark.parametrize("name", ["isi-l0", "isi-l2", "pixels", "jsma"])
 def test_every_attack_trains(name):
     run = compiled(small_network(), ATTACKS[name])
     before = run.get_weights()
