@@ -16,7 +16,7 @@ import keras
 import isi_keras as isi
 from isi_keras.results import write_atomically
 
-INDICATORS = ("epsilon", "epsilon_plus", "epsilon_alpha2beta1", "sensitivity", "gradient_x_input")
+INDICATORS = ("epsilon", "epsilon_plus", "epsilon_alpha2beta1", "sensitivity")
 
 
 def main():

@@ -93,10 +93,15 @@ def draw_signed_bars(ax: Axes, values: np.ndarray, limit: float) -> None:
 
 
 def grid_and_bar(figure: Figure, rows: int, columns: int, inches: float) -> tuple[np.ndarray, Axes]:
-    """Panels `(rows, columns)` of `inches` from side to side, and one for a colour bar beside."""
+    """Panels `(rows, columns)` of `inches` from side to side, and one for a colour bar beside.
+
+    It is as high as the middle two rows, or three if their number is odd.
+    """
     grid = figure.add_gridspec(rows, columns + 1, width_ratios=[*[inches] * columns, BAR])
     axes = [[figure.add_subplot(grid[r, c]) for c in range(columns)] for r in range(rows)]
-    return np.array(axes, dtype=object), figure.add_subplot(grid[:, columns])
+    high = min(rows, 2 if rows % 2 == 0 else 3)
+    top = (rows - high) // 2
+    return np.array(axes, dtype=object), figure.add_subplot(grid[top : top + high, columns])
 
 
 def common_bar(
