@@ -19,7 +19,7 @@ import typer
 from test_package import MAY_IMPORT
 
 import isi_keras as isi
-from isi_keras.cli import commands, runs
+from isi_keras.cli import commands, jsma_paper, jsma_pictures, runs
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -231,6 +231,42 @@ def comparison_row(mode, attack, row):
     return f"| {' | '.join(cells)} |"
 
 
+def jsma():
+    return json.loads((ROOT / "figures/jsma/numbers.json").read_text())
+
+
+def jsma_tables(measured):
+    """The rows of the page, from the numbers: the sets, the grids, the rank correlations."""
+    paper = jsma_paper.published()
+    rows = [(name, found, paper["sets"][name]) for name, found in measured["sets"].items()]
+    success, distortion = paper["decreasing"]
+    rows.append(("test, decreasing", measured["decreasing"], (success, None, distortion)))
+    for name, found, (success, of_all, distortion) in rows:
+        cells = [f"{found['attempts']:,}"]
+        for ours, theirs in (
+            (found["success_rate"], success),
+            (found["distortion"], distortion),
+            (found["distortion_all"], of_all),
+        ):
+            cells += [f"{ours:.2%}", "-" if theirs is None else f"{theirs:.2f}%"]
+        yield f"| {' | '.join([name, *cells])} |"
+    for name, found in measured["grids"].items():
+        shares = [f"{share:.2%}" for share in found["distortion"].values()]
+        turned = f"{found['successes']} of {found['attempts']}"
+        yield f"| {' | '.join([name.removeprefix('grid-'), turned, *shares])} |"
+    for name, rank in measured["rank_correlations"].items():
+        yield f"| {jsma_pictures.RANKS[name]} | {rank:.2f} |"
+
+
+def test_the_tables_of_jsma_are_what_was_measured():
+    measured = jsma()
+    text = (ROOT / "docs/reproducing.md").read_text()
+    for row in jsma_tables(measured):
+        assert text.count(row) == 1, row
+    assert set(measured["sets"]) == {"training", "validation", "test"}
+    assert measured["samples"] >= 1000
+
+
 def test_the_hardness_of_the_digits_is_what_was_measured():
     measured = example("class_hardness")
     text = (ROOT / "docs/reproducing.md").read_text()
@@ -250,7 +286,7 @@ def test_every_table_of_results_is_compared():
     """A table that ends in numbers is measured somewhere; a new one needs a test of its own."""
     tested = {
         "README.md": 1,  # the notebook's runs
-        "docs/reproducing.md": 3,  # the notebook's runs, class_hardness, isi_against_jsma
+        "docs/reproducing.md": 6,  # the notebook's runs, class_hardness, isi_against_jsma, JSMA
         "docs/benchmarks.md": 3,  # seconds of a machine, which no figure holds
     }
     for page in PAGES:

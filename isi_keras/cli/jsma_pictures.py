@@ -15,6 +15,14 @@ TITLES = {
 }
 DIGITS = {"success_rate": 0, "mean_distortion": 1, "hardness": 1, "adversarial_distance": 2}
 SCALES = {"hardness": 0.01}
+RANKS = {
+    **{
+        name: f"{name.replace('_', ' ')}: ours and the paper's"
+        for name in ("success_rate", "mean_distortion", "hardness", "adversarial_distance")
+    },
+    "hardness_and_distance": "hardness and adversarial distance: ours",
+    "hardness_and_distance_published": "hardness and adversarial distance: the paper's",
+}
 SALIENCY = (0, 3)
 """The test image and the target class of the saliency surface."""
 

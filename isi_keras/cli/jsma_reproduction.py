@@ -151,14 +151,6 @@ def _grid_table(numbers: Mapping[str, Any]) -> Table:
 def _rank_table(numbers: Mapping[str, Any]) -> Table:
     ranks = numbers["rank_correlations"]
     table = record.table("Rank correlations (Spearman) over the pairs of classes", ("of", "value"))
-    rows = [
-        (f"{name.replace('_', ' ')}: ours and the paper's", ranks[name])
-        for name in jsma_paper.MATRICES
-    ]
-    rows.append(("hardness and adversarial distance: ours", ranks["hardness_and_distance"]))
-    rows.append(
-        ("hardness and adversarial distance: the paper's", ranks["hardness_and_distance_published"])
-    )
-    for name, value in rows:
-        table.add_row(name, *record.cells((value, ".2f")))
+    for name, value in ranks.items():
+        table.add_row(jsma_pictures.RANKS[name], *record.cells((value, ".2f")))
     return table
