@@ -126,7 +126,7 @@ class AdversarialTraining(keras.Model):
         if isinstance(x, np.ndarray) and len(x):
             some = inputs.as_input(self.model, x[:: -(-len(x) // _CHECKED)])
             inputs.within_bounds(some, *self.attack.bounds, x.dtype)
-        return super().fit(x, *args, **kwargs)
+        return super().fit(x, *args, **kwargs)  # pyright: ignore[reportCallIssue]
 
     def evaluate(self, *args, **kwargs):
         """Evaluates the wrapped model, as `keras.Model.evaluate` does."""
