@@ -164,9 +164,8 @@ def robust_within(result: AttackResult, budgets, *, measure: str = "l0_feature")
         Shares of all samples, `(M,)`.
     """
     reached = distances(result.x, result.adversarial)[measure]
-    needed = np.where(result.success, reached, np.inf)
     right = result.label == result.y
-    return np.array([(right & ~(needed <= budget)).mean() for budget in budgets])
+    return np.array([(right & ~(result.success & (reached <= k))).mean() for k in budgets])
 
 
 def _measures(result, attacked, success, data_format) -> dict[str, Measure]:

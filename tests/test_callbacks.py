@@ -56,13 +56,16 @@ def test_logs_equal_a_fresh_attack_with_the_weights_of_the_epoch(wrapped):
     if keras.config.backend() != "torch":
         assert traces == traces[:1] * 3
     assert len({tuple(w[0].ravel()) for w in weights}) == 3
+    assert any(0 < share < 1 for share in history["val_robust_accuracy"])
     fresh = small_network()
     for epoch, kept in enumerate(weights):
         fresh.set_weights(kept)
         result = ATTACK(fresh, x, y=y)
         report = isi.evaluate(result)
         l0 = report.measures["l0_feature"]
-        wanted = [report.robust_accuracy, report.success_rate, l0.mean_success, l0.median_all]
+        robust = np.mean((result.label == y) & ~result.success)
+        assert report.robust_accuracy == robust
+        wanted = [robust, report.success_rate, l0.mean_success, l0.median_all]
         found = [history[name][epoch] for name in NAMES]
         np.testing.assert_allclose(found[:4], wanted, rtol=1e-6)
         assert found[4] > 0
