@@ -88,7 +88,8 @@ def _captions(root: Path) -> dict[str, str]:
 
 
 def _words(stem: str) -> str:
-    return re.sub(r"[-_]", " ", stem).capitalize()
+    words = re.sub(r"[-_]", " ", stem).capitalize()
+    return re.sub(r"\bl(0|2|inf)\b", r"L\1", words)
 
 
 def _name(root: Path, path: Path) -> str:
