@@ -80,7 +80,7 @@ class AdversarialTraining(keras.Model):
     _training_logs = True
 
     def __init__(self, model, attack: Any, weight: float = 0.5, *, name: str | None = None):
-        attack = as_attack(attack)
+        attack = _as_attack(attack)
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight <= 1:
             raise ValueError(
                 "Expected weight to be the share of the adversarial loss, above 0 and up to 1. "
@@ -237,7 +237,7 @@ class _Adversarial(keras.Metric):
         return {f"adversarial_{name}": value for name, value in self._compiled.result().items()}
 
 
-def as_attack(attack: Any) -> Attack | JSMA:
+def _as_attack(attack: Any) -> Attack | JSMA:
     """An untargeted attack from an attack or its configuration."""
     if isinstance(attack, Mapping) and "class_name" in attack:
         if attack["class_name"] not in _ATTACKS:
