@@ -125,8 +125,9 @@ class AdversarialTraining(keras.Model):
         """Trains as `keras.Model.fit` does, with whatever data that takes."""
         if isinstance(x, np.ndarray) and len(x):
             some = inputs.as_input(self.model, x[:: -(-len(x) // _CHECKED)])
-            inputs.within_bounds(some, *self.attack.bounds, x.dtype)
-        return super().fit(x, *args, **kwargs)  # pyright: ignore[reportCallIssue]
+            low, high = self.attack.bounds
+            inputs.within_bounds(some, low, high, x.dtype)
+        return super().fit(x, *args, **kwargs)
 
     def evaluate(self, *args, **kwargs):
         """Evaluates the wrapped model, as `keras.Model.evaluate` does."""
