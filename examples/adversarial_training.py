@@ -170,9 +170,7 @@ def fitted(x, y, epochs):
 
 def measured(model, x, y):
     """Success and mean distortion of the targeted JSMA within its budget."""
-    found = isi.hardness(
-        model, x, y, attack=JSMA, budgets=(0.145,), distances=False, batch_size=512
-    )
+    found = isi.hardness(model, x, y, attack=JSMA, budgets=SHARES, distances=False, batch_size=512)
     within = found.within()
     right = (model.predict(x, batch_size=1000, verbose=0).argmax(-1) == y).mean()
     return {
@@ -204,7 +202,8 @@ def draw(found):
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, handlelength=3)
         ax.set(xlim=(0, max(BUDGETS)), ylim=(0, 101), xlabel="inputs changed, at most")
         seeds = len({run["seed"] for run in found["runs"]})
-        ax.set_ylabel(f"robust accuracy (%)\nof {found['attacked']} images, {seeds} seed(s)")
+        said = "1 seed" if seeds == 1 else f"{seeds} seeds"
+        ax.set_ylabel(f"robust accuracy (%)\nof {found['attacked']} images, {said}")
         ax.spines[["top", "right"]].set_visible(False)
     return figure
 

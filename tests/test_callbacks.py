@@ -12,7 +12,7 @@ import isi_keras as isi
 from isi_keras.callbacks import ExplanationLogger, RobustnessMonitor
 from isi_keras.training import AdversarialTraining
 
-ATTACK = isi.Attack("relevance", "l0", max_steps=6)
+ATTACK = isi.Attack("relevance", "l0", max_steps=3)
 NAMES = ["val_robust_accuracy", "val_attack_success", "val_attack_l0_mean", "val_attack_l0_median",
          "val_attack_seconds"]  # fmt: skip
 
@@ -23,7 +23,7 @@ def labelled(count=24):
     return x, small_network(seed=4).predict(x, verbose=0).argmax(1)
 
 
-def compiled(wrapped=False, rate=0.05):
+def compiled(wrapped=False, rate=0.02):
     model = small_network()
     run = AdversarialTraining(model, isi.Attack("sensitivity", "linf", max_steps=1))
     run = run if wrapped else model
