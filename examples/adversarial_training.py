@@ -14,6 +14,7 @@ python examples/adversarial_training.py [--quick] [--out FOLDER] [--data FILE]
 import argparse
 import json
 import time
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -43,17 +44,9 @@ CLASSES = 10
 def main():
     options = parse()
     data = images(options)
-    numbers = {
-        "backend": keras.backend.backend(),
-        "versions": {"isi_keras": isi.__version__, "keras": keras.__version__},
-        "robustness": robustness(data, options),
-        "jsma_remark": remark(data, options),
-    }
+    numbers = {"robustness": robustness(data, options), "jsma_remark": remark(data, options)}
     print(json.dumps(numbers["jsma_remark"], indent=2))
-    text = json.dumps(numbers, indent=2) + "\n"
-    save(options.out / "adversarial_training.json", lambda file: file.write(text.encode()))
-    figure = draw(numbers["robustness"])
-    save(options.out / "adversarial_training.png", lambda f: figure.savefig(f, format="png"))
+    save(options, numbers, draw(numbers["robustness"]))
 
 
 def images(options):
@@ -208,9 +201,17 @@ def draw(found):
     return figure
 
 
-def save(path, write):
-    write_atomically(path, write)
-    print("wrote", path)
+def save(options, numbers, figure):
+    """The picture, and beside it the numbers with the command that made them."""
+    path = options.out / Path(__file__).with_suffix(".png").name
+    print("wrote", write_atomically(path, partial(figure.savefig, format="png")))
+    command = f"python examples/{path.stem}.py{' --quick' * options.quick}"
+    for name in ("epochs", "jsma_epochs", "seeds", "samples"):
+        command += f" --{name.replace('_', '-')} {getattr(options, name)}"
+    made = {"command": command, "keras": keras.__version__, "backend": keras.backend.backend()}
+    text = json.dumps(made | numbers, indent=2) + "\n"
+    path = path.with_suffix(".json")
+    print("wrote", write_atomically(path, lambda file: file.write(text.encode())))
 
 
 def parse():
