@@ -20,7 +20,7 @@ demo: $(DEMO)/.$(BACKEND) ## install with BACKEND=tensorflow|jax|torch, reproduc
 test: lint types test-tensorflow test-jax test-torch doctest docs wheel ## everything CI checks, on all three backends
 
 # Pictures are drawn without a backend; pages and scripts use what other tests check on each backend.
-test-jax test-torch: ONCE := --ignore-glob='*/test_plotting*' --ignore=tests/test_docs.py --ignore=tests/test_examples.py --ignore=tests/test_cli_plot.py
+test-jax test-torch: ONCE := --ignore-glob='*/test_plotting*' --ignore=tests/test_cli_plot.py --ignore=tests/test_docs.py --ignore=tests/test_examples.py --ignore=tests/test_cli_plot.py
 test-tensorflow test-jax test-torch: test-%: $(ALL)/.installed ## the suite on one backend; pictures, pages and examples on tensorflow only
 	$(RUN) KERAS_BACKEND=$* $(ALL)/bin/python -m pytest -q -n auto $(ONCE)
 

@@ -10,11 +10,11 @@ from isi_keras.cli import jsma_paper
 TITLES = {
     "success_rate": "success rate (%)",
     "mean_distortion": "mean distortion (% of inputs)",
-    "hardness": "hardness (hundreds)",
-    "adversarial_distance": "adversarial distance",
+    "hardness": "hardness (tens)",
+    "adversarial_distance": "adversarial distance (%)",
 }
-DIGITS = {"success_rate": 0, "mean_distortion": 1, "hardness": 1, "adversarial_distance": 2}
-SCALES = {"hardness": 0.01}
+DIGITS = {"success_rate": 0, "mean_distortion": 1, "hardness": 0, "adversarial_distance": 0}
+SCALES = {"hardness": 0.1, "adversarial_distance": 100.0}
 RANKS = {
     **{
         name: f"{name.replace('_', ' ')}: ours and the paper's"
