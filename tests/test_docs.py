@@ -267,6 +267,31 @@ def test_the_tables_of_jsma_are_what_was_measured():
     assert measured["samples"] >= 1000
 
 
+def training_rows(measured):
+    """The rows of the tutorial, percent with the standard deviation over seeds."""
+    for kind, found in measured["robustness"]["summary"].items():
+        cells = [f"{value['mean']:.1f} ± {value['spread']:.1f} %" for value in found.values()]
+        yield f"| {' | '.join([kind, *cells])} |"
+
+
+def test_what_training_does_is_what_was_measured():
+    measured = example("adversarial_training")
+    text = " ".join((ROOT / "docs/tutorials/robustness-in-fit.md").read_text().split())
+    for row in training_rows(measured):
+        assert row in text, row
+    summary = measured["robustness"]["summary"]
+    plain, trained = summary["plain"], summary["adversarial"]
+    # Far outside of what seeds do, and at no price in clean accuracy.
+    noise = 2 * (plain["robust_at_10_relevance"]["spread"] + 1)
+    gain = trained["robust_at_10_relevance"]["mean"] - plain["robust_at_10_relevance"]["mean"]
+    assert gain > noise
+    assert trained["clean_accuracy"]["mean"] > plain["clean_accuracy"]["mean"] - 1
+    remark = measured["jsma_remark"]
+    assert f"{remark['added']:,} adversarial samples" in text
+    for name in ("success_change", "distortion_change"):
+        assert f"{100 * remark[name]:+.1f} %".replace("-", "\N{MINUS SIGN}") in text
+
+
 def test_every_table_of_results_is_compared():
     """A table that ends in numbers is measured somewhere; a new one needs a test of its own."""
     tested = {
@@ -274,7 +299,7 @@ def test_every_table_of_results_is_compared():
         "docs/index.md": 1,  # of benchmarks.md, compared below
         "docs/reproducing.md": 5,  # the notebook's runs, three of JSMA, isi_against_jsma
         "docs/benchmarks.md": 4,  # seconds of a machine, which no figure holds
-        "docs/tutorials/robustness-in-fit.md": 1,  # what the example prints
+        "docs/tutorials/robustness-in-fit.md": 1,  # adversarial_training
     }
     for page in PAGES:
         tables = len(re.findall(r"^\|(?: ?:?-+:? ?\|)*-+:\|$", page.read_text(), re.MULTILINE))
