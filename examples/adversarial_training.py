@@ -206,8 +206,6 @@ def save(options, numbers, figure):
     path = options.out / Path(__file__).with_suffix(".png").name
     print("wrote", write_atomically(path, partial(figure.savefig, format="png")))
     command = f"python examples/{path.stem}.py{' --quick' * options.quick}"
-    for name in ("epochs", "jsma_epochs", "seeds", "samples"):
-        command += f" --{name.replace('_', '-')} {getattr(options, name)}"
     made = {"command": command, "keras": keras.__version__, "backend": keras.backend.backend()}
     text = json.dumps(made | numbers, indent=2) + "\n"
     path = path.with_suffix(".json")
@@ -221,8 +219,8 @@ def parse():
     parser.add_argument(
         "--data", type=Path, help="an .npz like that of keras.datasets.mnist; default: download it"
     )
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--jsma-epochs", type=int, default=4)
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--jsma-epochs", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--samples", type=int, default=1000, help="test images attacked")
     return parser.parse_args()
