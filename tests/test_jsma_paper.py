@@ -122,6 +122,13 @@ def test_rank_correlations_that_are_not_defined():
     assert jsma_paper.rank_correlation(np.eye(2), -np.eye(2)) == pytest.approx(-1)
 
 
+def test_the_logits_of_the_shipped_network_have_a_constant_sum():
+    """As docs/reproducing.md says of its last kernel."""
+    kernel = isi.zoo.load("lenet-jsma")[0].layers[-1].get_weights()[0]
+    assert kernel.sum(1).std() == pytest.approx(0.004, abs=5e-4)
+    assert kernel.std() == pytest.approx(0.085, abs=5e-4)
+
+
 def test_the_perceptron_learns_and():
     """It says AND nearly everywhere; its derivative is that of its output, and leads across."""
     model = jsma_paper.train_and()
