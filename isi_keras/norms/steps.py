@@ -18,6 +18,10 @@ from isi_keras.norms.base import (
     rows_like,
 )
 
+# Up to so many are found one after another: XLA, in which Keras trains on TensorFlow, sorts whole
+# rows for `top_k` on CPUs, which takes ten times as long.
+_FEW = 8
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class L0(Norm):
@@ -186,9 +190,21 @@ def _greatest(score, free, count: int):
         first = ops.argmax(score, axis=1)
         chosen = ops.arange(score.shape[1], dtype=first.dtype) == first[:, None]
     else:
-        least = ops.top_k(score, count, sorted=True)[0][:, -1:]  # (N, 1)
+        least = _nth_greatest(score, count)  # (N, 1)
         above, equal = score > least, score == least
         room = count - ops.sum(ops.cast(above, "int32"), axis=1, keepdims=True)
         in_room = ops.cumsum(ops.cast(equal, "int32"), axis=1) <= room
         chosen = ops.logical_or(above, ops.logical_and(equal, in_room))
     return ops.reshape(ops.logical_and(chosen, free), shape)
+
+
+def _nth_greatest(score, count: int):
+    """The score that is `count`-th in each row when equal ones stand side by side, `(N, 1)`."""
+    if count > _FEW:
+        return ops.top_k(score, count, sorted=True)[0][:, -1:]
+    nth = ops.max(score, axis=1, keepdims=True)
+    for _ in range(count - 1):
+        enough = ops.sum(ops.cast(score >= nth, "int32"), axis=1, keepdims=True) >= count
+        below = ops.max(ops.where(score < nth, score, -float("inf")), axis=1, keepdims=True)
+        nth = ops.where(enough, nth, below)
+    return nth
