@@ -9,7 +9,7 @@ TORCH := torch==2.13.0
 TENSORFLOW := $(if $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m)),tensorflow-cpu,tensorflow)
 RUN := PYTHONDONTWRITEBYTECODE=1 TF_CPP_MIN_LOG_LEVEL=3
 
-.PHONY: help demo test test-tensorflow test-jax test-torch lint types doctest docs figures benchmarks wheel clean
+.PHONY: help demo test test-tensorflow test-jax test-torch test-large lint types doctest docs figures benchmarks wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,9 +20,12 @@ demo: $(DEMO)/.$(BACKEND) ## install with BACKEND=tensorflow|jax|torch, reproduc
 test: lint types test-tensorflow test-jax test-torch doctest docs wheel ## everything CI checks, on all three backends
 
 # Pictures are drawn without a backend; pages and scripts use what other tests check on each backend.
-test-jax test-torch: ONCE := --ignore-glob='*/test_plotting*' --ignore=tests/test_cli_plot.py --ignore=tests/test_docs.py --ignore=tests/test_examples.py --ignore=tests/test_cli_plot.py
+test-jax test-torch: ONCE := --ignore-glob='*/test_plotting*' --ignore=tests/test_cli_plot.py --ignore=tests/test_docs.py --ignore=tests/test_examples.py
 test-tensorflow test-jax test-torch: test-%: $(ALL)/.installed ## the suite on one backend; pictures, pages and examples on tensorflow only
-	$(RUN) KERAS_BACKEND=$* $(ALL)/bin/python -m pytest -q -n auto $(ONCE)
+	$(RUN) KERAS_BACKEND=$* $(ALL)/bin/python -m pytest -q -n auto --dist worksteal -m "not large" $(ONCE)
+
+test-large: $(ALL)/.installed ## what `make test` leaves out, with BACKEND=tensorflow|jax|torch: many minutes
+	$(RUN) KERAS_BACKEND=$(BACKEND) $(ALL)/bin/python -m pytest -q -n auto -m large
 
 lint: $(ALL)/.installed ## ruff
 	$(ALL)/bin/ruff check .

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from isi_keras.backend import SHRINK
+
 EMPTY, RUNNING = -1, 0
 _SMALLEST_SHARE = 8
 
@@ -34,7 +36,8 @@ def drive(
         samples: what is known of the samples, arrays of `N` rows.
         finished: is handed the indices of samples that ended, and their rows.
         batch_size: the number of slots. When no sample waits and half of them are empty, the
-            number is halved, down to an eighth.
+            number is halved, down to an eighth; on JAX, which compiles for seconds, in one go when
+            an eighth is left.
         watch: is called after each step with the sample in each slot (-1 for none) and the second
             thing `step` returned.
     """
@@ -54,8 +57,8 @@ def drive(
             rows, mask = _rows(samples, slots, fresh)
         elif len(free) == size:
             return
-        elif len(free) >= size - size // 2 and size // 2 >= smallest:
-            size //= 2
+        elif len(free) >= size - size // SHRINK and size // SHRINK >= smallest:
+            size //= SHRINK
             keep = np.argsort(slots < 0, kind="stable")[:size]
             slots = slots[keep]
             state = {name: tensor(ops.convert_to_numpy(part)[keep]) for name, part in state.items()}

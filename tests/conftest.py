@@ -1,6 +1,18 @@
 """Fixtures that several test files use."""
 
+import collections
+import os
+import random
 from pathlib import Path
+
+if "PYTEST_XDIST_WORKER" in os.environ and hasattr(os, "sched_setaffinity"):
+    # A core for each worker, before a backend starts: threads of all for all would contend.
+    _cores = sorted(os.sched_getaffinity(0))
+    _number = int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))
+    os.sched_setaffinity(0, {_cores[_number % len(_cores)]})
+
+# JAX compiles its other way of drawing numbers for seconds, anew for each shape of a kernel.
+os.environ.setdefault("JAX_THREEFRY_PARTITIONABLE", "0")
 
 import keras
 import numpy as np
@@ -8,6 +20,23 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "golden"
+
+
+# JAX compiles each case of a grid for seconds: of a longer one, so many count, the others are large.
+JAX_CASES = 6
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    if keras.config.backend() != "jax":
+        return
+    grids = collections.defaultdict(list)
+    for item in items:
+        grids[item.nodeid.partition("[")[0]].append(item)
+    for name, cases in grids.items():
+        chosen = random.Random(name).sample(range(len(cases)), min(len(cases), JAX_CASES))
+        for index in set(range(len(cases))).difference(chosen):
+            cases[index].add_marker("large")
 
 
 @pytest.fixture(autouse=True)

@@ -13,9 +13,16 @@ import isi_keras as isi
 from isi_keras import registry
 from isi_keras.rewrite import leaves
 
-# JAX compiles the big ones for minutes.
-LIGHT = ("VGG16", "MobileNetV2", "ConvNeXtTiny", "ViT")
-NAMES = ("MobileNetV2", "ViT") if keras.config.backend() == "jax" else architectures.NAMES
+# The others take up to minutes each: `make test-large`.
+SMALL = {
+    "tensorflow": ("VGG16", "ResNet50", "MobileNetV2", "MobileNetV3Small", "Xception", "ViT"),
+    "torch": ("ResNet50", "MobileNetV3Small", "ViT"),
+    "jax": ("MobileNetV2", "ViT"),
+}[keras.config.backend()]
+CASES = [
+    name if name in SMALL else pytest.param(name, marks=pytest.mark.large)
+    for name in architectures.NAMES
+]
 
 
 @pytest.fixture(autouse=True)
@@ -24,9 +31,10 @@ def _position(monkeypatch):
     isi.register(architectures.Position, "gradient")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CASES)
 def test_relevance_is_accounted_for(name):
     model, x = architectures.build(name), architectures.images(name, 2, 1)
+    assert all(registry.treatment_of(leaf) is not None for leaf in leaves(model))
     weights = model.get_weights()
     plain = keras.ops.convert_to_numpy(isi.logits(model)(x))
     found = isi.explain(model, x, indicator=isi.Relevance("epsilon_plus"), conservation=True)
@@ -38,12 +46,6 @@ def test_relevance_is_accounted_for(name):
     assert (np.abs(report["elsewhere"]) < 1e-4 * moved).all()
     for one, other in zip(weights, model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
-
-
-@pytest.mark.parametrize("name", LIGHT)
-def test_every_layer_has_a_treatment(name):
-    model = architectures.build(name)
-    assert all(registry.treatment_of(leaf) is not None for leaf in leaves(model))
 
 
 def test_the_table_of_the_docs_is_the_scripts(tmp_path):

@@ -1,6 +1,7 @@
 """What the callbacks write is what one would find by hand, and training does not notice them."""
 
 import csv
+import sys
 
 import keras
 import numpy as np
@@ -129,19 +130,42 @@ def test_explanations_are_drawn(tmp_path):
 
 
 def test_explanations_in_tensorboard(tmp_path):
-    loader = pytest.importorskip("tensorboard.backend.event_processing.event_file_loader")
     x, y = np.eye(4, dtype="float32"), np.array([0, 1, 0, 1])
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, "softmax")])
     model.compile("sgd", "sparse_categorical_crossentropy")
     logger = ExplanationLogger("sensitivity", x[:2], tmp_path, tensorboard=tmp_path / "log")
     model.fit(x, y, epochs=3, callbacks=[logger], verbose=0)
-    (file,) = (tmp_path / "log").iterdir()
-    events = [event for event in loader.LegacyEventFileLoader(str(file)).Load() if event.step]
-    assert [event.step for event in events] == [1, 2]
+    found = logged(tmp_path / "log")
+    assert found.Tags()["images"] == ["explanation"]
+    events = found.Images("explanation")
+    assert [event.step for event in events] == [0, 1, 2]
+    for event, path in zip(events, logger.paths, strict=True):
+        assert event.encoded_image_string == path.read_bytes()
+
+
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="Keras' callback needs it")
+def test_robustness_in_tensorboard(tmp_path):
+    from tensorboard.util import tensor_util
+
+    _, run = compiled()
+    x, y = labelled()
+    board = keras.callbacks.TensorBoard(tmp_path / "log", write_graph=False)
+    logs = fitted(run, [RobustnessMonitor(ATTACK, x, y), board], epochs=2)
+    found = logged(tmp_path / "log" / "validation")
+    events = found.Tensors("epoch_robust_accuracy")
+    values = [tensor_util.make_ndarray(event.tensor_proto) for event in events]
+    np.testing.assert_allclose(values, logs["val_robust_accuracy"], rtol=1e-6)
+
+
+def logged(folder):
+    """What TensorBoard reads in a folder."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    return EventAccumulator(str(folder)).Reload()
 
 
 def test_tensorboard_is_asked_for(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "tensorboard", None)
+    monkeypatch.setitem(sys.modules, "tensorboard.summary.writer.event_file_writer", None)
     with pytest.raises(ImportError, match=r"pip install tensorboard. Or leave `tensorboard` out"):
         ExplanationLogger("sensitivity", images(), tmp_path, tensorboard=tmp_path)
 

@@ -1,7 +1,8 @@
 """The two things Keras does not offer on every backend: a pullback and compilation.
 
 `vjp(fn, x)` returns `fn(x)` and a function that pulls a cotangent back to `x`; `jit(fn)` compiles a
-pure function of tensors. The files of this folder are the only ones that import a framework.
+pure function of tensors. `SHRINK` says by how much a batch has to shrink for another compilation to
+pay. The files of this folder are the only ones that import a framework.
 """
 
 import keras
@@ -9,11 +10,11 @@ import keras
 _BACKENDS = ("tensorflow", "jax", "torch")
 
 if keras.config.backend() == "tensorflow":
-    from isi_keras.backend._tensorflow import jit, vjp
+    from isi_keras.backend._tensorflow import SHRINK, jit, vjp
 elif keras.config.backend() == "jax":
-    from isi_keras.backend._jax import jit, vjp
+    from isi_keras.backend._jax import SHRINK, jit, vjp
 elif keras.config.backend() == "torch":
-    from isi_keras.backend._torch import jit, vjp
+    from isi_keras.backend._torch import SHRINK, jit, vjp
 else:
     raise ImportError(
         f"isi_keras runs on the Keras backends {', '.join(_BACKENDS)}. "
@@ -21,4 +22,4 @@ else:
         "of them before Python imports keras."
     )
 
-__all__ = ["jit", "vjp"]
+__all__ = ["SHRINK", "jit", "vjp"]

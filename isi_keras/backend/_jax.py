@@ -2,6 +2,8 @@
 
 import jax
 
+SHRINK = 8
+
 
 def vjp(fn, x):
     """Returns `fn(x)` and the pullback of `fn` at `x`, a structure, for any number of calls."""

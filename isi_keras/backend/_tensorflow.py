@@ -4,6 +4,8 @@ import functools
 
 import tensorflow as tf
 
+SHRINK = 2
+
 
 def vjp(fn, x):
     """Returns `fn(x)` and the pullback of `fn` at `x`, a structure, for any number of calls."""

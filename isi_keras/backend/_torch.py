@@ -5,6 +5,8 @@ import functools
 import keras
 import torch
 
+SHRINK = 2
+
 
 def vjp(fn, x):
     """Returns `fn(x)` and the pullback of `fn` at `x`, a structure, for any number of calls."""
