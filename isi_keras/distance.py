@@ -101,8 +101,8 @@ def _compile(source, indicator, sample, of_pairs: bool) -> compiling.Compiled:
         point = indicators.at(passes, model, x)
         factors = indicator.significance(point, goals.Targeted(classes), 0.0).factors
         u, v = (
-            ops.reshape(ops.where(free, factor, -float("inf")), (x.shape[0], -1))
-            for factor in factors[:2]
+            ops.where(ops.reshape(free, (x.shape[0], -1)), flat, -float("inf"))
+            for flat in (ops.reshape(factor, (x.shape[0], -1)) for factor in factors[:2])
         )
         if of_pairs:
             return 1 - pairs.share_admissible(u, v)

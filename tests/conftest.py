@@ -22,21 +22,22 @@ ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "golden"
 
 
-# JAX compiles each case of a grid for seconds: of a longer one, so many count, the others are large.
-JAX_CASES = 6
+# Of the cases of a grid, so many count, drawn by its name; the others are large. TensorFlow has all
+# of them. JAX compiles for seconds in each.
+CASES = {"jax": 2, "torch": 6}.get(keras.config.backend())
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    if keras.config.backend() != "jax":
-        return
     grids = collections.defaultdict(list)
     for item in items:
         grids[item.nodeid.partition("[")[0]].append(item)
     for name, cases in grids.items():
-        chosen = random.Random(name).sample(range(len(cases)), min(len(cases), JAX_CASES))
-        for index in set(range(len(cases))).difference(chosen):
-            cases[index].add_marker("large")
+        if CASES is not None and len(cases) > CASES:
+            chosen = random.Random(name).sample(cases, CASES)
+            for item in cases:
+                if item not in chosen:
+                    item.add_marker("large")
 
 
 @pytest.fixture(autouse=True)

@@ -18,9 +18,7 @@ OTHERS = [
     for name in ("tensorflow", "jax", "torch")
     if name != keras.config.backend() and importlib.util.find_spec(name)
 ]
-RUNS = [
-    (i, n, t) for i in ("relevance", "sensitivity") for n in ("l0", "l2", "linf") for t in (None, 1)
-]
+RUNS = [("relevance", norm, None) for norm in ("l0", "l2", "linf")] + [("sensitivity", "l0", 1)]
 SCRIPT = """
 import sys
 import numpy as np, keras
@@ -58,6 +56,7 @@ def attack_all(model, x):
     return found
 
 
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="each pair needs one side")
 @pytest.mark.parametrize("other", OTHERS)
 def test_backends_agree(other, tmp_path):
     folder, path = os.path.dirname(__file__), tmp_path / "other.npz"

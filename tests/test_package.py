@@ -52,7 +52,7 @@ MAY_IMPORT = {
         "propagation",
         "rules",
     },
-    "slots": set(),
+    "slots": {"backend"},
     "recording": {"results"},
     "stepping": {"goals", "norms", "results", "slots"},
     "crafting": {"indicators", "inputs", "models", "slots", "stepping"},
