@@ -23,7 +23,7 @@ test: lint types test-tensorflow test-jax test-torch doctest docs wheel ## every
 # Of grids of cases, JAX and Torch take a part: see tests/conftest.py.
 test-jax test-torch: ONCE := --ignore-glob='*/test_plotting*' --ignore=tests/test_cli_plot.py --ignore=tests/test_docs.py --ignore=tests/test_examples.py --ignore=tests/test_cli.py --ignore=tests/test_jsma_paper.py --ignore=tests/test_package.py
 test-tensorflow test-jax test-torch: test-%: $(ALL)/.installed ## the suite on one backend; on jax and torch a part of it
-	$(RUN) KERAS_BACKEND=$* $(ALL)/bin/python -m pytest -q -n auto --dist worksteal -m "not large" $(ONCE)
+	$(RUN) KERAS_BACKEND=$* $(ALL)/bin/python -m pytest -q -n auto --dist worksteal -m "not large" --durations=20 $(ONCE)
 
 test-large: $(ALL)/.installed ## what `make test` leaves out, with BACKEND=tensorflow|jax|torch: many minutes
 	$(RUN) KERAS_BACKEND=$(BACKEND) $(ALL)/bin/python -m pytest -q -n auto -m large

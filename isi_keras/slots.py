@@ -13,7 +13,8 @@ from keras import ops
 from isi_keras.backend import SHRINK
 
 EMPTY, RUNNING = -1, 0
-_SMALLEST_SHARE = 8
+# A batch is not shrunk below an eighth, nor below so many: compiling for each size costs more.
+_SMALLEST_SHARE, _FEWEST = 8, 16
 
 State = dict[str, Any]
 
@@ -36,14 +37,14 @@ def drive(
         samples: what is known of the samples, arrays of `N` rows.
         finished: is handed the indices of samples that ended, and their rows.
         batch_size: the number of slots. When no sample waits and half of them are empty, the
-            number is halved, down to an eighth; on JAX, which compiles for seconds, in one go when
-            an eighth is left.
+            number is halved, down to an eighth or 16; on JAX, which compiles for seconds, in one go
+            when an eighth is left.
         watch: is called after each step with the sample in each slot (-1 for none) and the second
             thing `step` returned.
     """
     total = len(next(iter(samples.values())))
     size = min(batch_size, total)
-    smallest = max(1, size // _SMALLEST_SHARE)
+    smallest = max(_FEWEST, size // _SMALLEST_SHARE)
     slots, waiting = np.full(size, -1), 0
     rows, mask = nobody = _rows(samples, slots, slots[:0])
     state = start(rows)

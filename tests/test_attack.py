@@ -9,7 +9,7 @@ import pytest
 from conftest import images, small_network
 
 import isi_keras as isi
-from isi_keras import compiling
+from isi_keras import compiling, slots
 
 LOW, HIGH = -1.0, 1.0
 NORMS = {
@@ -117,6 +117,21 @@ def test_batch_sizes_agree_and_a_second_call_does_not_retrace(indicator, norm, t
             model, x, target=target, batch_size=4
         )
         assert run.traces == before
+
+
+def test_a_batch_shrinks_as_samples_end(monkeypatch):
+    monkeypatch.setattr(slots, "_FEWEST", 1)
+    model, x = small_network(), images(32)
+    attack = isi.Attack("relevance", "l0", max_steps=12)
+    alone = attack(model, x, batch_size=1)
+    assert len(np.unique(alone.steps)) > 2
+    before = compiled_of(model, attack).traces
+    whole = attack(model, x)
+    np.testing.assert_allclose(whole.adversarial, alone.adversarial, atol=1e-6)
+    np.testing.assert_array_equal(whole.steps, alone.steps)
+    np.testing.assert_array_equal(whole.stop, alone.stop)
+    if keras.config.backend() != "torch":  # which traces nothing
+        assert compiled_of(model, attack).traces > before + 1
 
 
 def compiled_of(model, attack):
