@@ -83,7 +83,7 @@ def measured(model, x, y):
     for output in ("logits", "probabilities"):
         for inputs, free in (("all", None), ("blank", x == 0)):
             distances = isi.adversarial_distance(
-                model, x, indicator=isi.JacobianSaliency(output=output), free=free
+                model, x, indicator=isi.JacobianSaliency(output=output), free=free, batch_size=50
             )
             found = np.array([distances[y == source].mean(0) for source in range(CLASSES)])
             np.fill_diagonal(found, np.nan)
@@ -127,8 +127,8 @@ def table(numbers):
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mnist", type=Path, help="MNIST as .npz; without it nothing is trained")
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--samples", type=int, default=300, help="test images")
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--samples", type=int, default=100, help="test images")
     parser.add_argument("--out", type=Path, help="where to write the numbers")
     return parser.parse_args()
 

@@ -22,18 +22,20 @@ ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "golden"
 
 
-# Of the cases of a grid, so many count, drawn by its name; the others are large. TensorFlow has all
-# of them. JAX compiles for seconds in each.
-CASES = {"jax": 2, "torch": 6}.get(keras.config.backend())
+# Of the cases of a grid, so many count, drawn by its name; the others are large. TensorFlow leads,
+# and JAX compiles for seconds in each.
+CASES = {"tensorflow": 60, "jax": 2, "torch": 6}[keras.config.backend()]
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     grids = collections.defaultdict(list)
     for item in items:
+        if item.get_closest_marker("once") and keras.config.backend() != "tensorflow":
+            item.add_marker("large")
         grids[item.nodeid.partition("[")[0]].append(item)
     for name, cases in grids.items():
-        if CASES is not None and len(cases) > CASES:
+        if len(cases) > CASES and "plotting" not in name:
             chosen = random.Random(name).sample(cases, CASES)
             for item in cases:
                 if item not in chosen:

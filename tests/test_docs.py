@@ -7,6 +7,7 @@ import io
 import itertools
 import json
 import re
+import runpy
 import shlex
 import sys
 import tomllib
@@ -267,6 +268,13 @@ def test_the_tables_of_jsma_are_what_was_measured():
     assert measured["samples"] >= 1000
 
 
+def test_the_table_of_distances_is_what_was_measured():
+    script = runpy.run_path(str(ROOT / "scripts/adversarial_distance.py"))
+    measured = json.loads((ROOT / "figures/jsma/adversarial-distance-rules.json").read_text())
+    assert script["table"](measured) in (ROOT / "docs/reproducing.md").read_text()
+    assert len(measured["rows"]) == 4 * (1 + len(script["NETWORKS"]))
+
+
 def training_rows(measured):
     """The rows of the tutorial, percent with the standard deviation over seeds."""
     for kind, found in measured["robustness"]["summary"].items():
@@ -297,7 +305,7 @@ def test_every_table_of_results_is_compared():
     tested = {
         "README.md": 1,  # the notebook's runs
         "docs/index.md": 1,  # of benchmarks.md, compared below
-        "docs/reproducing.md": 5,  # the notebook's runs, three of JSMA, isi_against_jsma
+        "docs/reproducing.md": 6,  # the notebook's runs, four of JSMA, isi_against_jsma
         "docs/benchmarks.md": 4,  # seconds of a machine, which no figure holds
         "docs/tutorials/robustness-in-fit.md": 1,  # adversarial_training
     }

@@ -375,6 +375,7 @@ def test_results_know_their_indicator(tmp_path):
     assert indicators.get(again.config) == isi.SmoothGrad(samples=4, seed=7)
 
 
+@pytest.mark.once
 def test_the_command_line_knows_the_names(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("KERAS_BACKEND", raising=False)

@@ -100,6 +100,7 @@ def test_shipped_model_classifies_the_test_set(shipped):
     assert np.mean(prediction == y) >= 0.989
 
 
+@pytest.mark.once
 def test_the_network_of_the_jsma_is_as_good_and_as_easy_to_attack_as_published():
     """At least 99.2 % right; 97.1 % of attempts succeed and change 4.02 % in the paper."""
     model, (x, y) = zoo.load("lenet-jsma")
@@ -172,6 +173,7 @@ def test_unknown_name():
         zoo.load("lenet-mnits")
 
 
+@pytest.mark.once
 def test_training_script(tiny, tmp_path, capsys):
     data, arrays = tiny
     main = runpy.run_path(str(SCRIPTS / "train_lenet.py"))["main"]
