@@ -38,7 +38,7 @@ def drive(
         finished: is handed the indices of samples that ended, and their rows.
         batch_size: the number of slots. When no sample waits and half of them are empty, the
             number is halved, down to an eighth or 16; on JAX, which compiles for seconds, in one go
-            when an eighth is left.
+            when an eighth is left, no fewer than 16.
         watch: is called after each step with the sample in each slot (-1 for none) and the second
             thing `step` returned.
     """

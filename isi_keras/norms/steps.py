@@ -19,7 +19,7 @@ from isi_keras.norms.base import (
 )
 
 # Up to so many are found one after another: XLA, in which Keras trains on TensorFlow, sorts whole
-# rows for `top_k` on CPUs, which takes ten times as long.
+# rows for `top_k` on CPUs.
 _FEW = 8
 
 
