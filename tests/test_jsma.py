@@ -393,7 +393,9 @@ class TestChosenTargets:
         assert any((r.success & (r.prediction != r.target)).any() for r in results)
 
 
-@pytest.mark.parametrize("options", [{}, {"increase": False}, {"weighted": True}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"increase": False}, {"weighted": True}, {"summed": True}], ids=str
+)
 @pytest.mark.parametrize("of_pairs", [True, False])
 def test_adversarial_distance_equals_the_oracle(convolutional, of_pairs, options):
     network, x = convolutional.seeded(0), samples(convolutional.shape, 6, seed=2)
@@ -473,9 +475,10 @@ class TestMaps:
     @pytest.mark.parametrize("increase", [True, False])
     @pytest.mark.parametrize("variant", ["jsma", "wjsma"])
     @pytest.mark.parametrize("output", ["logits", "probabilities"])
-    def test_equals_the_oracle(self, convolutional, output, variant, increase):
+    @pytest.mark.parametrize("summed", [False, True])
+    def test_equals_the_oracle(self, convolutional, summed, output, variant, increase):
         network, x = convolutional.seeded(4), samples(convolutional.shape, seed=4)
-        indicator = isi.JacobianSaliency(increase, output, variant == "wjsma")
+        indicator = isi.JacobianSaliency(increase, output, variant == "wjsma", summed)
         source = models.logits(convolutional.model)
         point = indicators.at(
             indicator.passes(source, x), convolutional.model, keras.ops.convert_to_tensor(x)
@@ -511,6 +514,27 @@ class TestMaps:
         found = isi.explain(model, x, target=1, against=2, indicator="jacobian_saliency")
         wanted = np.maximum(w[:, 1], 0) * np.maximum(-w[:, 2], 0)
         np.testing.assert_allclose(found.relevance["a"][0], wanted[:3], rtol=1e-6)
+
+    def test_rounding_decides_where_sums_of_probabilities_cancel(self):
+        """Of a class of probability 1e-11 only the exact derivatives know what helps it."""
+        rng = np.random.default_rng(0)
+        kernel = rng.normal(size=(40, 4)).astype("float32")
+        x, near, far = np.zeros((1, 40), "float32"), [2, 1, 0, 0], [25, 24, 0, 0]
+        for bias, agree in ((near, True), (far, False)):
+            model, shares = linear(kernel, bias), np.exp(bias) / np.exp(bias).sum()
+            helps = kernel[:, 3] > kernel @ shares  # a probability rises if its logit does so most
+            exact, summed = (
+                isi.explain(
+                    model,
+                    x,
+                    target=3,
+                    indicator=isi.JacobianSaliency(output="probabilities", summed=summed),
+                ).relevance[0]
+                for summed in (False, True)
+            )
+            np.testing.assert_array_equal(exact > 0, helps)
+            assert ((summed > 0) == helps).all() == agree
+            assert not (summed > 0)[~helps].any()
 
     def test_inputs_without_saliency_are_not_moved_by_other_norms(self):
         """`L0` takes them last, and then leaves them as they are."""
@@ -571,6 +595,10 @@ class TestErrors:
             (
                 lambda: isi.JacobianSaliency(weighted=True, maximal=True),
                 r"weighted or maximal, not both\. Received: both as True",
+            ),
+            (
+                lambda: isi.JacobianSaliency(summed=True, maximal=True),
+                r"summed or maximal, not both\. Received: both as True",
             ),
             (
                 lambda: isi.JSMA(untargeted="runnerup"),
