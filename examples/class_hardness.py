@@ -4,7 +4,8 @@ python examples/class_hardness.py [--quick] [--out FOLDER]
 
 The paper has 97.1 % success at a mean distortion of 4.02 % within a budget of 14.5 %, 64.7 % at
 3.62 % where inputs are decreased, and a rank correlation of about 0.79 between hardness and
-adversarial distance (read off its figures). The last is not reproduced, see docs/reproducing.md.
+adversarial distance (read off its figures). The last is not that of equation 13, see
+docs/reproducing.md.
 """
 
 import argparse

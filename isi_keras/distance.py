@@ -16,7 +16,6 @@ def adversarial_distance(
     *,
     target=None,
     pairs: bool = True,
-    free=None,
     indicator: Any = "jacobian_saliency",
     batch_size: int = 128,
     verbose: int = 0,
@@ -34,9 +33,6 @@ def adversarial_distance(
         target: a class for all samples or `(N,)`; `None` for all `K` classes.
         pairs: whether pairs are counted, as in the paper's figure 15, or single inputs. Pairs take
             time in proportion to the square of the number of inputs.
-        free: booleans of the shape of `x`, which inputs may be changed at all; others help nobody,
-            but still count in $M$. `x + theta <= high` leaves out what an increase takes beyond
-            the bounds. `None`, as published, for all inputs.
         indicator: a `JacobianSaliency` that is not maximal.
         batch_size: how many samples are computed at once.
         verbose: 1 shows a progress bar.
@@ -64,12 +60,6 @@ def adversarial_distance(
             f"JacobianSaliency that is not maximal. Received: {indicator!r}."
         )
     x = as_input(source.model, x)
-    free = np.ones(x.shape, bool) if free is None else np.asarray(free)
-    if free.shape != x.shape or free.dtype != bool:
-        raise ValueError(
-            f"Expected free to be booleans of the shape of x, {x.shape}, such as x + theta <= "
-            f"high. Received: {free.dtype} of shape {free.shape}."
-        )
     classes = source.plan(x).classes
     targets = np.tile(np.arange(classes, dtype="int32"), (len(x), 1))  # (N, K)
     if target is not None:
@@ -85,9 +75,9 @@ def adversarial_distance(
     for begin in range(0, len(x), size):
         chosen = np.arange(begin, min(begin + size, len(x)))
         padded = np.resize(chosen, size)  # repeats rows, so that every batch has one shape
-        batch, mask = slots.tensor(x[padded]), slots.tensor(free[padded])
+        batch = slots.tensor(x[padded])
         for column, classes in enumerate(targets.T):
-            distances = run(batch, mask, slots.tensor(classes[padded]))
+            distances = run(batch, slots.tensor(classes[padded]))
             found[chosen, column] = ops.convert_to_numpy(distances)[: len(chosen)]
             if verbose:
                 bar.add(len(chosen))
@@ -97,13 +87,10 @@ def adversarial_distance(
 def _compile(source, indicator, sample, of_pairs: bool) -> compiling.Compiled:
     passes = indicator.passes(source, sample)
 
-    def run(model, x, free, classes):
+    def run(model, x, classes):
         point = indicators.at(passes, model, x)
         factors = indicator.significance(point, goals.Targeted(classes), 0.0).factors
-        u, v = (
-            ops.where(ops.reshape(free, (x.shape[0], -1)), flat, -float("inf"))
-            for flat in (ops.reshape(factor, (x.shape[0], -1)) for factor in factors[:2])
-        )
+        u, v = (ops.reshape(factor, (x.shape[0], -1)) for factor in factors[:2])
         if of_pairs:
             return 1 - pairs.share_admissible(u, v)
         return 1 - ops.mean(ops.cast(ops.logical_and(u > 0, v > 0), "float32"), axis=1)

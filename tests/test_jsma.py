@@ -1,6 +1,5 @@
 """`JSMA` and what it is made of: against NumPy oracles, closed forms, and what always holds."""
 
-import itertools
 import json
 
 import keras
@@ -423,30 +422,6 @@ def test_adversarial_distance_equals_the_oracle(convolutional, of_pairs, options
         np.testing.assert_array_equal(column, found[np.arange(6), aim])
     if keras.config.backend() != "torch":
         assert run.traces == before
-
-
-@pytest.mark.parametrize("of_pairs", [True, False])
-def test_adversarial_distance_of_free_inputs(convolutional, of_pairs):
-    """Counted by hand over the inputs that are free, in a share of all."""
-    network, x = convolutional.seeded(0), samples(convolutional.shape, 4, seed=2)
-    free = np.random.default_rng(3).random(x.shape) < 0.7
-    found = isi.adversarial_distance(convolutional.model, x, pairs=of_pairs, free=free)
-    for sample, mask, row in zip(x, free.reshape(4, -1), found, strict=True):
-        slopes, _ = oracles.derivatives(network, sample)
-        for target, distance in enumerate(row):
-            alpha = slopes[target]
-            beta = slopes.sum(0) - alpha
-            chosen = [(i,) for i in np.flatnonzero(mask)]
-            total = mask.size
-            if of_pairs:
-                chosen = list(itertools.combinations(np.flatnonzero(mask), 2))
-                total = mask.size * (mask.size - 1) / 2
-            helping = sum(alpha[list(c)].sum() > 0 > beta[list(c)].sum() for c in chosen)
-            np.testing.assert_allclose(distance, 1 - helping / total, rtol=0, atol=1e-6)
-    whole = isi.adversarial_distance(convolutional.model, x, pairs=of_pairs)
-    assert (found >= whole).all()
-    with pytest.raises(ValueError, match=r"Expected free to be booleans of the shape of x"):
-        isi.adversarial_distance(convolutional.model, x, free=free[0])
 
 
 def test_adversarial_distance_in_batches(convolutional, capsys):

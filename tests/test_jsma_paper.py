@@ -111,9 +111,22 @@ def test_the_published_numbers_agree_with_each_other():
         np.testing.assert_array_equal(np.isnan(values), np.eye(10, dtype=bool))
     distortion = np.nanmean(paper["matrices"]["mean_distortion"])
     assert distortion == pytest.approx(paper["sets"]["test"][2], abs=0.05)
-    ranks = jsma_paper.correlations(paper["matrices"])
-    assert ranks["hardness"] == pytest.approx(1)
+    matrices = paper["matrices"]
+    summed = {jsma_paper.SUMMED: -matrices["adversarial_distance"]}
+    ranks = jsma_paper.correlations(matrices | summed)
+    assert ranks["hardness"] == ranks["adversarial_distance"] == pytest.approx(1)
+    assert ranks["adversarial_distance_summed"] == pytest.approx(-1)
     assert ranks["hardness_and_distance"] == pytest.approx(0.79, abs=0.01)
+    assert ranks["hardness_and_distance_summed"] == -ranks["hardness_and_distance_published"]
+
+
+def test_means_between_classes():
+    distances, y = np.arange(30.0).reshape(3, 10), np.array([4, 2, 4])
+    found = jsma_paper.between_classes(distances, y)
+    wanted = np.full((10, 10), np.nan)
+    wanted[4], wanted[2] = np.arange(10) + 10, np.arange(10) + 10
+    wanted[[4, 2], [4, 2]] = np.nan
+    np.testing.assert_array_equal(found, wanted)
 
 
 def test_rank_correlations_that_are_not_defined():
@@ -191,7 +204,7 @@ def test_reproduce(tmp_path):
         "--save-results"
     )
     pictures = {"grid-increasing", "grid-decreasing", "empty", "and", "saliency"}
-    pictures |= {name.replace("_", "-") for name in jsma_paper.MATRICES}
+    pictures |= {name.replace("_", "-") for name in (*jsma_paper.MATRICES, jsma_paper.SUMMED)}
     assert {path.stem for path in (tmp_path / "f").glob("*.png")} == pictures
     for path in (tmp_path / "f").iterdir():
         assert f"f/{path.name}" in text
@@ -202,6 +215,11 @@ def test_reproduce(tmp_path):
     np.testing.assert_allclose(test["distortion"], result.distortion[result.within(0.145)].mean())
     hard = np.array(found["matrices"]["hardness"], float)
     np.testing.assert_allclose(hard, np.where(result.count() > 0, result.hardness(), np.nan), 1e-3)
+    model, (x, y) = isi.zoo.load("lenet-jsma")
+    summed = jsma_paper.summed_distances(model, x[:12], y[:12], 512)
+    np.testing.assert_allclose(
+        np.array(found["matrices"][jsma_paper.SUMMED], float), summed, atol=1e-4
+    )
     grid = isi.AttackResult.load("f/grid-increasing.npz")
     assert len(grid) == 10 * len(np.unique(grid.label))
     assert found["grids"]["grid-increasing"]["successes"] == grid.success.sum()

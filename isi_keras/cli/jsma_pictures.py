@@ -12,15 +12,20 @@ TITLES = {
     "mean_distortion": "mean distortion (% of inputs)",
     "hardness": "hardness (tens)",
     "adversarial_distance": "adversarial distance (%)",
+    jsma_paper.SUMMED: "adversarial distance (%)",
 }
-DIGITS = {"success_rate": 0, "mean_distortion": 1, "hardness": 0, "adversarial_distance": 0}
-SCALES = {"hardness": 0.1, "adversarial_distance": 100.0}
+DIGITS = {"mean_distortion": 1}
+SCALES = {"hardness": 0.1, "adversarial_distance": 100.0, jsma_paper.SUMMED: 100.0}
 RANKS = {
-    **{
-        name: f"{name.replace('_', ' ')}: ours and the paper's"
-        for name in ("success_rate", "mean_distortion", "hardness", "adversarial_distance")
-    },
-    "hardness_and_distance": "hardness and adversarial distance: ours",
+    "success_rate": "success rate: ours and the paper's",
+    "mean_distortion": "mean distortion: ours and the paper's",
+    "hardness": "hardness: ours and the paper's",
+    "adversarial_distance": "adversarial distance, of logits: ours and the paper's",
+    jsma_paper.SUMMED: "adversarial distance, of summed probabilities: ours and the paper's",
+    "hardness_and_distance": "hardness and adversarial distance, of logits: ours",
+    "hardness_and_distance_summed": (
+        "hardness and adversarial distance, of summed probabilities: ours"
+    ),
     "hardness_and_distance_published": "hardness and adversarial distance: the paper's",
 }
 SALIENCY = (0, 3)
@@ -49,14 +54,14 @@ def matrices(name: str, ours: np.ndarray) -> Any:
     from isi_keras import plotting
     from isi_keras.plotting import style
 
-    paper = jsma_paper.published()["matrices"][name]
+    paper = jsma_paper.published()["matrices"][name.removesuffix("_summed")]
     both = SCALES.get(name, 1.0) * np.stack([ours, paper])
     with style.context():
         figure = style.figure(style.WIDTH, 3.3)
         for ax, values, whose in zip(figure.subplots(1, 2), both, ("ours", "paper"), strict=True):
             plotting.matrix(
                 values,
-                digits=DIGITS[name],
+                digits=DIGITS.get(name, 0),
                 limits=(float(np.nanmin(both)), float(np.nanmax(both))),
                 ax=ax,
             )

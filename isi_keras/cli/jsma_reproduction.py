@@ -61,10 +61,11 @@ def jsma(
     _say("nine budgets and adversarial distances (figures 12 to 15)")
     results["hardness"] = found = _sweep(model, *sets["test"], batch_size, verbose)
     ours = jsma_paper.measured(found)
+    ours[jsma_paper.SUMMED] = jsma_paper.summed_distances(model, *sets["test"], batch_size)
     numbers["matrices"] = {name: _plain(values) for name, values in ours.items()}
     numbers["rank_correlations"] = jsma_paper.correlations(ours)
     numbers["robustness"] = found.robustness()
-    pictures |= {name: jsma_pictures.matrices(name, ours[name]) for name in jsma_paper.MATRICES}
+    pictures |= {name: jsma_pictures.matrices(name, ours[name]) for name in ours}
 
     files = [
         output.save_picture(picture, out / f"{name.replace('_', '-')}.png")
