@@ -47,7 +47,6 @@ class Recipe:
         images: how many of the training images it sees, the first ones.
         epochs: how often it sees each of them.
         seed: of the shipped network.
-        shift: by how many pixels at most images move each way, drawn anew in every epoch.
     """
 
     build: Callable[[int], keras.Sequential]
@@ -55,47 +54,6 @@ class Recipe:
     images: int
     epochs: int
     seed: int
-    shift: int = 0
-
-
-class Shifted(keras.utils.PyDataset):
-    """Batches of images in a new order, each moved by whole pixels, in every epoch.
-
-    Args:
-        x: images, `(N, H, W, C)`, of which the first pixel is background.
-        y: their labels, `(N,)`.
-        shift: by how many pixels at most, each way.
-        seed: of the order and the moves.
-    """
-
-    def __init__(self, x, y, shift, seed):
-        super().__init__()
-        border = ((0, 0), (shift, shift), (shift, shift), (0, 0))
-        padded = np.pad(x, border, constant_values=x.flat[0])
-        # Every place of the window that an image is seen through: (N, places, places, C, H, W).
-        self._windows = np.lib.stride_tricks.sliding_window_view(padded, x.shape[1:3], (1, 2))
-        self._y, self._places, self._rng = y, 2 * shift + 1, np.random.default_rng(seed)
-        self.on_epoch_end()
-
-    def __len__(self):
-        return -(-len(self._y) // BATCH_SIZE)
-
-    def __getitem__(self, index):
-        rows, down, right = self._drawn[:, index * BATCH_SIZE : (index + 1) * BATCH_SIZE]
-        return np.moveaxis(self._windows[rows, down, right], 1, -1), self._y[rows]
-
-    def on_epoch_end(self):  # noqa: D102
-        count = len(self._y)
-        moves = self._rng.integers(self._places, size=(2, count))
-        self._drawn = np.stack([self._rng.permutation(count), *moves])
-
-
-def lenet_jsma_from_zero(seed):
-    """Its last kernel begins at 0, as in the tutorial that the paper's network seems to be of."""
-    model = lenet_jsma(seed)
-    last = model.layers[-1].kernel
-    last.assign(keras.ops.zeros_like(last))
-    return model
 
 
 def adam(steps):
@@ -159,10 +117,7 @@ def train(recipe, x, y, epochs, seed):
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
-    if recipe.shift:
-        model.fit(Shifted(x, y, recipe.shift, seed), epochs=epochs, shuffle=False, verbose=2)
-    else:
-        model.fit(x, y, batch_size=BATCH_SIZE, epochs=epochs, verbose=2)
+    model.fit(x, y, batch_size=BATCH_SIZE, epochs=epochs, verbose=2)
     return model
 
 

@@ -140,9 +140,11 @@ def test_probabilities_equal_the_oracle(dense, variant):
     check(dense, isi.JSMA(0.5, 0.4, variant=variant, output="probabilities"))
 
 
+@pytest.mark.parametrize("output", ["logits", "probabilities"])
 @pytest.mark.parametrize("of_pairs", [True, False])
-def test_the_maximal_variant_equals_the_oracle(dense, of_pairs):
-    check(dense, isi.JSMA(0.5, 0.4, variant="mjsma", once=True, pairs=of_pairs), False)
+def test_the_maximal_variant_equals_the_oracle(dense, of_pairs, output):
+    jsma = isi.JSMA(0.5, 0.4, variant="mjsma", once=True, pairs=of_pairs, output=output)
+    check(dense, jsma, False)
 
 
 class TestBudget:
@@ -510,6 +512,22 @@ class TestMaps:
             np.testing.assert_array_equal(exact > 0, helps)
             assert ((summed > 0) == helps).all() == agree
             assert not (summed > 0)[~helps].any()
+
+    def test_a_maximal_saliency_of_probabilities_has_no_such_rounding(self):
+        """What a class gains the others lose, however improbable it is."""
+        kernel, bias = np.random.default_rng(0).normal(size=(40, 4)), [25, 24, 0, 0]
+        model, shares = linear(kernel, bias), np.exp(bias) / np.exp(bias).sum()
+        x, indicator = (
+            np.zeros((1, 40), "float32"),
+            isi.JacobianSaliency(output="probabilities", maximal=True),
+        )
+        passes = indicator.passes(models.logits(model), x)
+        point = indicators.at(passes, model, keras.ops.convert_to_tensor(x))
+        goal = goals.Untargeted(np.zeros(1, "int32"))
+        wanted = (shares * (kernel - (kernel @ shares)[:, None])).T
+        for factor in indicator.significance(point, goal, 0.0).factors[:2]:
+            of_others = keras.ops.convert_to_numpy(factor)[0, 1:4]
+            np.testing.assert_allclose(of_others, wanted[1:], rtol=1e-3)
 
     def test_inputs_without_saliency_are_not_moved_by_other_norms(self):
         """`L0` takes them last, and then leaves them as they are."""

@@ -192,26 +192,6 @@ def test_training_script(tiny, tmp_path, capsys):
     assert models[0].predict(x, verbose=0).shape == (len(y), 10)
 
 
-def test_images_shifted_in_training():
-    """Every batch has images of one place, moved by whole pixels, and an epoch has each once."""
-    shifted = runpy.run_path(str(SCRIPTS / "train_lenet.py"))["Shifted"]
-    x, y = np.full((300, 6, 7, 1), -1, "float32"), np.arange(300)
-    x[:, 2, 3, 0] = y
-    data = shifted(x, y, 2, seed=0)
-    assert len(data) == 3
-    for _ in range(2):
-        batches = [data[index] for index in range(3)]
-        images, labels = (np.concatenate(part) for part in zip(*batches, strict=True))
-        assert images.shape == x.shape
-        assert (np.diff(labels) != 1).any()
-        np.testing.assert_array_equal(np.sort(labels), y)
-        row, column = np.divmod(images.reshape(300, -1).argmax(1), 7)
-        np.testing.assert_array_equal(images[np.arange(300), row, column, 0], labels)
-        assert set(row - 2) == set(column - 3) == {-2, -1, 0, 1, 2}
-        assert ((images == -1).sum((1, 2, 3)) == 41).all()
-        data.on_epoch_end()
-
-
 def test_packing_script(tiny, tmp_path, monkeypatch):
     data, arrays = tiny
     monkeypatch.syspath_prepend(SCRIPTS)

@@ -131,7 +131,9 @@ class JacobianSaliency(Indicator):
         slopes = _of_each(logits, lambda one: self._pulled(point, one))  # (N, K, ...)
         sign = ops.where(goal.seed(logits) < 0, -1.0, 1.0)
         sign = _beside(sign, slopes)
-        u, v = sign * slopes, sign * (slopes - ops.sum(slopes, axis=1, keepdims=True))
+        u = v = sign * slopes  # probabilities sum to 1: what one gains, the others lose
+        if self.output == "logits":
+            v = sign * (slopes - ops.sum(slopes, axis=1, keepdims=True))
         count = logits.shape[-1]
         u, v = (ops.concatenate([factor, -factor], axis=1) for factor in (u, v))
         return Factors(u, v, (1.0,) * count + (-1.0,) * count)
