@@ -14,6 +14,12 @@ if "PYTEST_XDIST_WORKER" in os.environ and hasattr(os, "sched_setaffinity"):
 # JAX compiles its other way of drawing numbers for seconds, anew for each shape of a kernel.
 os.environ.setdefault("JAX_THREEFRY_PARTITIONABLE", "0")
 
+# Most of what JAX does here is to compile small programs that run once, which takes half the time
+# without these. As users have it, optimised, it runs in test_backends.py.
+if os.environ.get("KERAS_BACKEND") == "jax":
+    os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
+
 import keras
 import numpy as np
 import pytest
