@@ -131,6 +131,12 @@ class TestMatrix:
         assert not left.collections
         drawn(figure)
 
+    def test_numbers_that_fit_a_given_panel_are_written(self):
+        with style.context():
+            axes = style.figure(7, 3.3).subplots(1, 2)
+        for ax in axes:
+            assert len(plotting.matrix(np.full((10, 10), 10.1), ax=ax, digits=1).texts) == 100
+
     def test_numbers_that_do_not_fit_a_given_panel_are_left_out(self):
         with style.context():
             ax = style.figure(2, 2).add_subplot()

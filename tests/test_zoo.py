@@ -174,21 +174,24 @@ def test_unknown_name():
 
 
 @pytest.mark.once
-def test_training_script(tiny, tmp_path, capsys):
+@pytest.mark.parametrize("network", ["lenet-mnist", "lenet-jsma"])
+def test_training_script(network, tiny, tmp_path, capsys):
     data, arrays = tiny
     main = runpy.run_path(str(SCRIPTS / "train_lenet.py"))["main"]
     models = []
+    options = ["--network", network, "--data", str(data), "--epochs", "1", "--seed", "5"]
     for name in ("one.keras", "new/two.keras"):
         out = tmp_path / name
-        main(["--data", str(data), "--epochs", "1", "--seed", "5", "--out", str(out)])
+        main([*options, "--out", str(out)])
         models.append(keras.saving.load_model(out, safe_mode=True))
         assert [path.name for path in out.parent.glob("*.keras")] == [out.name]
         assert f"wrote {out}" in capsys.readouterr().out
     assert not models[0].compiled
-    for a, b, c in zip(*map(kernels, models), kernels(zoo.lenet_isi(5)), strict=True):
+    untrained = {"lenet-mnist": zoo.lenet_isi, "lenet-jsma": zoo.lenet_jsma}[network](5)
+    for a, b, c in zip(*map(kernels, models), kernels(untrained), strict=True):
         np.testing.assert_array_equal(a, b)
         assert not np.array_equal(a, c)
-    x, y = zoo.as_input(arrays["x_test"]), arrays["y_test"]
+    x, y = zoo.as_input(arrays["x_test"], zoo.BOUNDS[network]), arrays["y_test"]
     assert models[0].predict(x, verbose=0).shape == (len(y), 10)
 
 

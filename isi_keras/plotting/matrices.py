@@ -237,7 +237,9 @@ def _new_panel(
 
 def _side(ax: Axes, names: Sequence[str]) -> float:
     """About how many inches of `ax` are left to the cells, once names and bar have their room."""
-    box = ax.get_window_extent()
-    dpi = ax.get_figure(root=True).dpi  # pyright: ignore[reportOptionalMemberAccess]
+    figure = ax.get_figure(root=True)
+    # Lays the panels out: before that they are smaller than they will be.
+    figure.draw_without_rendering()  # pyright: ignore[reportOptionalMemberAccess]
+    box, dpi = ax.get_window_extent(), figure.dpi  # pyright: ignore[reportOptionalMemberAccess]
     widest = max(style.text_width(name, style.SMALL) for name in names)
     return max(0.1, min((box.width / dpi - widest) / (1 + BAR), box.height / dpi - 0.1))
