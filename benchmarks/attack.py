@@ -15,7 +15,9 @@ import time
 import keras
 
 import isi_keras as isi
-from isi_keras import compiling, indicators, slots
+from isi_keras import indicators
+from isi_keras.attacks import slots
+from isi_keras.models import compiling
 
 BARE_BATCH_SIZES = (32, 64, 128, 256, 512)
 

@@ -20,7 +20,9 @@ import keras
 from attack import bare_passes, spread, timed
 
 import isi_keras as isi
-from isi_keras import backend, compiling, slots
+from isi_keras import backend
+from isi_keras.attacks import slots
+from isi_keras.models import compiling
 
 ATTACKS = {
     "FGSM": isi.Attack("sensitivity", isi.Linf(0.2, epsilon=0.2), max_steps=1),

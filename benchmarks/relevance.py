@@ -15,7 +15,9 @@ import keras
 import numpy as np
 
 import isi_keras as isi
-from isi_keras import compiling, indicators, slots
+from isi_keras import indicators
+from isi_keras.attacks import slots
+from isi_keras.models import compiling
 
 COMPOSITES = (
     "z",

@@ -18,8 +18,8 @@ import numpy as np
 from scipy.stats import spearmanr
 
 import isi_keras as isi
+from isi_keras.attacks.hardness import BUDGETS
 from isi_keras.results import write_atomically
-from isi_keras.sweep import BUDGETS
 
 BUDGET = 0.145
 

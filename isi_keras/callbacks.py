@@ -10,10 +10,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from isi_keras import evaluation, explanation, indicators, results
-from isi_keras.attack import Attack
-from isi_keras.inputs import as_batch_size
-from isi_keras.jsma import JSMA
+from isi_keras import evaluation, indicators, results
+from isi_keras.attacks.attack import Attack
+from isi_keras.attacks.jsma import JSMA
+from isi_keras.explanations import explain
+from isi_keras.models.inputs import as_batch_size
 from isi_keras.training import AdversarialTraining
 
 _DOTS = 150
@@ -223,9 +224,7 @@ class ExplanationLogger(_Watching):
     def _look(self, epoch, logs):
         from isi_keras import plotting  # computing alone imports no Matplotlib
 
-        found = explanation.explain(
-            self.watched, self.x, target=self.target, indicator=self.indicator
-        )
+        found = explain.explain(self.watched, self.x, target=self.target, indicator=self.indicator)
         figure = plotting.heatmaps(
             found, classes=self.classes, data_format=keras.config.image_data_format()
         )

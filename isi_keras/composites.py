@@ -5,12 +5,23 @@ import fnmatch
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+import keras
+
 from isi_keras import _component, rules
-from isi_keras.registry import kind_of
 from isi_keras.rules import AlphaBeta, Epsilon, Flat, Gamma, Rule, ZBox, ZPlus
 
 KINDS = ("dense", "convolution", "normalization", "pooling")
 GATES = ("signal", "halves")
+_CONVOLUTIONS = tuple(
+    getattr(keras.layers, f"{word}{size}D{suffix}")
+    for word, sizes, suffix in (
+        ("Conv", (1, 2, 3), ""),
+        ("Conv", (1, 2, 3), "Transpose"),
+        ("DepthwiseConv", (1, 2), ""),
+        ("SeparableConv", (1, 2), ""),
+    )
+    for size in sizes
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -101,6 +112,15 @@ class Composite(_component.Component):
     def has_first(self) -> bool:
         """Whether some rule may be for the first layer only."""
         return self.first is not None or any(not rule.proportional for _, rule in self.names)
+
+
+def kind_of(layer: Any) -> str:
+    """How a composite sees a layer: `"dense"`, `"convolution"`, `"normalization"`, `"pooling"`."""
+    if isinstance(layer, _CONVOLUTIONS):
+        return "convolution"
+    if isinstance(layer, keras.layers.BatchNormalization):
+        return "normalization"
+    return "pooling" if "Pooling" in type(layer).__name__ else "dense"
 
 
 def _of(layer, table) -> Rule | None:

@@ -9,10 +9,11 @@ import numpy as np
 from keras import ops
 from keras.src.trainers.compile_utils import CompileMetrics
 
-from isi_keras import crafting, inputs
 from isi_keras._component import unknown
-from isi_keras.attack import Attack
-from isi_keras.jsma import JSMA
+from isi_keras.attacks import crafting
+from isi_keras.attacks.attack import Attack
+from isi_keras.attacks.jsma import JSMA
+from isi_keras.models import inputs
 
 _ATTACKS = {"Attack": Attack, "JSMA": JSMA}
 _CHECKED = 1024

@@ -16,8 +16,8 @@ import keras
 import numpy as np
 
 import isi_keras as isi
-from isi_keras.cli import record
-from isi_keras.cli.jsma_paper import BUDGET, between_classes, published, rank_correlation
+from isi_keras.papers import report
+from isi_keras.papers.jsma import BUDGET, between_classes, published, rank_correlation
 
 SOURCE = "Papernot et al. 2016, arXiv 1511.07528v1, equation 13 and figure 15"
 BATCH_SIZE = 512
@@ -37,7 +37,7 @@ def main():
     for table in tables(numbers):
         print(table, end="\n\n")
     if options.out is not None:
-        print("wrote", record.write(options.out, command(options), SOURCE, **numbers))
+        print("wrote", report.write(options.out, command(options), SOURCE, **numbers))
 
 
 def measured(model, x, y):

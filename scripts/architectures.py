@@ -53,7 +53,7 @@ def measured(isi, architectures, name):
     import keras
     import numpy as np
 
-    from isi_keras.rewrite import leaves
+    from isi_keras.models.rewrite import leaves
 
     model, x = architectures.build(name), architectures.images(name, 2, 1)
     plain = keras.ops.convert_to_numpy(isi.logits(model)(x))

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from keras import applications, layers, ops
 
-from isi_keras.rewrite import Swap, rewritten
+from isi_keras.models.rewrite import Swap, rewritten
 
 CLASSES = 10
 

@@ -10,8 +10,8 @@ import pytest
 from conftest import ROOT
 
 import isi_keras as isi
-from isi_keras import registry
-from isi_keras.rewrite import leaves
+from isi_keras.lrp import registry
+from isi_keras.models.rewrite import leaves
 
 # The others take up to minutes each: `make test-large`.
 SMALL = {

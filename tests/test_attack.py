@@ -9,7 +9,8 @@ import pytest
 from conftest import images, small_network
 
 import isi_keras as isi
-from isi_keras import compiling, slots
+from isi_keras.attacks import slots
+from isi_keras.models import compiling
 
 LOW, HIGH = -1.0, 1.0
 NORMS = {

@@ -16,8 +16,9 @@ from skimage import io, util
 from typer.testing import CliRunner
 
 import isi_keras as isi
-from isi_keras.cli import class_pairs, commands, output, reproduce, runs, start
+from isi_keras.cli import backend, commands, hardness, output, reproduce
 from isi_keras.cli import images as folders
+from isi_keras.papers import isi as isi_paper
 
 
 def run(*arguments, code=0):
@@ -374,9 +375,11 @@ def test_evaluate_starts_no_backend(saved):
 
 
 def test_reproduce(tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "ISI", [dataclasses.replace(r, max_steps=8) for r in runs.ISI])
+    monkeypatch.setattr(
+        isi_paper, "ISI", [dataclasses.replace(r, max_steps=8) for r in isi_paper.ISI]
+    )
     text = run("reproduce", "isi", "--samples", 8, "--out", "f", "--save-results")
-    names = {f"{run.name}.{kind}" for run in runs.ISI for kind in ("npz", "png")}
+    names = {f"{run.name}.{kind}" for run in isi_paper.ISI for kind in ("npz", "png")}
     assert {path.name for path in (tmp_path / "f").iterdir()} == {*names, "numbers.json"}
     for name in names:
         assert f"f/{name}" in text
@@ -409,23 +412,23 @@ def test_reproduce(tmp_path, monkeypatch):
 
 def test_the_targeted_images_are_one_of_each_class():
     _, (_, y) = isi.zoo.load("lenet-mnist")
-    np.testing.assert_array_equal(y[list(runs.TARGETED)], np.arange(runs.CLASSES))
+    np.testing.assert_array_equal(y[list(isi.TARGETED)], np.arange(isi.CLASSES))
 
 
 def test_images_seen_as_another_class_are_named():
-    (targeted,) = (run for run in runs.ISI if run.targeted)
+    (targeted,) = (run for run in isi_paper.ISI if run.targeted)
     label = np.repeat(np.arange(10), 10)
     label[30:40] = 8
     y = np.zeros(100, int)
-    y[list(runs.TARGETED)] = np.arange(10)
+    y[list(isi.TARGETED)] = np.arange(10)
 
     class Seen:
         pass
 
     Seen.label = label
-    (remark,) = runs.remarks(targeted, Seen, y)
+    (remark,) = isi.remarks(targeted, Seen, y)
     assert remark.startswith("image 18 is of class 3; this network predicts 8")
-    assert runs.remarks(runs.ISI[0], Seen, y) == []
+    assert isi.remarks(isi_paper.ISI[0], Seen, y) == []
 
 
 # --- errors -------------------------------------------------------------------------------------
@@ -562,7 +565,7 @@ def test_outputs_that_are_logits_or_not(tmp_path):
 
 @pytest.mark.parametrize("command", ["attack", "explain", "hardness", "reproduce"])
 def test_folders_that_cannot_be_written(tmp_path, command, monkeypatch):
-    for module in (class_pairs, commands, reproduce):
+    for module in (hardness, commands, reproduce):
         monkeypatch.setattr(module, "start_backend", lambda: pytest.fail("too late"))
     (tmp_path / "file").write_text("")
     subject = "isi" if command == "reproduce" else "lenet-mnist"
@@ -617,26 +620,26 @@ def test_backends_that_are_wrong(files):
 )
 def test_the_backend_that_is_chosen(tmp_path, monkeypatch, installed, configured, chosen):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    monkeypatch.setattr(start, "_installed", lambda name: name in installed)
+    monkeypatch.setattr(backend, "_installed", lambda name: name in installed)
     if configured is not None:
         (tmp_path / "keras.json").write_text(configured)
-    assert start._default_backend() == chosen
+    assert backend._default_backend() == chosen
 
 
 def test_a_backend_that_is_not_installed(monkeypatch):
     monkeypatch.delitem(sys.modules, "keras")
     monkeypatch.setenv("KERAS_BACKEND", "jax")
-    monkeypatch.setattr(start, "_installed", lambda name: name == "torch")
+    monkeypatch.setattr(backend, "_installed", lambda name: name == "torch")
     with pytest.raises(ValueError, match=r"pip install 'isi-keras\[jax\]', or choose torch with"):
-        start.start_backend()
+        backend.start_backend()
 
 
 def test_what_loading_writes_is_shown_only_if_it_fails(capfd):
-    with start._quiet():
+    with backend._quiet():
         os.write(2, b"noise")
 
     def fail():
-        with start._quiet():
+        with backend._quiet():
             os.write(2, b"reason")
             raise ImportError
 
@@ -646,7 +649,7 @@ def test_what_loading_writes_is_shown_only_if_it_fails(capfd):
 
 
 def test_warnings_of_others_are_not_shown(capsys):
-    with start.reported():
+    with backend.reported():
         warnings.warn_explicit("ours", UserWarning, "f.py", 1, module="isi_keras.attack")
         warnings.warn_explicit("theirs", UserWarning, "f.py", 1, module="keras.layers")
     assert capsys.readouterr().err == "Note: ours\n"

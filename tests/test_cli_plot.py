@@ -17,7 +17,7 @@ from test_plotting import (
 )
 
 from isi_keras import plotting
-from isi_keras.cli import output, pictures
+from isi_keras.cli import output, plot_kinds
 
 TARGETED = {"target": np.array([1, 2, 3, 0, 1])}
 RECORDS = {
@@ -71,7 +71,7 @@ def test_the_natural_picture(tmp_path, name):
 
 @pytest.mark.parametrize(
     ("record", "kind"),
-    [(record, kind) for record, kinds in pictures.KINDS.items() for kind in kinds],
+    [(record, kind) for record, kinds in plot_kinds.KINDS.items() for kind in kinds],
 )
 def test_every_picture_of_every_record(tmp_path, record, kind):
     DRAWABLE[record].save("r.npz")
@@ -82,13 +82,13 @@ def test_every_picture_of_every_record(tmp_path, record, kind):
 
 
 def test_every_plot_has_a_name_here():
-    known = {kind.replace("-", "_") for kinds in pictures.KINDS.values() for kind in kinds}
+    known = {kind.replace("-", "_") for kinds in plot_kinds.KINDS.values() for kind in kinds}
     assert known == set(plotting.__all__)
 
 
-@pytest.mark.parametrize("kind", pictures.OF_SEVERAL)
+@pytest.mark.parametrize("kind", plot_kinds.OF_SEVERAL)
 def test_several_results_in_one_picture(tmp_path, drawn, kind):
-    record = next(DRAWABLE[name] for name, kinds in pictures.KINDS.items() if kind in kinds)
+    record = next(DRAWABLE[name] for name, kinds in plot_kinds.KINDS.items() if kind in kinds)
     record.save("one.npz")
     record.save("two.npz")
     assert run("plot", "one.npz", "two.npz", "--kind", kind) == f"{kind}: {kind}.png\n"

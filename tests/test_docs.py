@@ -20,7 +20,10 @@ import typer
 from test_package import MAY_IMPORT
 
 import isi_keras as isi
-from isi_keras.cli import commands, jsma_paper, jsma_pictures, runs
+from isi_keras.cli import commands
+from isi_keras.papers import isi as isi_paper
+from isi_keras.papers import jsma as jsma_paper
+from isi_keras.papers import jsma_figures
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -178,7 +181,7 @@ def test_numbers_are_those_that_were_measured(page):
         for run in json.loads((ROOT / "figures/isi/numbers.json").read_text())["runs"]
     }
     rows = re.findall(r"^\| L\w+, .*\|$", (ROOT / page).read_text(), re.MULTILINE)
-    assert rows == [table_row(run.title, measured[run.name]) for run in runs.ISI]
+    assert rows == [table_row(run.title, measured[run.name]) for run in isi_paper.ISI]
 
 
 def table_row(title, run):
@@ -256,7 +259,7 @@ def jsma_tables(measured):
         turned = f"{found['successes']} of {found['attempts']}"
         yield f"| {' | '.join([name.removeprefix('grid-'), turned, *shares])} |"
     for name, rank in measured["rank_correlations"].items():
-        yield f"| {jsma_pictures.RANKS[name]} | {rank:.2f} |"
+        yield f"| {jsma_figures.RANKS[name]} | {rank:.2f} |"
 
 
 def test_the_tables_of_jsma_are_what_was_measured():

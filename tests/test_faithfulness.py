@@ -14,7 +14,8 @@ from scipy import stats
 from skimage import metrics
 
 import isi_keras as isi
-from isi_keras import compiling, randomisation
+from isi_keras.explanations import parameter_randomisation
+from isi_keras.models import compiling
 
 
 def linear_model(kernel, bias, final=None):
@@ -499,7 +500,7 @@ class TestRandomisation:
         model, x = self.network(kind), images(3)
         before = {v.path: np.array(ops.convert_to_numpy(v)) for v in model.variables}
         values = [id(v._value) for v in model.variables]
-        explain, calls = randomisation.explain, []
+        explain, calls = parameter_randomisation.explain, []
 
         def failing(*args, **kwargs):
             calls.append(1)
@@ -508,7 +509,7 @@ class TestRandomisation:
             return explain(*args, **kwargs)
 
         if fails:
-            monkeypatch.setattr(randomisation, "explain", failing)
+            monkeypatch.setattr(parameter_randomisation, "explain", failing)
             with pytest.raises(RuntimeError, match="on the way"):
                 isi.parameter_randomisation(model, x, indicator="sensitivity")
         else:
@@ -530,14 +531,14 @@ class TestRandomisation:
     def test_other_threads_see_the_model_as_it_is(self, monkeypatch):
         model, x = small_network(), images(3)
         before, seen = model.get_weights(), []
-        explain = randomisation.explain
+        explain = parameter_randomisation.explain
 
         def watching(*args, **kwargs):
             with concurrent.futures.ThreadPoolExecutor(1) as pool:
                 seen.append(pool.submit(model.get_weights).result())
             return explain(*args, **kwargs)
 
-        monkeypatch.setattr(randomisation, "explain", watching)
+        monkeypatch.setattr(parameter_randomisation, "explain", watching)
         isi.parameter_randomisation(model, x)
         assert len(seen) == 4
         for one, other in itertools.product(seen, [before]):
@@ -590,13 +591,13 @@ class TestRandomisation:
     def test_the_class_stays_that_of_the_original(self, monkeypatch):
         model, x = small_network(), images(6)
         predicted, targets = isi.explain(model, x).prediction, []
-        explain = randomisation.explain
+        explain = parameter_randomisation.explain
 
         def watching(*args, target, **kwargs):
             targets.append(target)
             return explain(*args, target=target, **kwargs)
 
-        monkeypatch.setattr(randomisation, "explain", watching)
+        monkeypatch.setattr(parameter_randomisation, "explain", watching)
         result = isi.parameter_randomisation(model, x)
         assert targets[0] is None
         for target in targets[1:]:
@@ -627,7 +628,7 @@ class TestRandomisation:
         np.testing.assert_allclose(last.similarity, first.similarity, atol=1e-4)
         rng = np.random.default_rng(0)
         one, two = rng.normal(size=(2, 3, 9, 8, 2))
-        found = randomisation._ssim(one, two, "channels_last")
+        found = parameter_randomisation._ssim(one, two, "channels_last")
         for index in range(3):
             a, b = (np.abs(maps[index]).sum(-1) for maps in (one, two))
             expected = metrics.structural_similarity(a / a.max(), b / b.max(), data_range=1.0)
@@ -636,7 +637,7 @@ class TestRandomisation:
     def test_ranks_of_magnitudes_share_ties(self):
         one, two = np.array([[1.0, -1, 3, 0]]), np.array([[5.0, 4, -4, 0]])
         expected = stats.spearmanr([2.5, 2.5, 4, 1], [4, 2.5, 2.5, 1]).statistic
-        np.testing.assert_allclose(randomisation._spearman(one, two, ""), [expected])
+        np.testing.assert_allclose(parameter_randomisation._spearman(one, two, ""), [expected])
 
     def test_a_constant_map_has_no_ranks(self):
         model = linear_model(np.zeros((3, 2)), np.zeros(2))

@@ -7,7 +7,7 @@ import pytest
 from keras import layers
 
 import isi_keras as isi
-from isi_keras import sweep
+from isi_keras.attacks import hardness as sweeping
 
 BUDGETS = (0.1, 0.2, 0.4)
 
@@ -129,8 +129,8 @@ def test_portions_batches_and_files_change_nothing(network, monkeypatch, tmp_pat
     before = model.get_weights()
     names = ["ant", "bee", "cat"]
     whole = isi.hardness(model, x, y, budgets=BUDGETS, classes=names)
-    monkeypatch.setattr(sweep, "_NUMBERS_AT_ONCE", 1)
-    monkeypatch.setattr(sweep, "_BATCHES_AT_ONCE", 1)
+    monkeypatch.setattr(sweeping, "_NUMBERS_AT_ONCE", 1)
+    monkeypatch.setattr(sweeping, "_BATCHES_AT_ONCE", 1)
     parts = isi.hardness(model, x, y, budgets=BUDGETS, batch_size=5, classes=names)
     loaded = isi.HardnessResult.load(whole.save(tmp_path / "found"))
     for other in (parts, loaded):

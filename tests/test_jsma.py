@@ -9,7 +9,8 @@ import pytest
 from keras import layers
 
 import isi_keras as isi
-from isi_keras import compiling, goals, indicators, models, norms
+from isi_keras import goals, indicators, models, norms
+from isi_keras.models import compiling
 
 # Torch is faster with full batches; the others compile for each number of slots.
 SLOTS = 8 if keras.config.backend() == "torch" else 1

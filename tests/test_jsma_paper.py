@@ -9,7 +9,7 @@ import pytest
 from test_cli import plain, run
 
 import isi_keras as isi
-from isi_keras.cli import jsma_paper
+from isi_keras.papers import jsma
 
 ONCE = pytest.mark.skipif(
     keras.config.backend() != "tensorflow", reason="what it calls is tested on each backend"
@@ -105,15 +105,15 @@ def test_hardness_of_wrong_input(files):
 
 def test_the_published_numbers_agree_with_each_other():
     """The mean over the cells of figure 13 is the mean distortion of figure 11's table."""
-    paper = jsma_paper.published()
+    paper = jsma.published()
     for values in paper["matrices"].values():
         assert values.shape == (10, 10)
         np.testing.assert_array_equal(np.isnan(values), np.eye(10, dtype=bool))
     distortion = np.nanmean(paper["matrices"]["mean_distortion"])
     assert distortion == pytest.approx(paper["sets"]["test"][2], abs=0.05)
     matrices = paper["matrices"]
-    summed = {jsma_paper.SUMMED: -matrices["adversarial_distance"]}
-    ranks = jsma_paper.correlations(matrices | summed)
+    summed = {jsma.SUMMED: -matrices["adversarial_distance"]}
+    ranks = jsma.correlations(matrices | summed)
     assert ranks["hardness"] == ranks["adversarial_distance"] == pytest.approx(1)
     assert ranks["adversarial_distance_summed"] == pytest.approx(-1)
     assert ranks["hardness_and_distance"] == pytest.approx(0.79, abs=0.01)
@@ -122,7 +122,7 @@ def test_the_published_numbers_agree_with_each_other():
 
 def test_means_between_classes():
     distances, y = np.arange(30.0).reshape(3, 10), np.array([4, 2, 4])
-    found = jsma_paper.between_classes(distances, y)
+    found = jsma.between_classes(distances, y)
     wanted = np.full((10, 10), np.nan)
     wanted[4], wanted[2] = np.arange(10) + 10, np.arange(10) + 10
     wanted[[4, 2], [4, 2]] = np.nan
@@ -130,26 +130,26 @@ def test_means_between_classes():
 
 
 def test_rank_correlations_that_are_not_defined():
-    assert jsma_paper.rank_correlation(np.full((2, 2), 3.0), np.eye(2)) is None
-    assert jsma_paper.rank_correlation(np.full((2, 2), np.nan), np.eye(2)) is None
-    assert jsma_paper.rank_correlation(np.eye(2), -np.eye(2)) == pytest.approx(-1)
+    assert jsma.rank_correlation(np.full((2, 2), 3.0), np.eye(2)) is None
+    assert jsma.rank_correlation(np.full((2, 2), np.nan), np.eye(2)) is None
+    assert jsma.rank_correlation(np.eye(2), -np.eye(2)) == pytest.approx(-1)
 
 
 def test_the_distances_of_the_paper_are_those_of_summed_probabilities():
     """Its figure 15, with few images: by the sums far more than by the equation, on logits."""
     model, (x, y) = isi.zoo.load("lenet-jsma")
     x, y = x[:100], y[:100]
-    paper = jsma_paper.published()["matrices"]["adversarial_distance"]
-    summed = jsma_paper.summed_distances(model, x, y, 100)
-    logits = jsma_paper.between_classes(isi.adversarial_distance(model, x), y)
-    assert jsma_paper.rank_correlation(summed, paper) > 0.75
-    assert jsma_paper.rank_correlation(logits, paper) < 0.6
+    paper = jsma.published()["matrices"]["adversarial_distance"]
+    summed = jsma.summed_distances(model, x, y, 100)
+    logits = jsma.between_classes(isi.adversarial_distance(model, x), y)
+    assert jsma.rank_correlation(summed, paper) > 0.75
+    assert jsma.rank_correlation(logits, paper) < 0.6
 
 
 def test_the_perceptron_learns_and():
     """It says AND nearly everywhere; its derivative is that of its output, and leads across."""
-    model = jsma_paper.train_and()
-    values, slope = jsma_paper.and_surface(model, side=41)
+    model = jsma.train_and()
+    values, slope = jsma.and_surface(model, side=41)
     axis = np.linspace(0, 1, 41)
     wanted = (axis[:, None] > 0.5) & (axis > 0.5)
     agreed = ((values > 0.5) == wanted).mean()
@@ -164,11 +164,11 @@ def test_the_perceptron_learns_and():
     np.testing.assert_allclose(
         slope[inner], finite[inner], atol=0.02 * np.abs(slope).max(), rtol=0.05
     )
-    result = jsma_paper.and_attack(model)
+    result = jsma.and_attack(model)
     assert result.success.all()
     np.testing.assert_array_equal(result.changed, [[False, True]])
     np.testing.assert_allclose(result.adversarial - result.x, [[0, 0.06]], atol=1e-6)
-    found = jsma_paper.and_numbers(model, result)
+    found = jsma.and_numbers(model, result)
     assert found["output"] < 0.5 < found["output_adversarial"]
 
 
@@ -176,27 +176,27 @@ def test_sets_from_a_file(tmp_path):
     pixels = np.arange(60_000, dtype="int64")[:, None, None] % 256 * np.ones((1, 2, 2), "int64")
     labels = np.arange(60_000) % 10
     np.savez(tmp_path / "m.npz", x_train=pixels.astype("uint8"), y_train=labels)
-    found = jsma_paper.sets(tmp_path / "m.npz", 4)
+    found = jsma.sets(tmp_path / "m.npz", 4)
     assert list(found) == ["training", "validation", "test"]
     for name, begin in (("training", 0), ("validation", 50_000)):
         x, y = found[name]
         assert x.shape == (4, 2, 2, 1)
         np.testing.assert_allclose(x[:, 0, 0, 0], (begin + np.arange(4)) % 256 / 255, rtol=1e-6)
         np.testing.assert_array_equal(y, labels[begin : begin + 4])
-    assert list(jsma_paper.sets(None, 4)) == ["test"]
+    assert list(jsma.sets(None, 4)) == ["test"]
 
 
 def test_sets_that_cannot_be_had(tmp_path, monkeypatch):
     np.savez(tmp_path / "m.npz", x=np.zeros(3))
     with pytest.raises(ValueError, match=r"is not like the file of keras\.datasets\.mnist"):
-        jsma_paper.sets(tmp_path / "m.npz", 4)
+        jsma.sets(tmp_path / "m.npz", 4)
 
     def fail(path):
         raise OSError("no way")
 
     monkeypatch.setattr(keras.datasets.mnist, "load_data", fail)
     with pytest.raises(OSError, match=r"cannot be downloaded \(no way\).*Leave out --mnist"):
-        jsma_paper.sets(tmp_path / "other.npz", 4)
+        jsma.sets(tmp_path / "other.npz", 4)
 
 
 @ONCE
@@ -208,7 +208,7 @@ def test_reproduce(tmp_path):
         "--save-results"
     )
     pictures = {"grid-increasing", "grid-decreasing", "empty", "and", "saliency"}
-    pictures |= {name.replace("_", "-") for name in (*jsma_paper.MATRICES, jsma_paper.SUMMED)}
+    pictures |= {name.replace("_", "-") for name in (*jsma.MATRICES, jsma.SUMMED)}
     assert {path.stem for path in (tmp_path / "f").glob("*.png")} == pictures
     for path in (tmp_path / "f").iterdir():
         assert f"f/{path.name}" in text
@@ -220,10 +220,8 @@ def test_reproduce(tmp_path):
     hard = np.array(found["matrices"]["hardness"], float)
     np.testing.assert_allclose(hard, np.where(result.count() > 0, result.hardness(), np.nan), 1e-3)
     model, (x, y) = isi.zoo.load("lenet-jsma")
-    summed = jsma_paper.summed_distances(model, x[:12], y[:12], 512)
-    np.testing.assert_allclose(
-        np.array(found["matrices"][jsma_paper.SUMMED], float), summed, atol=1e-4
-    )
+    summed = jsma.summed_distances(model, x[:12], y[:12], 512)
+    np.testing.assert_allclose(np.array(found["matrices"][jsma.SUMMED], float), summed, atol=1e-4)
     grid = isi.AttackResult.load("f/grid-increasing.npz")
     assert len(grid) == 10 * len(np.unique(grid.label))
     assert found["grids"]["grid-increasing"]["successes"] == grid.success.sum()

@@ -7,8 +7,8 @@ from conftest import images, small_network
 from keras import layers, ops
 
 import isi_keras as isi
-from isi_keras import compiling, rewrite
-from isi_keras.rewrite import Swap, rewritten
+from isi_keras.models import compiling, rewrite
+from isi_keras.models.rewrite import Swap, rewritten
 
 
 def close(model, x, wanted, **options):

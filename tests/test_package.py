@@ -14,7 +14,8 @@ import pytest
 import test_norms
 
 import isi_keras as isi
-from isi_keras import _component, attack, composites, indicators, jsma, norms, rules
+from isi_keras import _component, composites, indicators, norms, rules
+from isi_keras.attacks import attack, jsma
 from isi_keras.rules import first, proportional
 
 PACKAGE = Path(isi.__file__).parent

@@ -7,7 +7,8 @@ import oracles
 import pytest
 from keras import ops
 
-from isi_keras import backend, pairs
+from isi_keras import backend
+from isi_keras.norms import pair_search
 
 SIZES = (1, 2, 5, 33, 64, 200)
 EACH = 8
@@ -109,7 +110,7 @@ def cases(size):
 def found(search, *arrays):
     """What a compiled search finds, as arrays."""
     tensors = [ops.convert_to_tensor(array, dtype=str(array.dtype)) for array in arrays]
-    return pairs.Found(*map(ops.convert_to_numpy, backend.jit(search)(*tensors)))
+    return pair_search.Found(*map(ops.convert_to_numpy, backend.jit(search)(*tensors)))
 
 
 def tables(u, v, free, of_pairs=True):
@@ -142,24 +143,24 @@ def check(names, u, v, free, answer, of_pairs=True):
 @pytest.mark.parametrize("size", SIZES)
 def test_the_best_pair_is_that_of_all_pairs(size):
     names, *arrays = cases(size)
-    distinct = check(names, *arrays, found(pairs.best_pair, *arrays))
+    distinct = check(names, *arrays, found(pair_search.best_pair, *arrays))
     assert distinct >= min(0.3, 0.1 * (size - 1)) * len(names)
 
 
 @pytest.mark.parametrize("size", SIZES[-3:])
 def test_the_best_feature_is_that_of_all_features(size):
     names, *arrays = cases(size)
-    distinct = check(names, *arrays, found(pairs.best_single, *arrays), of_pairs=False)
+    distinct = check(names, *arrays, found(pair_search.best_single, *arrays), of_pairs=False)
     assert distinct > 0.3 * len(names)
 
 
 def test_what_few_candidates_miss_is_searched_for(monkeypatch):
     """Without the search beyond the candidates there are wrong answers, with it there are none."""
     names, *arrays = cases(33)
-    answer = found(functools.partial(pairs.best_pair, candidates=2), *arrays)
+    answer = found(functools.partial(pair_search.best_pair, candidates=2), *arrays)
     check(names, *arrays, answer)
-    monkeypatch.setattr(pairs, "_search", lambda u, v, left, found: found)
-    without = found(functools.partial(pairs.best_pair, candidates=2), *arrays)
+    monkeypatch.setattr(pair_search, "_search", lambda u, v, left, found: found)
+    without = found(functools.partial(pair_search.best_pair, candidates=2), *arrays)
     worse = without.admissible < answer.admissible
     worse |= answer.admissible & (without.value < answer.value - 1e-3)
     assert worse.sum() > 10
@@ -172,7 +173,7 @@ def test_no_bound_above_the_best_is_left(kind):
     rng = np.random.default_rng(2)
     u, v = np.array([KINDS[kind](rng, 33) for _ in range(1000)], "float32").transpose(1, 0, 2)
     arrays = u, v, np.ones(u.shape, bool)
-    search = functools.partial(pairs.best_pair, candidates=2)
+    search = functools.partial(pair_search.best_pair, candidates=2)
     check([kind] * len(u), *arrays, found(search, *arrays))
 
 
@@ -182,7 +183,7 @@ def test_all_pairs_are_searched_if_rounding_is_all_there_is():
     rows = [cancelling(rng, 40, 3e-7, quotient) for quotient in (1.3, 2.5, 0.3) for _ in range(700)]
     u, v = np.array(rows).astype("float32").transpose(1, 0, 2)
     free = np.ones(u.shape, bool)
-    check(["cancelling"] * len(u), u, v, free, found(pairs.best_pair, u, v, free))
+    check(["cancelling"] * len(u), u, v, free, found(pair_search.best_pair, u, v, free))
 
 
 def test_of_equal_pairs_the_first_is_taken():
@@ -190,18 +191,18 @@ def test_of_equal_pairs_the_first_is_taken():
     u[1, 3] = 2
     free = np.ones(u.shape, bool)
     free[:, 0] = False
-    for search in (pairs.best_pair, functools.partial(pairs.best_pair, candidates=19)):
+    for search in (pair_search.best_pair, functools.partial(pair_search.best_pair, candidates=19)):
         answer = found(search, u, np.ones_like(u), free)
         np.testing.assert_array_equal(answer.first, [1, 1])
         np.testing.assert_array_equal(answer.second, [2, 3])
-    np.testing.assert_array_equal(found(pairs.best_single, u, u, free).first, [1, 3])
+    np.testing.assert_array_equal(found(pair_search.best_single, u, u, free).first, [1, 3])
 
 
 def test_values_tell_which_of_two_searches_found_more():
     """Whatever the scale of the factors: the value is that of the product itself."""
     u = np.array([[3, 1, -1], [3e20, 1e20, 0], [3e-20, 1e-20, 0]], "float32")
     v = np.array([[1, 3, -1], [1e-30, 3e-30, 0], [1e-15, 3e-15, 0]], "float32")
-    answer = found(pairs.best_pair, u, v, np.ones(u.shape, bool))
+    answer = found(pair_search.best_pair, u, v, np.ones(u.shape, bool))
     wanted = 4 + np.log2(10.0) * np.array([0, -10, -35])
     np.testing.assert_allclose(answer.value, wanted, rtol=1e-6)
 
@@ -210,7 +211,7 @@ def test_values_tell_which_of_two_searches_found_more():
 def test_share_of_admissible_pairs(size):
     _, u, v, _ = cases(size)
     tensors = [ops.convert_to_tensor(array) for array in (u, v)]
-    share = ops.convert_to_numpy(backend.jit(pairs.share_admissible)(*tensors))
+    share = ops.convert_to_numpy(backend.jit(pair_search.share_admissible)(*tensors))
     count = max(size * (size - 1) / 2, 1)
     everything = np.ones(u.shape, bool)
     wanted = [(table >= 0).sum() / count for table in tables(u, v, everything)]

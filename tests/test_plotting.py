@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from isi_keras import plotting
-from isi_keras.plotting import _film, images, panels, style
+from isi_keras.plotting import images, panels, style
+from isi_keras.plotting.attack import _film
 from isi_keras.results import (
     AttackResult,
     Explanation,

@@ -9,7 +9,7 @@ from test_plotting import drawn, make_attack, make_hardness, make_result
 from isi_keras import evaluate, plotting
 from isi_keras.evaluation import DISTANCES, distances
 from isi_keras.plotting import style
-from isi_keras.plotting.spread import _edges
+from isi_keras.plotting.attack.distances import _edges
 
 FAILURES = {
     "success": np.array([True, False, True, True, False]),

@@ -6,7 +6,8 @@ from matplotlib.colors import to_rgba
 from test_plotting import CLASSES, drawn, make_hardness
 
 from isi_keras import plotting
-from isi_keras.plotting import matrices, panels, style
+from isi_keras.plotting import panels, style
+from isi_keras.plotting.matrices import matrix
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -57,7 +58,7 @@ class TestMatrix:
         [(-0.001, 2, "0.00"), (-0.26, 1, f"{MINUS}0.3"), (99.96, 1, "100.0"), (7, 0, "7")],
     )
     def test_numbers(self, value, digits, text):
-        assert matrices.written(value, digits) == text
+        assert matrix.written(value, digits) == text
 
     def test_numbers_are_black_or_white_by_contrast(self, values):
         ax = plotting.matrix(values)
@@ -217,7 +218,7 @@ class TestHardness:
         ("low", "high", "digits"), [(0, 3, 2), (0.7, 0.8, 2), (0, 30, 1), (40, 400, 0), (98, 99, 1)]
     )
     def test_numbers_tell_cells_apart(self, low, high, digits):
-        from isi_keras.plotting.class_pairs import _digits
+        from isi_keras.plotting.matrices.hardness import _digits
 
         assert _digits(np.array([[low, high], [high, low]], float), 2.5) == digits
 

@@ -14,7 +14,8 @@ from test_plotting import CLASSES, SHAPES, drawn, make_attack, pixels
 
 import isi_keras as isi
 from isi_keras import plotting
-from isi_keras.plotting import _film, _order, _replay, _scores, images, style
+from isi_keras.plotting import images, style
+from isi_keras.plotting.attack import _film, _order, _replay, _scores
 
 
 def softmax(logits):

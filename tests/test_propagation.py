@@ -8,9 +8,10 @@ from conftest import images, small_network
 from keras import layers, ops
 
 import isi_keras as isi
-from isi_keras import compiling, composites
+from isi_keras import composites
 from isi_keras.composites import Composite
-from isi_keras.rewrite import nodes
+from isi_keras.models import compiling
+from isi_keras.models.rewrite import nodes
 from isi_keras.rules import AlphaBeta, Epsilon, Flat, Gamma, ZBox, ZPlus
 
 REFUSED = ("gru", "lstm")

@@ -13,10 +13,10 @@ from keras import layers, ops
 import isi_keras as isi
 from isi_keras import backend, composites, models, rules
 from isi_keras.composites import Composite
-from isi_keras.propagation import Propagation
-from isi_keras.rewrite import rewritten
+from isi_keras.lrp.facts import ratio
+from isi_keras.lrp.propagation import Propagation
+from isi_keras.models.rewrite import rewritten
 from isi_keras.rules import AlphaBeta, Epsilon, Flat, Gamma, WSquare, ZBox, ZPlus
-from isi_keras.tracking import ratio
 
 with np.load(GOLDEN / "zennit.npz", allow_pickle=False) as _data:
     ZENNIT = dict(_data)

@@ -12,9 +12,11 @@ from keras import layers, ops
 from test_relevance import GOLDEN_RULES, Source, composite_of, relevance_of
 
 import isi_keras as isi
-from isi_keras import activations, backend, registry
+from isi_keras import backend
 from isi_keras.composites import Composite
-from isi_keras.propagation import Propagation
+from isi_keras.lrp import registry
+from isi_keras.lrp.propagation import Propagation
+from isi_keras.models import activations
 from isi_keras.rules import Epsilon, ZPlus
 
 FIRST = keras.config.backend() == "tensorflow"  # whose CPU kernels know channels_last only

@@ -1,4 +1,4 @@
-"""The two things Keras does not offer on every backend: a pullback and compilation.
+"""What Keras does not offer on every backend: a pullback and compilation.
 
 `vjp(fn, x)` returns `fn(x)` and a function that pulls a cotangent back to `x`; `jit(fn)` compiles a
 pure function of tensors. `SHRINK` says by how much a batch has to shrink for another compilation to
@@ -6,6 +6,7 @@ pay. The files of this folder are the only ones that import a framework.
 """
 
 import keras
+import numpy as np
 
 _BACKENDS = ("tensorflow", "jax", "torch")
 
@@ -22,4 +23,10 @@ else:
         "of them before Python imports keras."
     )
 
-__all__ = ["SHRINK", "jit", "vjp"]
+
+def tensor(array: np.ndarray):
+    """An array as a tensor of the same dtype."""
+    return keras.ops.convert_to_tensor(array, dtype=str(array.dtype))
+
+
+__all__ = ["SHRINK", "jit", "tensor", "vjp"]

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from isi_keras._version import __version__
-from isi_keras.cli import class_pairs, options, plot, reproduce
-from isi_keras.cli.start import reported, start_backend
+from isi_keras.cli import hardness, options, plot, reproduce
+from isi_keras.cli.backend import reported, start_backend
 
 app = typer.Typer(
     add_completion=False,
@@ -87,9 +87,9 @@ def attack(
     start_backend()
     import keras
 
-    from isi_keras.attack import Attack
+    from isi_keras.attacks.attack import Attack
     from isi_keras.evaluation import evaluate
-    from isi_keras.models import logits
+    from isi_keras.models.classifier import logits
 
     chosen = _norm(
         norm,
@@ -147,8 +147,8 @@ def explain(
     start_backend()
     import keras
 
-    from isi_keras.explanation import explain
-    from isi_keras.models import logits
+    from isi_keras.explanations.explain import explain
+    from isi_keras.models.classifier import logits
 
     bounds = source.bounds_of(model, bounds)
     network, (x, y) = source.load(model, data, samples, bounds)
@@ -194,7 +194,7 @@ def evaluate(
 
 
 app.command(epilog="Example: isi-keras hardness lenet-jsma --samples 50")(
-    reported()(class_pairs.hardness)
+    reported()(hardness.hardness)
 )
 app.command(epilog="Example: isi-keras plot results/lenet-mnist-relevance-l0.npz --kind changes")(
     plot.plot

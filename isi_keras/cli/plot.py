@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from isi_keras.cli import options
+from isi_keras.cli.backend import reported
 from isi_keras.cli.options import option
-from isi_keras.cli.start import reported
 
 Results = Annotated[
     list[Path], typer.Argument(metavar="RESULT...", help="The .npz of one result, or of several.")
@@ -76,14 +76,14 @@ def plot(
     Several results in one picture: robust-accuracy, distances, attacks,
     indicators, success, faithfulness or randomisation.
     """
-    from isi_keras.cli import output, pictures
+    from isi_keras.cli import output, plot_kinds
 
     if label is not None and len(label) != len(results):
         raise typer.BadParameter(
             f"Expected a --label for each of {len(results)} results. Received: {len(label)}."
         )
-    records = pictures.load(results, part)
-    kind = pictures.choose(kind, records, data_format.value)
+    records = plot_kinds.load(results, part)
+    kind = plot_kinds.choose(kind, records, data_format.value)
     given: dict[str, Any] = {
         "index": index or None,
         "count": count,
@@ -102,6 +102,6 @@ def plot(
     given = {name: value for name, value in given.items() if value is not None}
     path = output.place_of(out, results, kind)
     labels = label or (None if len(results) == 1 else output.labels_of(results))
-    drawn = pictures.draw(kind, records, labels, given)
+    drawn = plot_kinds.draw(kind, records, labels, given)
     written = drawn(path) if kind == "animation" else output.save_picture(drawn, path)
     print(f"{kind}: {written}")

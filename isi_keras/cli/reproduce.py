@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from isi_keras.cli import options
-from isi_keras.cli.start import start_backend
+from isi_keras.cli.backend import start_backend
 
 
 def reproduce(
@@ -52,16 +52,17 @@ def reproduce(
     jsma: tables and figures of Papernot et al. 2016, on that of lenet-jsma.
     """
     from isi_keras._component import unknown
-    from isi_keras.cli import jsma_reproduction, output, record, reproduction
+    from isi_keras.cli import output
+    from isi_keras.papers import isi_report, jsma_report, report
 
-    known = {"isi": (reproduction.isi, 2000), "jsma": (jsma_reproduction.jsma, 1000)}
+    known = {"isi": (isi_report.reproduce, 2000), "jsma": (jsma_report.reproduce, 1000)}
     if what not in known:
         raise typer.BadParameter(unknown("reproduction", what, tuple(known)))
     if mnist is not None and what != "jsma":
         raise typer.BadParameter("--mnist belongs to jsma; isi takes test images only.")
     run, usual = known[what]
     out = out or Path("figures", what)
-    output.check_writable(out / record.NAME)
+    output.check_writable(out / report.NAME)
     start_backend()
     more = {"mnist": mnist} if what == "jsma" else {}
     run(samples or usual, out, batch_size, save_results, options.verbose(), **more)

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from isi_keras import models
-from isi_keras.inputs import names_of
+from isi_keras.models.inputs import names_of
 
 
 def passes(source: models.Logits, sample) -> models.Passes:

@@ -6,8 +6,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from isi_keras import _component, composites, propagation
+from isi_keras import _component, composites
 from isi_keras.indicators.base import Indicator, Significance
+from isi_keras.lrp import propagation
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

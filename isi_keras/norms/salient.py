@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from keras import ops
 
-from isi_keras import pairs
+from isi_keras.norms import pair_search
 from isi_keras.norms.base import (
     Move,
     Norm,
@@ -109,15 +109,17 @@ class Salient(Norm):
             free = ops.logical_and(free, reach != 0)
         return ops.logical_and(free, rows_like(step.active, reach))
 
-    def _search(self, u, v, free, ways) -> tuple[pairs.Found, Any]:
+    def _search(self, u, v, free, ways) -> tuple[pair_search.Found, Any]:
         """The best of all alternatives, `(N,)` each, and the way its inputs move."""
         rows = ops.shape(u)[:2]
-        search = pairs.best_pair if self.features == 2 else pairs.best_single
+        search = pair_search.best_pair if self.features == 2 else pair_search.best_single
         found = search(*(ops.reshape(part, (-1, math.prod(u.shape[2:]))) for part in (u, v, free)))
         if rows[1] == 1:
             return found, ops.zeros(rows[:1]) + ways[0]
         each = [ops.reshape(part, rows) for part in found]  # (N, M)
         value = ops.where(each[3], each[2], -float("inf"))
         best = ops.argmax(value, axis=1, keepdims=True)
-        chosen = pairs.Found(*(ops.take_along_axis(part, best, axis=1)[:, 0] for part in each))
+        chosen = pair_search.Found(
+            *(ops.take_along_axis(part, best, axis=1)[:, 0] for part in each)
+        )
         return chosen, ops.take(ops.convert_to_tensor(ways), best[:, 0])

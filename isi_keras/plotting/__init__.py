@@ -6,23 +6,23 @@ window or stays open, `figure.savefig(path)` writes one, and a notebook shows th
 returns.
 """
 
-from isi_keras.plotting.before_after import changes
-from isi_keras.plotting.budgets import success
-from isi_keras.plotting.class_pairs import hardness
-from isi_keras.plotting.curves import faithfulness
-from isi_keras.plotting.film import animation
-from isi_keras.plotting.gallery import examples
-from isi_keras.plotting.layers import randomisation
-from isi_keras.plotting.many_attacks import trajectories
-from isi_keras.plotting.many_maps import indicators
-from isi_keras.plotting.matrices import matrix
-from isi_keras.plotting.one_attack import trajectory
-from isi_keras.plotting.reach import robust_accuracy
-from isi_keras.plotting.relevance import heatmap, heatmaps
-from isi_keras.plotting.relief import surface
-from isi_keras.plotting.rows_of_attacks import attacks
-from isi_keras.plotting.spread import distances
-from isi_keras.plotting.target_grid import targets
+from isi_keras.plotting.attack.animation import animation
+from isi_keras.plotting.attack.attacks import attacks
+from isi_keras.plotting.attack.changes import changes
+from isi_keras.plotting.attack.distances import distances
+from isi_keras.plotting.attack.examples import examples
+from isi_keras.plotting.attack.robust_accuracy import robust_accuracy
+from isi_keras.plotting.attack.targets import targets
+from isi_keras.plotting.attack.trajectories import trajectories
+from isi_keras.plotting.attack.trajectory import trajectory
+from isi_keras.plotting.explanation.faithfulness import faithfulness
+from isi_keras.plotting.explanation.heatmaps import heatmap, heatmaps
+from isi_keras.plotting.explanation.indicators import indicators
+from isi_keras.plotting.explanation.randomisation import randomisation
+from isi_keras.plotting.explanation.surface import surface
+from isi_keras.plotting.matrices.hardness import hardness
+from isi_keras.plotting.matrices.matrix import matrix
+from isi_keras.plotting.matrices.success import success
 
 __all__ = [
     "animation",

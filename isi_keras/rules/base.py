@@ -4,7 +4,7 @@ import abc
 from typing import Any, ClassVar
 
 from isi_keras import _component
-from isi_keras.linear import Linear
+from isi_keras.rules.linear import Linear
 
 
 class Rule(_component.Component, abc.ABC):

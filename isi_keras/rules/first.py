@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 from keras import ops
 
 from isi_keras import _component
-from isi_keras.linear import negative, positive
 from isi_keras.rules.base import Rule
+from isi_keras.rules.linear import negative, positive
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

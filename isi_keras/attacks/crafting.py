@@ -1,0 +1,95 @@
+"""A few steps of an attack on a whole batch, inside a trace that somebody else began."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from isi_keras import indicators, models
+from isi_keras.attacks import slots, step
+from isi_keras.models import inputs
+
+_UNKNOWN_SIZE = 224
+
+
+class Crafting:
+    """An attack planned for a model; called with tensors it returns adversarial examples.
+
+    Planning runs the model once and must happen outside of any trace; a call may happen inside.
+
+    Args:
+        attack: an `Attack`, of which every sample takes `max_steps` steps at most.
+        model: a built Keras model.
+        sample: a batch of its inputs.
+    """
+
+    def __init__(self, attack, model: keras.Model, sample: np.ndarray):
+        source = models.logits(model)
+        self.attack, self.model = attack, model
+        self.classes = source.plan(sample).classes
+        self._passes = attack.indicator.passes(source, sample, centred=True)
+
+    def __call__(self, x, y) -> Any:
+        """Adversarial examples for a batch, a constant for whoever differentiates.
+
+        The model computes as at inference. Its variables are seen as constants too, and nothing
+        that a layer assigns in the meantime reaches them.
+
+        Args:
+            x: the inputs, `(N, ...)`.
+            y: the true classes, `(N,)` or `(N, 1)`, or one-hot, `(N, K)`.
+        """
+        attack = self.attack
+        limits = step.limits_of(attack)
+        samples = {"origin": ops.cast(x, "float32"), "truth": self._truth(y)}
+
+        def advance(state):
+            point = indicators.at(self._passes, self.model, state["x"])
+            return step.step(attack, point, state, limits, attack.max_steps)[0]
+
+        with keras.StatelessScope([(v, ops.stop_gradient(v.value)) for v in self.model.variables]):
+            state = step.start(attack, samples)
+            if attack.max_steps == 1:
+                state = advance(state)
+            else:
+                state = ops.while_loop(
+                    lambda number, state: ops.any(state["status"] == slots.RUNNING),
+                    lambda number, state: (number + 1, advance(state)),
+                    (0, state),
+                    maximum_iterations=attack.max_steps,
+                )[1]
+        return ops.stop_gradient(state["x"])
+
+    def _truth(self, y):
+        if len(y.shape) == 2 and y.shape[-1] == self.classes:
+            return ops.cast(ops.argmax(y, axis=-1), "int32")
+        return ops.cast(ops.reshape(y, (-1,)), "int32")
+
+
+def sample_of(model, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Two random inputs of a model within bounds, to plan with.
+
+    An axis of free length gets one of 224.
+
+    Raises:
+        TypeError: if `model` is not a Keras model.
+        ValueError: if the model is not built, has several inputs or bounds that do not fit.
+    """
+    source = models.logits(model)
+    shape = _input_shape(source.model)
+    drawn = np.random.default_rng(0).uniform(size=(2, *(size or _UNKNOWN_SIZE for size in shape)))
+    return inputs.as_input(source.model, low + (high - low) * drawn)
+
+
+def _input_shape(model) -> tuple:
+    """The shape of a sample, `None` for what is free."""
+    built = model.get_build_config() or {}
+    shape = getattr(model, "input_shape", None) or built.get("input_shape")
+    if not isinstance(shape, list | tuple) or not all(isinstance(s, int | None) for s in shape):
+        raise ValueError(
+            f"Expected a model of one input whose shape is known. Received: the model "
+            f"{model.name!r} with the input shape {shape!r}. Wrap it: x = keras.Input(shape); "
+            "keras.Model(x, model(x))."
+        )
+    return tuple(shape[1:])

@@ -1,0 +1,152 @@
+"""`isi-keras hardness`: how hard it is to turn each class into each other."""
+
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from isi_keras.cli import options
+from isi_keras.cli.backend import start_backend
+from isi_keras.results import HardnessResult
+
+LISTED = 5
+
+Theta = Annotated[
+    float | None,
+    options.option(
+        "SIZE",
+        "By how much JSMA changes an input; below 0 it decreases inputs. Default: the width of the "
+        "bounds.",
+        show_default=False,
+    ),
+]
+Variant = Annotated[str, options.option("NAME", "Of JSMA: jsma, wjsma or tjsma.")]
+Single = Annotated[bool, options.option("", "JSMA searches single inputs, not pairs.", "--single")]
+Indicator = Annotated[
+    str | None,
+    options.option(
+        "NAME",
+        "Take the ISI attack with this indicator under l0 in place of JSMA.",
+        show_default=False,
+    ),
+]
+Budget = Annotated[
+    float, options.option("SHARE", "What is printed and drawn is within this share of the inputs.")
+]
+Distances = Annotated[
+    bool,
+    options.option(
+        "",
+        "Whether adversarial distances are computed, which takes long for large inputs.",
+        "--distances/--no-distances",
+    ),
+]
+
+
+def hardness(
+    model: options.Model,
+    data: options.Data = None,
+    theta: Theta = None,
+    variant: Variant = "jsma",
+    single: Single = False,
+    indicator: Indicator = None,
+    budget: Budget = 0.145,
+    distances: Distances = True,
+    bounds: options.Bounds = None,
+    samples: options.Samples = None,
+    from_logits: options.FromLogits = None,
+    batch_size: options.BatchSize = 128,
+    out: options.HardnessOut = None,
+    picture: options.Picture = None,
+) -> None:
+    """Attack each sample towards each other class; say which pairs are hard.
+
+    Prints success, distortion and the hardest and easiest pairs of classes.
+    Writes the result (isi_keras.HardnessResult.load reads it) and a picture
+    of the matrices.
+    """
+    from isi_keras.cli import data as source
+    from isi_keras.cli import output
+
+    words = ("hardness", *([] if indicator is None else [indicator]))
+    result_path, picture_path = output.places(out, picture, model, *words)
+    start_backend()
+    from isi_keras import plotting
+    from isi_keras.attacks.hardness import BUDGETS
+    from isi_keras.attacks.hardness import hardness as sweep
+    from isi_keras.models.classifier import logits
+
+    if not 0 < budget <= BUDGETS[-1]:
+        raise typer.BadParameter(
+            f"Expected --budget above 0 and up to {BUDGETS[-1]:g}. Received: {budget:g}."
+        )
+    bounds = source.bounds_of(model, bounds)
+    attack = _attack(bounds, indicator, theta=theta, variant=variant, single=single)
+    network, (x, y) = source.load(model, data, samples, bounds)
+    if y is None:
+        raise ValueError(
+            "How hard a class is cannot be said without labels. Add them to DATA: y or y_test in "
+            "an .npz, or a subfolder of images for each class."
+        )
+    result = sweep(
+        logits(network, from_logits),
+        x,
+        y,
+        attack=attack,
+        distances=distances,
+        batch_size=batch_size,
+        verbose=options.verbose(),
+    )
+    print(summary(result, budget))
+    print(f"\nresult:  {result.save(result_path)}")
+    if result.within(budget).any():
+        figure = plotting.hardness(result, budget=budget)
+        print(f"picture: {output.save_picture(figure, picture_path)}")
+    else:
+        print("picture: none, as no attempt succeeded within the budget")
+
+
+def _attack(bounds: tuple[float, float], indicator: str | None, **wanted: Any) -> Any:
+    from isi_keras.attacks.attack import Attack
+    from isi_keras.attacks.jsma import JSMA
+
+    theta = wanted["theta"]
+    if indicator is None:
+        theta = bounds[1] - bounds[0] if theta is None else theta
+        pairs = not wanted["single"]
+        return JSMA(theta, pairs=pairs, variant=wanted["variant"], bounds=bounds)
+    if theta is not None or wanted["single"] or wanted["variant"] != "jsma":
+        raise typer.BadParameter(
+            "--theta, --variant and --single are of JSMA. Leave them out, or leave out --indicator."
+        )
+    return Attack(indicator, "l0", bounds=bounds)
+
+
+def summary(result: HardnessResult, budget: float) -> str:
+    """What a sweep found, in a few lines."""
+    within = result.within(budget)
+    left_out = result.config["misclassified"]
+    lines = [
+        f"{len(result)} attempts on {result.config['samples'] - left_out} samples "
+        f"({left_out} misclassified, left out); {result.seconds:.2f} s",
+        f"within {budget:.1%} of the inputs: {within.mean():.2%} succeed"
+        + (f", by {result.distortion[within].mean():.2%} of the inputs" if within.any() else ""),
+    ]
+    hard = np.where(result.success_rate() > 0, result.hardness(), np.nan)
+    tried = np.argwhere(np.isfinite(hard))
+    tried = tried[np.argsort([-hard[tuple(pair)] for pair in tried], kind="stable")]
+    for word, pairs in (("hardest", tried[:LISTED]), ("easiest", tried[::-1][:LISTED])):
+        listed = ", ".join(
+            f"{result.classes[s]} to {result.classes[t]} ({hard[s, t]:.0f})" for s, t in pairs
+        )
+        if listed:
+            lines.append(f"{word}: {listed}")
+    never = np.argwhere((result.success_rate() == 0) & (result.count() > 0))
+    if len(never):
+        lines.append(f"never reached: {len(never)} pairs of classes")
+    if result.distance is not None:
+        lines.append(
+            f"adversarial distance: {result.robustness(statistic='mean'):.2f} in the mean, at "
+            f"least {result.robustness():.2f} (the robustness)"
+        )
+    return "\n".join(lines)

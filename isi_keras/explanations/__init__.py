@@ -1,0 +1,1 @@
+"""Maps of what a decision rests on, and how good they are."""

@@ -1,0 +1,164 @@
+"""`explain`: which inputs a decision rests on."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from isi_keras import backend, goals, indicators, models
+from isi_keras.models import compiling
+from isi_keras.models.inputs import as_batch_size, as_classes, as_inputs, names_of
+from isi_keras.results import Explanation
+
+_PREDICTED = -1
+
+
+def explain(
+    model,
+    x,
+    *,
+    target=None,
+    against=None,
+    indicator: Any = "relevance",
+    layers: Sequence[str] = (),
+    conservation: bool = False,
+    batch_size: int = 32,
+    verbose: int = 0,
+) -> Explanation:
+    """Computes the map of an indicator for each sample.
+
+    Args:
+        model: a built Keras model, or what `logits` made of one. It is not altered.
+        x: the inputs, `(N, ...)`; for a model with several inputs a list of them, or a dictionary
+            by their names.
+        target: the class to explain, one for all samples or `(N,)`; `None` for the predicted one.
+        against: a class, one for all samples or `(N,)`, whose logit is subtracted: the map then
+            says why the target rather than this one.
+        indicator: a name such as `"relevance"`, `"epsilon_plus"` or `"sensitivity"`, or an
+            `Indicator`.
+        layers: names of layers whose outputs' relevance is wanted too, nested ones included.
+        conservation: whether to report what biases and stabilisation absorbed.
+        batch_size: how many samples are computed at once.
+        verbose: 1 shows a progress bar.
+
+    Returns:
+        An `Explanation`, whose `relevance` has the shape of `x`.
+
+    Raises:
+        TypeError: if the model or an array is of the wrong kind.
+        ValueError: if shapes, values or classes are wrong, a layer has no relevance rule or no
+            layer has a name of `layers`, or if `layers` or `conservation` is wanted of another
+            indicator than relevance.
+
+    Example:
+        >>> import isi_keras as isi
+        >>> model, (x, y) = isi.zoo.load("lenet-mnist")
+        >>> isi.explain(model, x[:4]).relevance.shape
+        (4, 28, 28, 1)
+    """
+    source = models.logits(model)
+    model, indicator = source.model, indicators.get(indicator)
+    inputs = as_inputs(model, x)
+    rows = len(keras.tree.flatten(inputs)[0])
+    size = min(as_batch_size(batch_size), rows)
+    count = source.plan(inputs).classes
+    wanted = _classes("target", target, rows, count)
+    others = _classes("against", against, rows, count)
+    wants = {"layers": tuple(layers), "leaks": bool(conservation)}
+    if any(wants.values()) and not isinstance(indicator, indicators.Relevance):
+        raise ValueError(
+            "`layers` and `conservation` are about relevance. "
+            f"Received them with the indicator {type(indicator).__name__}."
+        )
+    key = ("explain", indicator, source.from_logits, against is None, *wants.values())
+    run = compiling.cached(
+        model,
+        (*key, str(keras.tree.map_structure(lambda a: (a.dtype, a.shape[1:]), inputs))),
+        lambda: _compile(source, indicator, inputs, against is None, wants),
+    )
+    found: list[Any] = []
+    bar = keras.utils.Progbar(rows, verbose=verbose, unit_name="sample")
+    for begin in range(0, rows, size):
+        chosen = np.arange(begin, min(begin + size, rows))
+        padded = np.resize(chosen, size)  # repeats rows, so that every batch has one shape
+        parts = run(*(_rows(part, padded) for part in (inputs, wanted, others)))
+        found.append(keras.tree.map_structure(ops.convert_to_numpy, parts))
+        if verbose:
+            bar.update(chosen[-1] + 1)
+    whole = keras.tree.map_structure(lambda *parts: np.concatenate(parts)[:rows], *found)
+    others = None if against is None else others
+    return _explanation(model, indicator, inputs, wanted, others, wants["layers"], whole)
+
+
+def _rows(structure, chosen: np.ndarray):
+    return keras.tree.map_structure(lambda array: backend.tensor(array[chosen]), structure)
+
+
+def _classes(name: str, classes, rows: int, count: int) -> np.ndarray:
+    if classes is None:
+        return np.full(rows, _PREDICTED, "int32")
+    return as_classes(name, classes, rows, count)
+
+
+def _compile(source, indicator, sample, alone: bool, wants) -> compiling.Compiled:
+    passes = indicator.passes(source, sample, **wants)
+
+    def run(model, x, wanted, others):
+        point = indicators.at(passes, model, x)
+        logits, pulled = point.logits, {}
+        predicted = ops.cast(ops.argmax(logits, axis=-1), "int32")
+        classes = ops.where(wanted == _PREDICTED, predicted, wanted)
+        goal = goals.Targeted(classes) if alone else goals.Contrast(classes, others=others)
+
+        def pullback(cotangent):
+            pulled.update(point.pullback(cotangent))
+            return pulled
+
+        significance = indicator.significance(point._replace(pullback=pullback), goal, 0.0)
+        return {
+            "relevance": significance.relevance,
+            "logits": logits,
+            "explained": ops.sum(goal.seed(logits) * logits, axis=-1),
+            "layers": pulled.get("layers", {}),
+            "leaks": pulled.get("leaks", {}),
+        }
+
+    return compiling.compiled(run, source.model)
+
+
+def _explanation(model, indicator, inputs, wanted, others, layers, found) -> Explanation:
+    relevance, logits = found["relevance"], found["logits"]
+    if isinstance(inputs, list):
+        names = names_of(model, inputs)
+        inputs, relevance = (dict(zip(names, part, strict=True)) for part in (inputs, relevance))
+    prediction = logits.argmax(-1).astype("int32")
+    return Explanation(
+        x=inputs,
+        relevance=relevance,
+        logits=logits,
+        prediction=prediction,
+        target=np.where(wanted == _PREDICTED, prediction, wanted),
+        config={"class_name": type(indicator).__name__, "config": indicator.get_config()},
+        against=others,
+        layers=_in_order(found["layers"], layers) or None,
+        conservation=_conservation(relevance, found) if found["leaks"] else None,
+    )
+
+
+def _in_order(maps, names) -> dict[str, np.ndarray]:
+    """The maps of layers in the order of their names, a second call of a layer after the first."""
+    keys = sorted(maps, key=lambda key: (names.index(key.partition("/")[0]), len(key), key))
+    return {key: maps[key] for key in keys}
+
+
+def _conservation(relevance, found) -> dict[str, np.ndarray]:
+    maps = relevance.values() if isinstance(relevance, Mapping) else [relevance]
+    sums = sum(each.reshape(len(each), -1).sum(1, dtype="float64") for each in maps)
+    where = {
+        "inputs": sums,
+        **{name: part.astype("float64") for name, part in found["leaks"].items()},
+    }
+    explained = found["explained"].astype("float64")
+    return {"explained": explained, **where, "elsewhere": explained - sum(where.values())}

@@ -1,0 +1,229 @@
+"""`parameter_randomisation`: does a map change when the network it explains is made random?"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from isi_keras import evaluation, indicators, models
+from isi_keras.explanations.explain import explain
+from isi_keras.models.inputs import as_inputs
+from isi_keras.models.rewrite import Swap, nodes, rewritten
+from isi_keras.results import RandomisationResult
+
+DATA_FORMATS = ("channels_last", "channels_first")
+
+
+def parameter_randomisation(
+    model,
+    x,
+    *,
+    indicator: Any = "relevance",
+    target: Any = None,
+    cascade: bool = True,
+    similarity: str = "spearman",
+    seed: int = 0,
+    data_format: str = "channels_last",
+    batch_size: int = 32,
+    verbose: int = 0,
+) -> RandomisationResult:
+    r"""Makes layers random from the top down and measures how alike the maps stay.
+
+    A map that explains a network must change with its weights: the lower the similarity, the
+    better. A method whose maps stay as they were looks at the input alone.
+
+    A layer is made random by a permutation of each of its arrays, whatever their shape: the
+    distribution of its weights stays and what was learnt is gone. It is the same on every backend,
+    for every kind of layer, and needs no initialiser; the paper draws anew from the initialiser
+    instead. What is constant (biases of zeros, a layer of one weight) is left as it is, and so are
+    the statistics of `keras.layers.Normalization`.
+
+    The model is not altered at any time, nor copied: the random weights are handed to the compiled
+    map in place of its own (`keras.StatelessScope`), which serves Sequential, functional and
+    subclassed models alike.
+
+    Args:
+        model: a built Keras model, or what `logits` made of one.
+        x: the inputs, as `explain` takes them.
+        indicator: `"relevance"`, `"sensitivity"` or an `Indicator`.
+        target: the class to explain, one for all samples or `(N,)`; `None` for the one that the
+            untouched network predicts. It stays the same for all random networks.
+        cascade: whether a layer joins those above it; `False` makes each random on its own.
+        similarity: `"spearman"`, the rank correlation of the magnitudes of all inputs, -1 to 1; or
+            `"ssim"`, for images, the structural similarity of the magnitudes summed over the
+            channels, each map scaled to a maximum of 1.
+        seed: of the permutations, a non-negative integer.
+        data_format: `"channels_last"` or `"channels_first"`, where the channels of `x` are; only
+            `"ssim"` looks at it.
+        batch_size: how many samples are computed at once.
+        verbose: 1 shows a progress bar over the layers.
+
+    Returns:
+        A `RandomisationResult`: the similarity of each sample's map after each layer. The rank
+        correlation of a constant map, such as one of zeros, is not defined: NaN.
+
+    Raises:
+        TypeError: if an argument is of the wrong kind.
+        ValueError: if an argument is out of its range, if `"ssim"` is asked of anything but images
+            of at least 3 by 3 pixels, if the model has no weights, or as `explain` does.
+
+    Source: Adebayo et al. 2018, arXiv 1810.03292, sections 3 and 4 (similarities).
+
+    Example:
+        >>> import isi_keras as isi
+        >>> model, (x, y) = isi.zoo.load("lenet-mnist")
+        >>> result = isi.parameter_randomisation(model, x[:8], indicator="sensitivity")
+        >>> [str(layer) for layer in result.layers]
+        ['original', 'dense', 'conv2d_2', 'conv2d_1', 'conv2d']
+        >>> bool(result.similarity[:, 1:].mean() < 0.8)
+        True
+    """
+    source, indicator = models.logits(model), indicators.get(indicator)
+    x = as_inputs(source.model, x)
+    for name, value, known in (
+        ("similarity", similarity, _SIMILARITIES),
+        ("data_format", data_format, DATA_FORMATS),
+    ):
+        if value not in known:
+            raise ValueError(
+                f"Expected {name} to be one of {', '.join(map(repr, known))}. "
+                f"Received: {name}={value!r}."
+            )
+    if similarity == "ssim":
+        _expect_images(x, data_format)
+    layers = _layers(source.model, keras.tree.map_structure(lambda rows: rows[:1], x))
+    random, alike = _permuted(layers, seed), _SIMILARITIES[similarity]
+    kept = [
+        (variable, keras.ops.convert_to_numpy(variable)) for _, own in layers for variable in own
+    ]
+    options = {"indicator": indicator, "batch_size": batch_size}
+    first = explain(source, x, target=target, **options)
+    bar = keras.utils.Progbar(len(layers) + 1, verbose=verbose, unit_name="layer")
+    columns = []
+    for count in range(len(layers) + 1):
+        lowest = 0 if cascade else max(count - 1, 0)
+        changed = [pair for pairs in random[lowest:count] for pair in pairs]
+        # All of them, lest TensorFlow trace anew for each mixture of variables and tensors.
+        with keras.StatelessScope([*kept, *changed]):
+            again = explain(source, x, target=first.target, **options)
+        columns.append(alike(first.relevance, again.relevance, data_format))
+        if verbose:
+            bar.update(count + 1)
+    return RandomisationResult(
+        layers=np.array(["original", *(name for name, _ in layers)]),
+        similarity=np.stack(columns, axis=1),
+        target=first.target,
+        config={
+            "indicator": {
+                "class_name": type(indicator).__name__,
+                "config": indicator.get_config(),
+            },
+            "cascade": bool(cascade),
+            "similarity": similarity,
+            "seed": int(seed),
+        },
+    )
+
+
+def _layers(model, sample) -> list[tuple[str, list]]:
+    """What holds weights of its own, by name, from the last to be computed to the first."""
+    holders = [node for node in nodes(model) if getattr(node, "weights", None)]
+    inner = {id(node): {id(part) for part in nodes(node)} for node in holders}
+    finished = []
+
+    def recording(node):
+        call = node.call
+
+        def record(*args, **kwargs):
+            outputs = call(*args, **kwargs)
+            finished.append(id(node))
+            return outputs
+
+        return record
+
+    with rewritten([Swap(node, "call", recording(node)) for node in holders]):
+        model(keras.tree.map_structure(keras.ops.convert_to_tensor, sample), training=False)
+    last = {number: place for place, number in enumerate(finished)}
+
+    def place(node) -> int:
+        """When it was last computed; if its call was passed over, when the next around it was."""
+        around = (last[number] for number in last if id(node) in inner[number])
+        return last.get(id(node), min(around, default=-1))
+
+    found = []
+    for node in holders:
+        below = {
+            id(v)
+            for part in holders
+            if part is not node and id(part) in inner[id(node)]
+            for v in part.weights
+        }
+        own = [variable for variable in node.weights if id(variable) not in below]
+        if own and not isinstance(node, keras.layers.Normalization):
+            found.append((place(node), node, own))
+    if not found:
+        raise ValueError(
+            f"The model {model.name!r} has no weights that could be made random. Pass a model with "
+            "layers that learn."
+        )
+    found.sort(key=lambda entry: -entry[0])
+    prefix = f"{model.name}/"
+    return [((node.path or node.name).removeprefix(prefix), own) for _, node, own in found]
+
+
+def _permuted(layers: list[tuple[str, list]], seed: int) -> list[list[tuple]]:
+    """For each layer its variables, each with a permutation of what it holds."""
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise TypeError(f"Expected seed to be an integer. Received: seed={seed!r}.")
+    if seed < 0:
+        raise ValueError(f"Expected seed to be at least 0. Received: seed={seed}.")
+    rng = np.random.default_rng(seed)
+    random = []
+    for _, variables in layers:
+        values = [keras.ops.convert_to_numpy(variable) for variable in variables]
+        shuffled = [rng.permutation(value.ravel()).reshape(value.shape) for value in values]
+        random.append(list(zip(variables, shuffled, strict=True)))
+    return random
+
+
+def _spearman(one: Any, two: Any, data_format: str) -> np.ndarray:
+    """The rank correlation of the magnitudes of each pair of maps, equal ones sharing a rank."""
+    from scipy import stats
+
+    ranks = [stats.rankdata(np.abs(_flat(maps)), axis=1) for maps in (one, two)]
+    a, b = (rank - rank.mean(axis=1, keepdims=True) for rank in ranks)  # (N, D)
+    with np.errstate(invalid="ignore"):
+        return (a * b).sum(axis=1) / np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
+
+
+def _flat(maps: Any) -> np.ndarray:
+    """The maps of all inputs as one array `(N, D)`."""
+    parts = maps.values() if isinstance(maps, Mapping) else [maps]
+    return np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
+
+
+def _ssim(one: np.ndarray, two: np.ndarray, data_format: str) -> np.ndarray:
+    """The structural similarity of the magnitudes of each pair of maps."""
+    axis = -1 if data_format == "channels_last" else 1
+    scaled = []
+    for maps in (one, two):
+        size = np.abs(maps.astype("float64")).sum(axis=axis)  # (N, H, W)
+        most = size.max(axis=(1, 2), keepdims=True)
+        scaled.append(np.divide(size, most, out=np.zeros_like(size), where=most > 0)[..., None])
+    return evaluation.similarities(scaled[0], scaled[1], 1.0)["ssim"]
+
+
+_SIMILARITIES = {"spearman": _spearman, "ssim": _ssim}
+
+
+def _expect_images(x: Any, data_format: str) -> None:
+    shape = getattr(x, "shape", ())
+    sides = shape[1:3] if data_format == "channels_last" else shape[2:]
+    if len(shape) != 4 or min(sides) < 3:
+        received = f"x of shape {shape}" if shape else f"{len(x)} inputs"
+        raise ValueError(
+            "Structural similarity needs images of at least 3 by 3 pixels, (N, H, W, C) or with "
+            f"data_format='channels_first' (N, C, H, W). Received: {received} with "
+            f"data_format={data_format!r}. Try similarity='spearman'."
+        )

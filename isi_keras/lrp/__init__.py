@@ -1,0 +1,1 @@
+"""What carries the rules of layer-wise relevance propagation through a model."""

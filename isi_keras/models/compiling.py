@@ -1,0 +1,98 @@
+"""Compilation with the weights as arguments, done once for a model as it is."""
+
+import collections
+import weakref
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import keras
+
+from isi_keras import backend
+from isi_keras.models.rewrite import nodes
+
+
+class Compiled:
+    """A compiled function of a model and tensors; `traces` counts how often it was traced.
+
+    Args:
+        fn: a pure function `(model, *tensors) -> tensors`.
+        model: the model whose variables are passed in anew at each call. Only a weak reference to
+            it is kept.
+    """
+
+    def __init__(self, fn: Callable, model: keras.Model):
+        self.traces = 0
+        self._model = weakref.ref(model)
+        self._variables = model.variables
+
+        def bound(values, *tensors):
+            self.traces += 1
+            with keras.StatelessScope(list(zip(self._variables, values, strict=True))):
+                return fn(self.model, *tensors)
+
+        self._run = backend.jit(bound)
+
+    def __call__(self, *tensors):
+        """Runs the function with the variables as they are now."""
+        return self._run([variable.value for variable in self._variables], *tensors)
+
+    @property
+    def model(self) -> keras.Model:
+        """The model, as long as somebody else holds it."""
+        model = self._model()
+        if model is None:
+            raise ReferenceError("The model this was compiled for no longer exists.")
+        return model
+
+
+def compiled(fn: Callable, model: keras.Model) -> Compiled:
+    """Compiles `fn(model, *tensors)` so that the weights are arguments, never constants.
+
+    A function compiled over a model would on JAX keep the weights it was traced with; this one
+    sees each change that training or `set_weights` makes.
+    """
+    return Compiled(fn, model)
+
+
+_KEPT: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+_KEPT_PER_MODEL = 8
+
+
+def cached(model: keras.Model, key: Hashable, make: Callable[[], Any]) -> Any:
+    """What `make` returned for this key, as long as the model's layers are as they were then."""
+    kept = _KEPT.setdefault(model, collections.OrderedDict())
+    state = _fingerprint(model)
+    if key not in kept or kept[key][0] != state:
+        kept[key] = (state, make())
+    kept.move_to_end(key)
+    while len(kept) > _KEPT_PER_MODEL:
+        kept.popitem(last=False)
+    return kept[key][1]
+
+
+def forget() -> None:
+    """Drops what was made for any model, as it may be made in another way from now on."""
+    _KEPT.clear()
+
+
+def _fingerprint(model: keras.Model) -> tuple:
+    """What a trace depends on besides weights: the layers and their public attributes."""
+    settings = tuple((weakref.ref(node), _settings(node)) for node in nodes(model))
+    data_format = keras.config.image_data_format()
+    return data_format, settings, tuple((id(v), tuple(v.shape), v.dtype) for v in model.variables)
+
+
+def _settings(node) -> tuple:
+    """Plain attributes by their values, others (arrays, tensors, functions) by which they are."""
+    ignored = _model_attributes() if isinstance(node, keras.Model) else {"training"}
+    return tuple(
+        (name, value if isinstance(value, bool | int | float | str | None) else id(value))
+        for name, value in sorted(vars(node).items(), key=lambda item: item[0])
+        if not name.startswith("_") and name not in ignored
+    )
+
+
+def _model_attributes() -> set[str]:
+    """What any model carries for its training loop, none of which a forward pass looks at."""
+    flags = {f"stop_{loop}" for loop in ("training", "evaluating", "predicting")}
+    return {*vars(keras.Sequential()), *flags, "optimizer", "history", "training"}

@@ -1,0 +1,160 @@
+"""Several attacks on the same samples: a row of originals, then a row for each attack."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from isi_keras.plotting import checks, images, panels, style
+from isi_keras.plotting.attack import _distances, _images
+from isi_keras.results import AttackResult
+
+LEAST = 0.5
+"""Least width of one image in inches; more samples than fit in 7 inches widen the figure."""
+
+BY_NORM = {"L0": "l0_feature", "L2": "l2", "Linf": "linf"}
+"""The distance that tells most of an attack under a norm; of any other norm the first."""
+
+SAID = {
+    "l0_feature": "{} changed",
+    "l0_pixel": "{} pixels",
+    "l2": "L2 {}",
+    "linf": "L\N{INFINITY} {}",
+}
+
+
+def attacks(
+    results: Mapping[str, AttackResult],
+    *,
+    count: int = 10,
+    indices: Any = None,
+    measure: str | None = None,
+    classes: Sequence[str] | None = None,
+    data_format: str = "channels_last",
+) -> Figure:
+    r"""Draws what several attacks, such as one under each norm, make of the same images.
+
+    The first row has the originals below their predicted classes; each further row has the
+    adversarial images of one attack. Below each stands how far it is and what it is predicted as;
+    a failed attack has a red frame and the word "failed".
+
+    Args:
+        results: what an `Attack` returned on the same images, by the label of its row.
+        count: how many samples to draw: the first that all of them attacked.
+        indices: which samples to draw instead, as numbers or a mask of `N` bools.
+        measure: `"l0_feature"`, `"l0_pixel"`, `"l2"` or `"linf"`, as in `evaluate`; `None` for that
+            of the norm of each attack.
+        classes: the names of the classes; their numbers if `None`.
+        data_format: where the channels are, `"channels_last"` or `"channels_first"`.
+
+    Returns:
+        The Figure, at most 7 inches wide unless more samples are drawn than fit.
+
+    Raises:
+        TypeError: if `results` is not a mapping to `AttackResult`.
+        ValueError: if it is empty, if the results are of different images or of none, or if an
+            argument does not fit them.
+
+    Example:
+    >>> import numpy as np
+    >>> from isi_keras.results import AttackResult
+    >>> x, one = np.zeros((1, 4, 4)), np.ones(1, "int64")
+    >>> result = AttackResult(
+    ...     x=x, adversarial=x + np.eye(4), label=7 * one, prediction=3 * one, target=None, y=None,
+    ...     success=one == 1, stop=np.array(["success"]), steps=4 * one, order=x, forward=5 * one,
+    ...     backward=4 * one, seconds=0.1, config={"bounds": (0, 1)})
+    >>> figure = attacks({"L0": result})
+    >>> [ax.get_ylabel() for ax in figure.axes], figure.axes[1].get_xlabel()
+    (['original', 'L0'], '4 changed\n→ 3')
+    """
+    first = _checked(results)
+    if indices is None:
+        picked = _attacked_by_all(results, count)
+    else:
+        picked = checks.chosen(indices, len(first))
+    originals, _, _ = _images.rows(first, picked, data_format)
+    rows = [_images.rows(result, picked, data_format)[1] for result in results.values()]
+    above = [_name(first.label[index], classes) for index in picked]
+    below = [
+        _below(result, picked, measure or _measure(result), classes, data_format)
+        for result in results.values()
+    ]
+    ratio = images.ratio(first.x, data_format)
+    widest = max(_images.widest(texts, style.SMALL) for texts in below)
+    widest = max(widest, _images.widest(above, style.TEXT))
+    left = min(1.3, _images.widest(("original", *results), style.TEXT))
+    cell = (style.WIDTH - left - 0.2) / len(picked) - style.GAP
+    cell = min(max(cell, LEAST, LEAST / ratio, widest), max(_images.LARGE, widest))
+    tall = (1 + len(rows)) * (cell * ratio + style.GAP) + 1.6 * style.LINE
+    tall += sum(_images.lines(texts) + 0.5 for texts in below) * style.LINE
+    with style.context():
+        figure = style.figure(len(picked) * (cell + style.GAP) + left + 0.2, tall)
+        grid = figure.subplots(1 + len(rows), len(picked), squeeze=False)
+        for ax, image, name in zip(grid[0], originals, above, strict=True):
+            panels.draw_image(ax, image)
+            ax.set_title(name, pad=3)
+        for axes, result, shown, texts in zip(grid[1:], results.values(), rows, below, strict=True):
+            for ax, index, image, text in zip(axes, picked, shown, texts, strict=True):
+                panels.draw_image(ax, image)
+                ax.set_xlabel(text, fontsize=style.SMALL, labelpad=2)
+                if _images.failed(result)[index]:
+                    style.frame(ax, style.FAILED, _images.MARKED)
+                    ax.xaxis.label.set_color(style.FAILED)
+        for ax, label in zip(grid[:, 0], ("original", *results), strict=True):
+            ax.set_ylabel(style.shorten(label, left), rotation=0, ha="right", va="center")
+    return figure
+
+
+def _checked(results: Any) -> AttackResult:
+    """The first of the results; raises unless all are of the same images."""
+    checks.expect_each(results, AttackResult, 'attacks({"L0": result})')
+    (label, first), *others = results.items()
+    for name, other in others:
+        if not np.array_equal(other.x, first.x):
+            raise ValueError(
+                "The rows of one picture must be of the same images. Received: "
+                f"{name!r} of another x than {label!r}. Attack the same x with each."
+            )
+    return first
+
+
+def _attacked_by_all(results: Mapping[str, AttackResult], count: int) -> np.ndarray:
+    checks.positive(count, "count")
+    attacked = np.all([result.attacked for result in results.values()], axis=0)
+    if not attacked.any():
+        raise ValueError(
+            "No sample was attacked by all of the attacks. Pass indices to draw samples anyway."
+        )
+    return np.flatnonzero(attacked)[:count]
+
+
+def _measure(result: AttackResult) -> str:
+    norm = result.config.get("norm")
+    return BY_NORM.get(norm["class_name"] if isinstance(norm, Mapping) else "", "l0_feature")
+
+
+def _below(
+    result: AttackResult,
+    picked: np.ndarray,
+    measure: str,
+    classes: Sequence[str] | None,
+    data_format: str,
+) -> list[str]:
+    """What stands below each image of a row: its distance, and what it became."""
+    far = _distances.of_samples(result, measure, data_format)
+    texts = []
+    for index in picked:
+        digits = 3 if measure.startswith("l0") else 2
+        said = SAID[measure].format(style.number(float(far[index]), digits))
+        if _images.failed(result)[index]:
+            texts.append(f"{said}\nfailed")
+        elif not result.attacked[index]:
+            texts.append("not attacked")
+        else:
+            texts.append(f"{said}\n→ {_name(result.prediction[index], classes)}")
+    return texts
+
+
+def _name(number: Any, classes: Sequence[str] | None) -> str:
+    return style.shorten(checks.class_name(number, classes), _images.LONGEST)

@@ -1,0 +1,118 @@
+"""The grid of a targeted attack: from every source class to every target class."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from isi_keras.plotting import checks, images, panels, style
+from isi_keras.plotting.attack import _images
+from isi_keras.results import AttackResult
+
+LEAST = 0.3
+"""Least width of one image in inches; more classes than fit in 7 inches widen the figure."""
+
+
+def targets(
+    result: AttackResult,
+    *,
+    classes: Sequence[str] | None = None,
+    data_format: str = "channels_last",
+) -> Figure:
+    """Draws a targeted attack as a grid: a row per source class, a column per target class.
+
+    The source of a sample is its `label`. A cell holds the adversarial image of the first sample
+    attacked from that source to that target, with a red frame if the attack failed. The diagonal
+    holds the first original of each source in a grey frame. Cells without a sample stay empty.
+
+    Args:
+        result: what an `Attack` returned on images for one or more targets.
+        classes: the names of the classes; their numbers if `None`.
+        data_format: where the channels are, `"channels_last"` or `"channels_first"`.
+
+    Returns:
+        The Figure, 7 inches wide or wider if the classes are many.
+
+    Raises:
+        TypeError: if `result` is not an `AttackResult`.
+        ValueError: if it is empty, untargeted or not of images, or if `classes` is too short.
+
+    Example:
+    >>> import numpy as np
+    >>> from isi_keras.results import AttackResult
+    >>> x, one = np.zeros((1, 4, 4)), np.ones(1, "int64")
+    >>> result = AttackResult(
+    ...     x=x, adversarial=x + np.eye(4), label=7 * one, prediction=3 * one, target=3 * one,
+    ...     y=None, success=one == 1, stop=np.array(["success"]), steps=4 * one, order=x,
+    ...     forward=5 * one, backward=4 * one, seconds=0.1, config={"bounds": (0, 1)})
+    >>> figure = targets(result)
+    >>> [ax.get_title() for ax in figure.axes]
+    ['3', '7']
+    """
+    checks.expect(result, AttackResult)
+    if result.target is None:
+        raise ValueError(
+            "A grid of targets needs a targeted attack. Received: an untargeted AttackResult "
+            "(target=None). Draw it with plotting.examples, or attack with target=...."
+        )
+    sources = np.unique(result.label)
+    reached = np.unique(np.concatenate([sources, result.target]))
+    names = {
+        number: style.shorten(checks.class_name(number, classes), _images.LONGEST)
+        for number in reached
+    }
+    cells = _cells(result, sources, reached)
+    picked = np.array(list(cells.values()))
+    original, adversarial, _ = _images.rows(result, picked, data_format)
+    room = _images.widest(names.values(), style.TEXT)
+    cell = (style.WIDTH - 0.35 - room) / len(reached) - style.GAP
+    cell = min(max(cell, LEAST), _images.LARGE)
+    turned = room > cell
+    tall = len(sources) * (cell * images.ratio(result.x, data_format) + style.GAP)
+    tall += 2 * style.LINE + (room if turned else style.LINE) + 0.2
+    with style.context():
+        wide = len(reached) * (cell + style.GAP) + room + 0.35
+        figure = style.figure(wide, tall, layout="compressed")
+        grid = figure.subplots(len(sources), len(reached), squeeze=False)
+        for ax in grid.flat:
+            style.frame(ax, "none")
+        for place, ((row, column), index) in enumerate(cells.items()):
+            ax = grid[row, column]
+            same = sources[row] == reached[column]
+            panels.draw_image(ax, (original if same else adversarial)[place])
+            if same:
+                style.frame(ax, style.NEUTRAL, _images.MARKED)
+            elif _images.failed(result)[index]:
+                style.frame(ax, style.FAILED, _images.MARKED)
+        for ax, number in zip(grid[0], reached, strict=True):
+            ax.set_title(names[number], rotation=90 if turned else 0, pad=3)
+        for ax, number in zip(grid[:, 0], sources, strict=True):
+            ax.set_ylabel(names[number], rotation=0, ha="right", va="center", labelpad=3)
+        figure.suptitle("target class")
+        figure.supylabel("source class")
+        figure.legend(handles=_legend(result, picked), loc="outside lower center", ncols=2)
+    return figure
+
+
+def _cells(
+    result: AttackResult, sources: np.ndarray, reached: np.ndarray
+) -> dict[tuple[int, int], int]:
+    """The sample of each cell that has one, by row and column."""
+    cells: dict[tuple[int, int], int] = {}
+    for row, source in enumerate(sources):
+        for column, target in enumerate(reached):
+            if source == target:
+                found = np.flatnonzero(result.label == source)
+            else:
+                aimed = (result.label == source) & (result.target == target)
+                found = np.flatnonzero(aimed & result.attacked)
+            if found.size:
+                cells[row, column] = int(found[0])
+    return cells
+
+
+def _legend(result: AttackResult, picked: np.ndarray) -> list[Patch]:
+    kinds = [("original", style.NEUTRAL)]
+    kinds += [("failed", style.FAILED)] if _images.failed(result)[picked].any() else []
+    return [Patch(fill=False, edgecolor=color, label=name) for name, color in kinds]
