@@ -82,7 +82,7 @@ def resnet(steps=100, samples=2):
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     peak /= 2**30 if sys.platform == "darwin" else 2**20
     print(f"\nResNet50, {samples} images of {shape}, {model.output_shape[-1]} classes")
-    print(f"{result.steps.max()} steps, stopped: {', '.join(np.unique(result.stop))}")
+    print(f"{result.steps.max()} steps, stopped: {', '.join(np.unique(result.stop_reason))}")
     print(f"{1e3 * each:.0f} ms a step and sample, bare passes {1e3 * statistics.median(bare):.0f}")
     print(f"ratio {each / statistics.median(bare):.2f}, peak memory {peak:.2f} GiB")
 

@@ -24,7 +24,7 @@ def main():
     path = options.out / "animation.gif"
     print("wrote", isi.plotting.animation(result, 0, path, seconds=0.25))
     numbers = {
-        "from": int(result.label[0]),
+        "from": int(result.clean_prediction[0]),
         "target": TARGET,
         "reached": bool(result.success[0]),
         "steps": int(result.steps[0]),

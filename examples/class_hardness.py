@@ -52,7 +52,7 @@ def main():
 
 def rates(found):
     """Success rate and mean distortion of the successes within the budget."""
-    within = found.within(BUDGET)
+    within = found.succeeds_within(BUDGET)
     return {
         "success_rate": float(within.mean()),
         "mean_distortion": float(found.distortion[within].mean()),

@@ -36,7 +36,9 @@ def main():
         "mean_l0": report.measures["l0_feature"].mean_success,
         "failed": [
             {"source": int(source), "target": int(target)}
-            for source, target in zip(result.label[failed], result.target[failed], strict=True)
+            for source, target in zip(
+                result.clean_prediction[failed], result.target[failed], strict=True
+            )
         ],
     }
     save(options, numbers, isi.plotting.targets(result))

@@ -23,7 +23,7 @@ def main():
     result = isi.Attack("relevance", "l0", max_steps=30, bounds=(-1, 1))(model, x, y=y)
     far = distances(result.x, result.adversarial)
     numbers = {
-        "label": result.label.tolist(),
+        "label": result.clean_prediction.tolist(),
         "prediction": result.prediction.tolist(),
         **{name: np.round(values, 4).tolist() for name, values in far.items()},
     }

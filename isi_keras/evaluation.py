@@ -131,9 +131,9 @@ def evaluate(result: AttackResult, *, data_format: str = "channels_last") -> Rep
     success = result.success[attacked]
     clean = robust = None
     if result.y is not None:
-        clean = float((result.label == result.y).mean())
+        clean = float((result.clean_prediction == result.y).mean())
         robust = float(robust_within(result, [np.inf])[0])
-    reasons, counts = np.unique(result.stop, return_counts=True)
+    reasons, counts = np.unique(result.stop_reason, return_counts=True)
     return Report(
         samples=len(result),
         attacked=int(attacked.sum()),
@@ -164,7 +164,7 @@ def robust_within(result: AttackResult, budgets, *, measure: str = "l0_feature")
         Shares of all samples, `(M,)`.
     """
     reached = distances(result.x, result.adversarial)[measure]
-    right = result.label == result.y
+    right = result.clean_prediction == result.y
     return np.array([(right & ~(result.success & (reached <= k))).mean() for k in budgets])
 
 

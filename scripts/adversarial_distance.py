@@ -51,7 +51,7 @@ def measured(model, x, y):
     for output in ("logits", "probabilities"):
         attack = isi.JSMA(theta=1.0, output=output)
         found = isi.hardness(model, x, y, attack=attack, distances=False, batch_size=BATCH_SIZE)
-        within = found.within(BUDGET)
+        within = found.succeeds_within(BUDGET)
         hard[output] = np.where(found.count() > 0, found.hardness(), np.nan)
         attacks[output] = {
             "success_rate": float(within.mean()),

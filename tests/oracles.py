@@ -362,7 +362,7 @@ def jsma(
     once=False,
     skip_saturated=False,
     output="logits",
-    until="target",
+    stop_when="target",
     order=None,
 ):
     """The attack on one sample; returns what it ends with, the order, the steps and the reason.
@@ -378,7 +378,7 @@ def jsma(
         return x, taken, 0, "already_target"
     for step in range(1, steps + 2):
         prediction = int(np.argmax(forward(network, x)[-1]))
-        turned = target is None or until == "turned"
+        turned = target is None or stop_when == "turned"
         reason = None
         if prediction != label if turned else prediction == target:
             reason = "success"

@@ -60,7 +60,7 @@ def test_equals_the_oracle(indicator, norm, target, bounds, objective):
         same += int(
             np.allclose(result.adversarial[index], wanted, atol=1e-5)
             and result.steps[index] == steps
-            and result.stop[index] == reason
+            and result.stop_reason[index] == reason
         )
     assert same == len(x)
 
@@ -83,11 +83,11 @@ def test_contracts(indicator, norm, target):
         assert vars(layer).get("activation") is before.get("activation")
     np.testing.assert_array_equal(x, kept)
     predicted = model.predict(x, verbose=0).argmax(-1)
-    np.testing.assert_array_equal(result.label, predicted)
+    np.testing.assert_array_equal(result.clean_prediction, predicted)
     after = model.predict(result.adversarial, verbose=0).argmax(-1)
     np.testing.assert_array_equal(result.prediction, after)
     turned = after != predicted if target is None else after == target
-    np.testing.assert_array_equal(result.success, turned & (result.stop != "already_target"))
+    np.testing.assert_array_equal(result.success, turned & (result.stop_reason != "already_target"))
     np.testing.assert_array_equal(result.order > 0, result.changed)
     assert (result.order <= result.steps[:, None, None, None]).all()
     if norm.startswith("l0"):
@@ -109,7 +109,7 @@ def test_batch_sizes_agree_and_a_second_call_does_not_retrace(indicator, norm, t
     for size in (1, 4):
         part = attack(model, x, target=target, batch_size=size)
         np.testing.assert_allclose(part.adversarial, whole.adversarial, atol=1e-6)
-        np.testing.assert_array_equal(part.stop, whole.stop)
+        np.testing.assert_array_equal(part.stop_reason, whole.stop_reason)
         np.testing.assert_array_equal(part.order, whole.order)
     if keras.config.backend() != "torch":
         run = compiled_of(model, attack)
@@ -130,7 +130,7 @@ def test_a_batch_shrinks_as_samples_end(monkeypatch):
     whole = attack(model, x)
     np.testing.assert_allclose(whole.adversarial, alone.adversarial, atol=1e-6)
     np.testing.assert_array_equal(whole.steps, alone.steps)
-    np.testing.assert_array_equal(whole.stop, alone.stop)
+    np.testing.assert_array_equal(whole.stop_reason, alone.stop_reason)
     if keras.config.backend() != "torch":  # which traces nothing
         assert compiled_of(model, attack).traces > before + 1
 
@@ -151,10 +151,10 @@ def test_until_another_class_is_predicted():
     label = isi.explain(model, x).prediction
     target, early = (label + 1) % 4, 0
     until_target, turned = (
-        isi.Attack("sensitivity", "l0", max_steps=7, until=until)(
+        isi.Attack("sensitivity", "l0", max_steps=7, stop_when=stop_when)(
             model, x, target=target, trajectory=True
         )
-        for until in ("target", "turned")
+        for stop_when in ("target", "turned")
     )
     for index in range(len(x)):
         predictions = until_target.trajectory[index].argmax(-1)[: until_target.steps[index] + 1]
@@ -165,14 +165,15 @@ def test_until_another_class_is_predicted():
             assert turned.prediction[index] == predictions[new[0]]
             early += predictions[new[0]] != target[index]
     assert early > 3
-    assert turned.config["until"] == "turned"
+    assert turned.config["stop_when"] == "turned"
     np.testing.assert_array_equal(turned.target, target)
     free = [
-        isi.Attack("sensitivity", "l0", until=until)(model, x) for until in ("target", "turned")
+        isi.Attack("sensitivity", "l0", stop_when=stop_when)(model, x)
+        for stop_when in ("target", "turned")
     ]
     np.testing.assert_array_equal(free[0].order, free[1].order)
-    with pytest.raises(ValueError, match=r"Unknown until: 'turn'\. Did you mean 'turned'\?"):
-        isi.Attack(until="turn")
+    with pytest.raises(ValueError, match=r"Unknown stop_when: 'turn'\. Did you mean 'turned'\?"):
+        isi.Attack(stop_when="turn")
 
 
 @pytest.mark.parametrize("indicator", ["relevance", "sensitivity"])
@@ -205,7 +206,7 @@ def test_one_sigmoid_unit_is_two_classes(rng):
     model.set_weights([w, b])
     x = rng.choice([-1.0, 1.0], (30, 12)).astype("float32")
     result = isi.Attack("relevance", "l0", max_steps=12)(model, x)
-    np.testing.assert_array_equal(result.label, (x @ w > 0).astype("int32")[:, 0])
+    np.testing.assert_array_equal(result.clean_prediction, (x @ w > 0).astype("int32")[:, 0])
     pull = np.sort(np.maximum(x * w[:, 0] * np.where(x @ w > 0, 1, -1), 0), axis=1)[:, ::-1]
     least = (2 * np.cumsum(pull, axis=1) <= np.abs(x @ w)).sum(1) + 1
     assert result.success.all()
@@ -238,7 +239,7 @@ def test_bounds_of_each_feature():
             "relevance", "l0", weights, sample, low, high, 4, None, "logit"
         )
         np.testing.assert_allclose(result.adversarial[index], wanted, atol=1e-6)
-        assert result.stop[index] == reason
+        assert result.stop_reason[index] == reason
     np.testing.assert_allclose(result.bounds, (low, high))
 
 
@@ -343,7 +344,7 @@ def test_pixels_change_all_channels_at_once():
     assert changed[pixels].mean() > 0.95
     gradient = isi.explain(model, x, target=0, indicator="sensitivity").relevance
     first = isi.Attack("sensitivity", isi.L0(unit="pixel"), max_steps=1)(model, x)
-    for index in np.flatnonzero((first.label == 0) & (first.steps == 1)):
+    for index in np.flatnonzero((first.clean_prediction == 0) & (first.steps == 1)):
         best = np.abs(gradient[index]).sum(-1).argmax()
         assert np.flatnonzero((first.order[index] > 0).any(-1)) == best
 
@@ -370,7 +371,7 @@ class TestStopReasons:
             ["relevance", "sensitivity"], ["l0", "l2", "linf"]
         ):
             result = isi.Attack(indicator, norm)(model, -np.ones((2, 4), "float32"))
-            assert result.stop.tolist() == ["no_gradient"] * 2
+            assert result.stop_reason.tolist() == ["no_gradient"] * 2
             assert result.steps.tolist() == [0, 0]
             np.testing.assert_array_equal(result.x, result.adversarial)
 
@@ -382,7 +383,7 @@ class TestStopReasons:
         attack = isi.Attack("jacobian_saliency", "salient", bounds=(0, 1))
         x = np.full((2, 4), 0.5, "float32")
         result = attack(model, x, target=[2, 1])
-        assert result.stop.tolist() == ["inadmissible"] * 2
+        assert result.stop_reason.tolist() == ["inadmissible"] * 2
         assert result.steps.tolist() == [0, 1]
         np.testing.assert_array_equal(result.adversarial, [[0.5] * 4, [1, 1, 0.5, 0.5]])
         np.testing.assert_array_equal(result.order, [[0] * 4, [1, 1, 0, 0]])
@@ -394,20 +395,20 @@ class TestStopReasons:
         model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
         model.set_weights([np.ones((3, 2), "float32") * [[1, 0]], np.array([9, 0], "float32")])
         result = isi.Attack("sensitivity", norm)(model, np.full((1, 3), -0.9, "float32"))
-        assert result.stop.tolist() == [reason]
+        assert result.stop_reason.tolist() == [reason]
         assert result.adversarial.min() == -1
 
     def test_max_steps_already_target_and_misclassified(self):
         model, x = small_network(), images()
         label = isi.explain(model, x).prediction
         result = isi.Attack("relevance", "l0", max_steps=1)(model, x, target=int(label[0]))
-        assert set(result.stop) <= {"success", "max_steps", "already_target"}
-        np.testing.assert_array_equal(result.stop == "already_target", label == label[0])
+        assert set(result.stop_reason) <= {"success", "max_steps", "already_target"}
+        np.testing.assert_array_equal(result.stop_reason == "already_target", label == label[0])
         y = label.copy()
         y[:3] = (y[:3] + 1) % 3
         result = isi.Attack("relevance", "l0", max_steps=50)(model, x, y=y)
-        assert result.stop[:3].tolist() == ["misclassified"] * 3
-        assert not np.isin(result.stop[3:], "misclassified").any()
+        assert result.stop_reason[:3].tolist() == ["misclassified"] * 3
+        assert not np.isin(result.stop_reason[3:], "misclassified").any()
         np.testing.assert_array_equal(result.adversarial[:3], x[:3])
         np.testing.assert_array_equal(result.attacked, [False] * 3 + [True] * 9)
 
@@ -415,7 +416,7 @@ class TestStopReasons:
         model = small_network()
         model.set_weights([np.full_like(w, np.nan) for w in model.get_weights()])
         result = isi.Attack()(isi.logits(model, from_logits=False), images())
-        assert set(result.stop) == {"not_finite"}
+        assert set(result.stop_reason) == {"not_finite"}
 
     def test_every_reason_is_explained_and_reachable(self):
         assert set(isi.AttackResult.STOPS) == {
@@ -495,7 +496,7 @@ def test_mixed_precision(policy, indicator):
     result = isi.Attack(indicator, "l0", max_steps=20)(model, x)
     assert result.adversarial.dtype == np.float32
     assert result.success.any()
-    assert not (result.stop == "not_finite").any()
+    assert not (result.stop_reason == "not_finite").any()
 
 
 def test_inputs_that_rounding_put_outside_the_bounds_are_set_on_them():

@@ -64,7 +64,7 @@ def test_logs_equal_a_fresh_attack_with_the_weights_of_the_epoch(wrapped):
         result = ATTACK(fresh, x, y=y)
         report = isi.evaluate(result)
         l0 = report.measures["l0_feature"]
-        robust = np.mean((result.label == y) & ~result.success)
+        robust = np.mean((result.clean_prediction == y) & ~result.success)
         assert report.robust_accuracy == robust
         wanted = [robust, report.success_rate, l0.mean_success, l0.median_all]
         found = [history[name][epoch] for name in NAMES]
@@ -72,7 +72,7 @@ def test_logs_equal_a_fresh_attack_with_the_weights_of_the_epoch(wrapped):
         assert found[4] > 0
         for k, share in zip((1, 3), monitor.curves[epoch], strict=True):
             turned = result.success & (result.changed.sum((1, 2, 3)) <= k)
-            assert share == np.mean((result.label == y) & ~turned)
+            assert share == np.mean((result.clean_prediction == y) & ~turned)
             assert history[f"val_robust_accuracy_at_{k}"][epoch] == share
     assert monitor.result.success.shape == (24,)
 

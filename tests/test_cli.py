@@ -144,7 +144,7 @@ def test_attack_passes_every_option_on(files, tmp_path):
         "max_steps": 7,
         "bounds": [-1.5, 2.0],
         "objective": "margin",
-        "until": "target",
+        "stop_when": "target",
     }
     assert result.y is None
     assert len(result) == 5
@@ -163,7 +163,9 @@ def test_attack_passes_the_options_of_l0_on(files, tmp_path):
 def test_labels_spare_the_misclassified(files, tmp_path):
     text = run("attack", files / "grey.keras", files / "grey.npz", "--out", "r.npz")
     result = isi.AttackResult.load(tmp_path / "r.npz")
-    np.testing.assert_array_equal(result.stop == "misclassified", result.label != result.y)
+    np.testing.assert_array_equal(
+        result.stop_reason == "misclassified", result.clean_prediction != result.y
+    )
     assert "clean" in text
 
 
@@ -403,7 +405,7 @@ def test_reproduce(tmp_path, monkeypatch):
     assert sensitivity["notebook"]["success_rate"] is None
     result = isi.AttackResult.load("f/targeted-l0.npz")
     assert len(result) == 100
-    assert targeted["attacked"] == (result.label != result.target).sum()
+    assert targeted["attacked"] == (result.clean_prediction != result.target).sum()
     assert f"{untargeted['success_rate']:.2%}" in text
     for words in ("98.70%", "11.78", "4.07", "85.56%", "20.73", "Colab GPU", "trained separately"):
         assert words in text

@@ -165,7 +165,7 @@ def test_a_matrix_of_a_sweep(drawn):
 def test_a_matrix_of_an_attack(drawn, target):
     success = np.array([True, True, False, True, False])
     stop = np.where(success, "success", "max_steps")
-    result = make_attack(success=success, stop=stop, target=target)
+    result = make_attack(success=success, stop_reason=stop, target=target)
     result.save("r.npz")
     run("plot", "r.npz", "--kind", "matrix")
     ax = drawn[-1].axes[0]

@@ -284,7 +284,7 @@ def test_attacks_equal_the_oracle(name, norm, target, objective):
         )
         np.testing.assert_allclose(result.adversarial[index], wanted, atol=1e-5)
         assert result.steps[index] == steps
-        assert result.stop[index] == reason
+        assert result.stop_reason[index] == reason
     np.testing.assert_array_equal(result.forward, (result.steps + 1) * 9)
     np.testing.assert_array_equal(result.backward, (result.steps + 1) * 8)
     assert isi.evaluate(result).backward == result.backward.sum()

@@ -134,7 +134,7 @@ def test_portions_batches_and_files_change_nothing(network, monkeypatch, tmp_pat
     parts = isi.hardness(model, x, y, budgets=BUDGETS, batch_size=5, classes=names)
     loaded = isi.HardnessResult.load(whole.save(tmp_path / "found"))
     for other in (parts, loaded):
-        for field in ("classes", "budgets", "source", "target", "needed", "distortion"):
+        for field in ("classes", "budgets", "source", "target", "min_budget", "distortion"):
             np.testing.assert_array_equal(getattr(other, field), getattr(whole, field))
         np.testing.assert_allclose(other.distance, whole.distance, atol=1e-6)
     assert loaded.config == whole.config
@@ -149,7 +149,7 @@ def record(**changes):
         "budgets": np.array([0.1, 0.2, 0.4]),
         "source": np.array([0, 0, 1]),
         "target": np.array([1, 1, 0]),
-        "needed": np.array([0.15, 0.3, np.inf]),
+        "min_budget": np.array([0.15, 0.3, np.inf]),
         "distortion": np.array([0.12, 0.3, 0.4]),
         "distance": None,
         "distance_single": None,

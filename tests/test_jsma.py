@@ -74,7 +74,7 @@ def samples(shape, count=8, seed=0):
     return np.clip(x, 0, 1).astype("float32")
 
 
-def agree(network, jsma, x, result, targets, until="target", **options):
+def agree(network, jsma, x, result, targets, stop_when="target", **options):
     """The result is, in every part, that of the oracle."""
     steps = jsma.attack(x.shape[1:]).max_steps
     passes = len(network[-1].b) if jsma.variant == "mjsma" else 2
@@ -84,9 +84,9 @@ def agree(network, jsma, x, result, targets, until="target", **options):
         adversarial, order, taken, reason = oracles.jsma(
             network, sample, target, theta=jsma.theta, steps=steps, pairs=jsma.pairs,
             variant=jsma.variant, once=jsma.once, skip_saturated=jsma.skip_saturated,
-            output=jsma.output, until=until, order=result.order[index], **options,
+            output=jsma.output, stop_when=stop_when, order=result.order[index], **options,
         )  # fmt: skip
-        assert result.stop[index] == reason
+        assert result.stop_reason[index] == reason
         assert result.steps[index] == taken
         np.testing.assert_array_equal(result.adversarial[index].ravel(), adversarial)
         np.testing.assert_array_equal(result.order[index].ravel(), order)
@@ -108,7 +108,7 @@ def check(made, jsma, targeted=True, seeds=range(4)):
         if not targeted:
             targets = [None] * len(x)
         agree(network, jsma, x, result, targets, channels=channels)
-        reasons |= set(result.stop.tolist())
+        reasons |= set(result.stop_reason.tolist())
     return reasons
 
 
@@ -182,7 +182,7 @@ class TestBudget:
         result = isi.JSMA(0.5, gamma)(dense.model, x, target=2, batch_size=SLOTS)
         steps = int(gamma * 20)
         assert (result.steps <= steps).all()
-        assert (result.steps[result.stop == "max_steps"] == steps).all()
+        assert (result.steps[result.stop_reason == "max_steps"] == steps).all()
         assert (result.changed.sum(1) <= gamma * 40).all()
         assert (result.order <= steps).all()
 
@@ -214,7 +214,7 @@ class TestLinearModels:
         weights = np.array([[0.1, 5, 0], [-6, -0.5, 0], [-1, -1, 0]])
         model, x = linear(weights, [9, 0, -9]), np.array([[0.25, 0.5, 0.75]], "float32")
         alone = isi.JSMA(0.125, 1, pairs=False)(model, x, target=1)
-        assert alone.stop.tolist() == ["inadmissible"]
+        assert alone.stop_reason.tolist() == ["inadmissible"]
         assert alone.steps.tolist() == [0]
         np.testing.assert_array_equal(alone.adversarial, x)
         np.testing.assert_array_equal(alone.order, [[0, 0, 0]])
@@ -223,7 +223,7 @@ class TestLinearModels:
         np.testing.assert_array_equal(both.order, [[1, 1, 0]])
         # The amount that is added where all signs are turned is below 0, which CleverHans misses.
         model.set_weights([-weights, np.array([9, 0, -9])])
-        assert isi.JSMA(0.125, 1)(model, x, target=1).stop.tolist() == ["inadmissible"]
+        assert isi.JSMA(0.125, 1)(model, x, target=1).stop_reason.tolist() == ["inadmissible"]
         turned = isi.JSMA(-0.125, 1)(model, x, target=1)
         np.testing.assert_array_equal(turned.adversarial, [[0.125, 0.375, 0.75]])
 
@@ -235,7 +235,7 @@ class TestLinearModels:
         assert wasted.steps.tolist() == [2]
         np.testing.assert_array_equal(wasted.order, [[0, 0, 2, 2]])
         skipping = isi.JSMA(1.0, 1.0, skip_saturated=True)(model, x, target=1)
-        assert skipping.stop.tolist() == ["inadmissible"]
+        assert skipping.stop_reason.tolist() == ["inadmissible"]
         assert skipping.steps.tolist() == [1]
         np.testing.assert_array_equal(skipping.order, [[0, 0, 1, 1]])
         np.testing.assert_array_equal(skipping.adversarial, wasted.adversarial)
@@ -315,7 +315,7 @@ class TestContracts:
         network, x = convolutional.seeded(1), samples(convolutional.shape, 7, seed=1)
         model, jsma, target = convolutional.model, isi.JSMA(0.5, 0.3), (labels(network, x) + 1) % 3
         whole, part = (jsma(model, x, target=target, batch_size=size) for size in (3, 1))
-        for name in ("adversarial", "order", "steps", "stop"):
+        for name in ("adversarial", "order", "steps", "stop_reason"):
             np.testing.assert_array_equal(getattr(part, name), getattr(whole, name))
         if keras.config.backend() != "torch":
             (run,) = runs(model, jsma.attack(x.shape[1:])._trace_key())
@@ -340,7 +340,7 @@ class TestContracts:
         model = linear(np.random.default_rng(0).normal(size=(9, 3)), [9, 0, 0])
         result = jsma(model, samples((9,)), target=1, batch_size=SLOTS)
         loaded = isi.AttackResult.load(result.save(tmp_path / "result"))
-        for name in ("adversarial", "order", "stop", "target", "backward"):
+        for name in ("adversarial", "order", "stop_reason", "target", "backward"):
             np.testing.assert_array_equal(getattr(loaded, name), getattr(result, name))
         assert isi.JSMA.from_config(loaded.config) == jsma
         np.testing.assert_array_equal(loaded.bounds[0], np.zeros(9))
@@ -358,9 +358,9 @@ class TestChosenTargets:
         network = dense.seeded(5)
         x, jsma = samples((40,), 12, seed=7), isi.JSMA(0.5, 0.6, untargeted=choice, seed=seed)
         result = jsma(dense.model, x, batch_size=SLOTS)
-        agree(network, jsma, x, result, result.target, until="turned")
+        agree(network, jsma, x, result, result.target, stop_when="turned")
         label = labels(network, x)
-        np.testing.assert_array_equal(result.label, label)
+        np.testing.assert_array_equal(result.clean_prediction, label)
         np.testing.assert_array_equal(result.success, result.prediction != label)
         assert (result.target != label).all()
         assert isi.JSMA.from_config(result.config) == jsma
@@ -377,13 +377,13 @@ class TestChosenTargets:
         np.testing.assert_array_equal(one.target, two.target)
         other, *_ = self.attacked(dense, "random", seed=1)
         assert (other.target != one.target).any()
-        assert len(set(other.target - other.label)) > 2
+        assert len(set(other.target - other.clean_prediction)) > 2
 
     def test_easiest(self, dense):
         result, network, x = self.attacked(dense, "easiest")
         distances = isi.adversarial_distance(dense.model, x)
         for sample, label, target, row in zip(
-            x, result.label, result.target, distances, strict=True
+            x, result.clean_prediction, result.target, distances, strict=True
         ):
             wanted = [oracles.adversarial_distance(network, sample, t) for t in range(4)]
             np.testing.assert_allclose(row, wanted, rtol=0, atol=1e-6)

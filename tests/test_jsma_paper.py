@@ -48,10 +48,10 @@ def test_hardness(files, tmp_path):
     found = isi.HardnessResult.load("results/small-hardness.npz")
     attack = isi.JSMA(theta=2.0, bounds=(-1, 1))
     wanted = isi.hardness(isi.logits(model, True), x, y, attack=attack)
-    for name in ("source", "target", "needed", "distortion", "distance", "distance_single"):
+    for name in ("source", "target", "min_budget", "distortion", "distance", "distance_single"):
         np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name))
     assert "22 attempts on 11 samples (1 misclassified, left out)" in text
-    within = wanted.within(0.34)
+    within = wanted.succeeds_within(0.34)
     assert f"within 34.0% of the inputs: {within.mean():.2%} succeed" in text
     assert f"at least {wanted.robustness():.2f} (the robustness)" in text
     hard = np.where(wanted.success_rate() > 0, wanted.hardness(), np.nan)
@@ -215,15 +215,17 @@ def test_reproduce(tmp_path):
     result = isi.HardnessResult.load("f/hardness.npz")
     test = found["sets"]["test"]
     assert test["attempts"] == len(result) == 9 * (12 - test["misclassified"])
-    np.testing.assert_allclose(test["success_rate"], result.within(0.145).mean())
-    np.testing.assert_allclose(test["distortion"], result.distortion[result.within(0.145)].mean())
+    np.testing.assert_allclose(test["success_rate"], result.succeeds_within(0.145).mean())
+    np.testing.assert_allclose(
+        test["distortion"], result.distortion[result.succeeds_within(0.145)].mean()
+    )
     hard = np.array(found["matrices"]["hardness"], float)
     np.testing.assert_allclose(hard, np.where(result.count() > 0, result.hardness(), np.nan), 1e-3)
     model, (x, y) = isi.zoo.load("lenet-jsma")
     summed = jsma.summed_distances(model, x[:12], y[:12], 512)
     np.testing.assert_allclose(np.array(found["matrices"][jsma.SUMMED], float), summed, atol=1e-4)
     grid = isi.AttackResult.load("f/grid-increasing.npz")
-    assert len(grid) == 10 * len(np.unique(grid.label))
+    assert len(grid) == 10 * len(np.unique(grid.clean_prediction))
     assert found["grids"]["grid-increasing"]["successes"] == grid.success.sum()
     for words in ("97.05", "4.03", "64.70", "13.78", "0.80"):
         assert words in text

@@ -49,12 +49,12 @@ def make_result(shape=(6, 5, 1), low=-1.0, high=1.0, samples=5, seed=0, **fields
     values = {
         "x": x,
         "adversarial": adversarial,
-        "label": label,
+        "clean_prediction": label,
         "prediction": (label + 1) % 4,
         "target": None,
         "y": None,
         "success": np.ones(samples, bool),
-        "stop": np.full(samples, "success"),
+        "stop_reason": np.full(samples, "success"),
         "steps": counts,
         "order": (adversarial != x).astype("int32"),
         "forward": counts,
@@ -112,7 +112,7 @@ def make_hardness(count=4, **fields):
         "budgets": np.array([0.01, 0.1, 0.3]),
         "source": source,
         "target": target,
-        "needed": needed,
+        "min_budget": needed,
         "distortion": np.where(np.isfinite(needed), needed, 0.3),
         "distance": 0.5 + source / 100,
         "distance_single": 0.4 + source / 100,
@@ -454,7 +454,7 @@ class TestExamples:
     def test_failures_are_framed_and_named(self):
         success = np.array([True, False, True, True, True])
         stop = np.array(["success", "max_steps", "success", "success", "success"])
-        figure = drawn(plotting.examples(make_result(success=success, stop=stop)))
+        figure = drawn(plotting.examples(make_result(success=success, stop_reason=stop)))
         for ok, (_, middle, bottom) in zip(success, columns_of(figure, 5), strict=True):
             assert (frame_color(middle) == to_rgba(style.FAILED)) == (not ok)
             assert ("failed" in bottom.get_xlabel()) == (not ok)
@@ -462,14 +462,14 @@ class TestExamples:
 
     def test_skips_samples_that_were_not_attacked(self):
         stop = np.array(["misclassified", "success", "already_target", "success", "success"])
-        result = make_result(stop=stop, success=stop == "success")
+        result = make_result(stop_reason=stop, success=stop == "success")
         figure = plotting.examples(result, count=2)
         titles = [column[0].get_title() for column in columns_of(figure, 2)]
         assert titles == ["1 → 2", "3 → 0"]
 
     def test_indices_draw_any_sample_in_their_order(self):
         stop = np.array(["misclassified", "success", "success", "success", "success"])
-        result = make_result(stop=stop, success=stop == "success")
+        result = make_result(stop_reason=stop, success=stop == "success")
         columns = columns_of(drawn(plotting.examples(result, indices=[3, 0])), 2)
         assert [column[0].get_title() for column in columns] == ["3 → 0", "0 → 1"]
         assert columns[1][2].get_xlabel() == "1 changed\nnot attacked"
@@ -521,7 +521,7 @@ class TestExamples:
             plotting.examples(make_result(), **options)
 
     def test_none_attacked(self):
-        result = make_result(stop=np.full(5, "misclassified"), success=np.zeros(5, bool))
+        result = make_result(stop_reason=np.full(5, "misclassified"), success=np.zeros(5, bool))
         with pytest.raises(ValueError, match=r"Received: 5 misclassified. Pass indices"):
             plotting.examples(result)
 
@@ -539,7 +539,9 @@ class TestTargets:
         stop = np.where(label == target, "already_target", "success")
         stop[5] = "max_steps"
         success = stop == "success"
-        return make_result(samples=7, label=label, target=target, stop=stop, success=success)
+        return make_result(
+            samples=7, clean_prediction=label, target=target, stop_reason=stop, success=success
+        )
 
     def test_rows_are_sources_and_columns_targets(self, result):
         figure = drawn(plotting.targets(result))
@@ -564,7 +566,7 @@ class TestTargets:
         assert [text.get_text() for text in figure.legends[0].texts] == ["original", "failed"]
 
     def test_legend_names_only_what_is_there(self, result):
-        result = dataclasses.replace(result, success=result.stop != "already_target")
+        result = dataclasses.replace(result, success=result.stop_reason != "already_target")
         texts = plotting.targets(result).legends[0].texts
         assert [text.get_text() for text in texts] == ["original"]
 
@@ -580,13 +582,13 @@ class TestTargets:
         np.testing.assert_array_equal(filled, [[True, True, True], [False, False, True]])
 
     def test_misclassified_samples_are_not_drawn_as_attacks(self, result):
-        stop = result.stop.astype("U16")
+        stop = result.stop_reason.astype("U16")
         stop[3] = "misclassified"
-        grid = plotting.targets(dataclasses.replace(result, stop=stop)).axes
+        grid = plotting.targets(dataclasses.replace(result, stop_reason=stop)).axes
         assert not grid[2].images
 
     def test_source_shows_its_original_without_being_a_target(self):
-        result = make_result(samples=2, label=np.array([2, 2]), target=np.array([0, 1]))
+        result = make_result(samples=2, clean_prediction=np.array([2, 2]), target=np.array([0, 1]))
         axes = drawn(plotting.targets(result)).axes
         assert [ax.get_title() for ax in axes] == ["0", "1", "2"]
         np.testing.assert_array_equal(pixels(axes[2]), images.as_images(result.x, (-1, 1))[0])
@@ -742,7 +744,7 @@ CASES = {
             make_result(samples=4, target=np.array([1, 2, 3, 0])), classes=LONG
         ),
         lambda: plotting.targets(
-            make_result(samples=15, label=np.arange(15), target=np.zeros(15, "int64"))
+            make_result(samples=15, clean_prediction=np.arange(15), target=np.zeros(15, "int64"))
         ),
     ],
     "trajectories": [

@@ -73,7 +73,7 @@ class TestChanges:
 
     def test_failures_are_framed_and_named(self):
         stop = np.array(["max_steps", "misclassified", "success", "success", "success"])
-        result = make_attack(stop=stop, success=stop == "success")
+        result = make_attack(stop_reason=stop, success=stop == "success")
         rows = rows_of(drawn(plotting.changes(result, indices=[0, 1, 2])), 3)
         colors = [frame_color(row[2]) for row in rows[:3]]
         assert colors == [to_rgba(style.FAILED)] + [to_rgba(style.NEUTRAL)] * 2
@@ -82,7 +82,7 @@ class TestChanges:
 
     def test_the_first_four_that_were_attacked(self):
         stop = np.array(["misclassified"] + ["success"] * 6)
-        figure = plotting.changes(make_attack(samples=7, stop=stop))
+        figure = plotting.changes(make_attack(samples=7, stop_reason=stop))
         assert len(rows_of(figure, 3)) == 4
         assert figure.axes[0].get_xlabel() == "predicted 1"
 
@@ -169,7 +169,7 @@ class TestAttacks:
 
     def test_failures_and_samples_that_were_not_attacked(self):
         stop = np.array(["max_steps", "misclassified", "success", "success", "success"])
-        result = make_attack(stop=stop, success=stop == "success")
+        result = make_attack(stop_reason=stop, success=stop == "success")
         grid = np.array(drawn(plotting.attacks({"a": result}, indices=[0, 1, 2])).axes)
         grid = grid.reshape(2, 3)
         said = [ax.get_xlabel() for ax in grid[1]]
@@ -179,7 +179,9 @@ class TestAttacks:
 
     def test_draws_what_all_attacked(self):
         one = make_attack()
-        two = dataclasses.replace(one, stop=np.array(["already_target"] * 2 + ["success"] * 3))
+        two = dataclasses.replace(
+            one, stop_reason=np.array(["already_target"] * 2 + ["success"] * 3)
+        )
         figure = plotting.attacks({"one": one, "two": two}, count=2)
         assert [ax.get_title() for ax in figure.axes[:2]] == ["2", "3"]
 
@@ -187,7 +189,7 @@ class TestAttacks:
         one = make_attack()
         with pytest.raises(ValueError, match=r"'b' of another x than 'a'"):
             plotting.attacks({"a": one, "b": make_attack(samples=4)})
-        idle = dataclasses.replace(one, stop=np.full(5, "misclassified"))
+        idle = dataclasses.replace(one, stop_reason=np.full(5, "misclassified"))
         with pytest.raises(ValueError, match=r"attacked by all of the attacks. Pass indices"):
             plotting.attacks({"a": one, "b": idle})
         with pytest.raises(ValueError, match=r"Received: measure='l1'"):

@@ -13,7 +13,7 @@ from isi_keras.plotting.attack.distances import _edges
 
 FAILURES = {
     "success": np.array([True, False, True, True, False]),
-    "stop": np.array(["success", "max_steps", "success", "success", "misclassified"]),
+    "stop_reason": np.array(["success", "max_steps", "success", "success", "misclassified"]),
 }
 
 
@@ -57,7 +57,7 @@ class TestDistances:
         drawn(ax.figure)
 
     def test_one_that_always_failed_still_has_its_entry(self, result):
-        none = make_result(success=np.zeros(5, bool), stop=np.full(5, "max_steps"))
+        none = make_result(success=np.zeros(5, bool), stop_reason=np.full(5, "max_steps"))
         ax = plotting.distances({"good": result, "bad": none})
         assert entries(ax)[1] == "bad: 5 of 5 failed"
         drawn(ax.figure)
@@ -114,13 +114,13 @@ class TestDistances:
         drawn(left.figure)
 
     def test_no_success(self):
-        result = make_result(success=np.zeros(5, bool), stop=np.full(5, "max_steps"))
+        result = make_result(success=np.zeros(5, bool), stop_reason=np.full(5, "max_steps"))
         with pytest.raises(ValueError, match=r"no distance to draw. Received: 5 failures"):
             plotting.distances({"a": result})
 
     @pytest.mark.parametrize("draw", [plotting.distances, plotting.robust_accuracy])
     def test_no_sample_attacked(self, draw, result):
-        idle = make_result(success=np.zeros(5, bool), stop=np.full(5, "misclassified"))
+        idle = make_result(success=np.zeros(5, bool), stop_reason=np.full(5, "misclassified"))
         with pytest.raises(ValueError, match=r"No sample was attacked. Received: 'b'.*Leave it"):
             draw({"a": result, "b": idle})
 
@@ -162,8 +162,8 @@ class TestRobustAccuracy:
 
     def test_legend_has_the_median_over_attacked_samples(self, result):
         mostly = np.array([True, False, False, False, False])
-        failing = make_attack(success=mostly, stop=np.where(mostly, "success", "max_steps"))
-        failing = dataclasses.replace(failing, y=failing.label)
+        failing = make_attack(success=mostly, stop_reason=np.where(mostly, "success", "max_steps"))
+        failing = dataclasses.replace(failing, y=failing.clean_prediction)
         ax = plotting.robust_accuracy({"good": result, "bad": failing})
         assert entries(ax) == ["good: 3.50", "bad: \N{INFINITY}"]
         assert ax.get_legend().get_title().get_text() == "median distance, failures infinite"
@@ -178,7 +178,7 @@ class TestRobustAccuracy:
         np.testing.assert_allclose(ax.lines[0].get_xdata()[1:-1], expected)
 
     def test_no_success_is_a_level_line(self):
-        result = make_result(success=np.zeros(5, bool), stop=np.full(5, "max_steps"))
+        result = make_result(success=np.zeros(5, bool), stop_reason=np.full(5, "max_steps"))
         ax = drawn(plotting.robust_accuracy(result).figure).axes[0]
         np.testing.assert_array_equal(ax.lines[0].get_ydata(), [100, 100])
 
@@ -211,7 +211,7 @@ class TestSuccess:
         assert ax.get_xlabel() == "L2 distance, at most"
 
     def test_no_success(self):
-        result = make_hardness(needed=np.full(24, np.inf))
+        result = make_hardness(min_budget=np.full(24, np.inf))
         ax = drawn(plotting.success({"a": result}).figure).axes[0]
         np.testing.assert_array_equal(ax.lines[0].get_ydata(), [0, 0])
         assert entries(ax) == ["a: 0 %"]

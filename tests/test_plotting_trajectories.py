@@ -78,7 +78,7 @@ class TestTrajectory:
         result = make_attack(
             target=target,
             success=np.zeros(5, bool),
-            stop=np.full(5, "max_steps"),
+            stop_reason=np.full(5, "max_steps"),
             prediction=[0] * 5,
         )
         figure = plotting.trajectory(result, 0)
@@ -87,7 +87,9 @@ class TestTrajectory:
 
     def test_an_untargeted_failure_has_no_goal(self):
         result = make_attack(
-            prediction=np.arange(5) % 4, success=np.zeros(5, bool), stop=np.full(5, "max_steps")
+            prediction=np.arange(5) % 4,
+            success=np.zeros(5, bool),
+            stop_reason=np.full(5, "max_steps"),
         )
         assert legend(plotting.trajectory(result, 1)) == ["1, predicted before", "best other"]
 
@@ -156,7 +158,9 @@ class TestTrajectory:
 
     def test_nothing_changed(self):
         stuck = make_attack((8,), samples=1, steps=np.array([0]), order=np.zeros((1, 8), "int32"))
-        stuck = dataclasses.replace(stuck, adversarial=stuck.x, stop=np.array(["inadmissible"]))
+        stuck = dataclasses.replace(
+            stuck, adversarial=stuck.x, stop_reason=np.array(["inadmissible"])
+        )
         ax = drawn(plotting.trajectory(stuck)).axes[1]
         assert ax.get_xlabel() == "change of x: none"
 
@@ -169,7 +173,7 @@ class TestTrajectory:
             ({}, {"names": ["a"]}, r"1 names for no tabular features"),
             ({}, {"data_format": "NHWC"}, r"Received: data_format='NHWC'"),
             (
-                {"stop": np.array(["misclassified"] + ["success"] * 4)},
+                {"stop_reason": np.array(["misclassified"] + ["success"] * 4)},
                 {},
                 r"Sample 0 was not attacked: the clean input was already mis.*such as 1",
             ),
@@ -187,7 +191,7 @@ class TestTrajectories:
     def test_median_and_quartiles_with_ended_samples_held(self, score, target):
         result = make_attack(target=target)
         ax = plotting.trajectories(result, score=score)
-        aimed = result.label if target is None else target
+        aimed = result.clean_prediction if target is None else target
         values = np.empty((5, 6))
         for row, goal in enumerate(aimed):
             logits = result.trajectory[row].astype("float64")
@@ -215,7 +219,7 @@ class TestTrajectories:
         assert ax.get_xlabel() == "step\nsamples still running"
 
     def test_leaves_out_what_was_not_attacked_or_is_not_finite(self):
-        result = make_attack(stop=np.array(["misclassified"] + ["success"] * 4))
+        result = make_attack(stop_reason=np.array(["misclassified"] + ["success"] * 4))
         result.trajectory[1, 1] = np.nan
         ax = plotting.trajectories(result)
         assert ax.get_legend().texts[0].get_text() == "median of 3 samples"
@@ -232,7 +236,11 @@ class TestTrajectories:
         [
             ({"trajectory": None}, {}, r"trajectory=True"),
             ({}, {"score": "logit"}, r"'probability' or 'margin'. Received: score='logit'"),
-            ({"stop": np.full(5, "already_target")}, {}, r"No sample was attacked.*already_target"),
+            (
+                {"stop_reason": np.full(5, "already_target")},
+                {},
+                r"No sample was attacked.*already_target",
+            ),
         ],
     )
     def test_errors_say_what_to_do(self, fields, options, match):
@@ -306,7 +314,11 @@ class TestAnimation:
             ({}, {"path": "attack.png"}, r"is a .gif. Received: 'attack.png'"),
             ({}, {"seconds": 0}, r"at least 0.02. Received: seconds=0"),
             ({}, {"index": 9}, r"index 9, but the result holds 5"),
-            ({"stop": np.full(5, "misclassified")}, {}, r"Sample 0 was not attacked.*None was"),
+            (
+                {"stop_reason": np.full(5, "misclassified")},
+                {},
+                r"Sample 0 was not attacked.*None was",
+            ),
             ({"config": {"bounds": (-1, 1)}}, {}, r"its config does not name"),
         ],
     )

@@ -59,7 +59,7 @@ PLOTS = {
 
 
 def aimed(result):
-    target = (result.label + 1) % 4
+    target = (result.clean_prediction + 1) % 4
     return type(result)(**(vars(result) | {"target": target}))
 
 

@@ -114,12 +114,12 @@ def hand_made(**fields):
     values = {
         "x": x,
         "adversarial": adversarial,
-        "label": np.array([0, 1, 1, 2]),
+        "clean_prediction": np.array([0, 1, 1, 2]),
         "prediction": np.array([1, 0, 1, 2]),
         "target": None,
         "y": np.array([0, 1, 1, 0]),
         "success": np.array([True, True, False, False]),
-        "stop": np.array(["success", "success", "max_steps", "misclassified"]),
+        "stop_reason": np.array(["success", "success", "max_steps", "misclassified"]),
         "steps": np.array([2, 1, 6, 0]),
         "order": np.zeros(x.shape, "int32"),
         "forward": np.array([3, 2, 7, 1]),
@@ -193,7 +193,7 @@ class TestEvaluate:
 
     def test_nothing_attacked(self):
         report = isi.evaluate(
-            hand_made(stop=np.array(["misclassified"] * 4), success=np.zeros(4, bool))
+            hand_made(stop_reason=np.array(["misclassified"] * 4), success=np.zeros(4, bool))
         )
         assert np.isnan(report.success_rate)
         assert np.isnan(report.measures["l2"].mean_all)

@@ -14,7 +14,7 @@ from isi_keras.models import compiling
 from isi_keras.models.inputs import as_batch_size, as_classes, as_input, within_bounds
 from isi_keras.results import AttackResult
 
-UNTIL = ("target", "turned")
+STOP_WHEN = ("target", "turned")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class Attack(_component.Component):
             that broadcast to one sample.
         objective: `"logit"` moves the logit of the attacked class (as published), `"margin"` its
             distance from the greatest other logit.
-        until: when an attack with a target ends: `"target"`, once that is the prediction, or
+        stop_when: when an attack with a target ends: `"target"`, once that is the prediction, or
             `"turned"`, once any other class than the clean prediction is.
 
     Raises:
@@ -57,7 +57,7 @@ class Attack(_component.Component):
     max_steps: int = 100
     bounds: Any = (-1.0, 1.0)
     objective: str = "logit"
-    until: str = "target"
+    stop_when: str = "target"
 
     def __post_init__(self):
         object.__setattr__(self, "indicator", indicators.get(self.indicator))
@@ -74,8 +74,8 @@ class Attack(_component.Component):
         object.__setattr__(self, "max_steps", int(self.max_steps))
         if self.objective not in goals.OBJECTIVES:
             raise ValueError(_component.unknown("objective", self.objective, goals.OBJECTIVES))
-        if self.until not in UNTIL:
-            raise ValueError(_component.unknown("until", self.until, UNTIL))
+        if self.stop_when not in STOP_WHEN:
+            raise ValueError(_component.unknown("stop_when", self.stop_when, STOP_WHEN))
 
     def __call__(
         self,
@@ -140,7 +140,7 @@ class Attack(_component.Component):
             min(as_batch_size(batch_size), len(inputs)),
             notes.watch if trajectory else None,
         )
-        if aim is not None and (notes.stop == "already_target").all():
+        if aim is not None and (notes.stop_reason == "already_target").all():
             raise ValueError(
                 f"Every sample is already predicted as its target ({sorted(set(aim.tolist()))}), "
                 "so there is nothing to attack. `target` is the class to reach; true labels go "
@@ -151,7 +151,7 @@ class Attack(_component.Component):
 
     def _trace_key(self):
         """What a trace depends on; bounds and `max_steps` are arguments of it."""
-        return (self.indicator, self.norm, self.objective, self.until)
+        return (self.indicator, self.norm, self.objective, self.stop_when)
 
     def _compile(self, source, sample) -> compiling.Compiled:
         passes = self.indicator.passes(source, sample, centred=True)

@@ -143,7 +143,7 @@ class _Sweep:
         spent = distortion if self.share is None else result.steps * self.share
         found = {
             "target": target.astype("int32"),
-            "needed": np.where(result.success, spent, np.inf),
+            "min_budget": np.where(result.success, spent, np.inf),
             "distortion": distortion,
         }
         if distances:

@@ -116,12 +116,12 @@ class JSMA(_component.Component):
         built = Attack(self._indicator(), self._norm(), bounds=self.bounds)
         object.__setattr__(self, "bounds", built.bounds)
 
-    def attack(self, shape, until: str = "target") -> Attack:
+    def attack(self, shape, stop_when: str = "target") -> Attack:
         """The `Attack` that this is, for inputs of a shape.
 
         Args:
             shape: that of one input, without the axis of samples.
-            until: see `Attack`.
+            stop_when: see `Attack`.
 
         Raises:
             ValueError: if the budget is less than a step.
@@ -135,7 +135,7 @@ class JSMA(_component.Component):
                 f"{norm.features} of {round(norm.features / share)} inputs. Pass at least "
                 f"gamma={share:.2g}."
             )
-        return Attack(self._indicator(), norm, steps, self.bounds, until=until)
+        return Attack(self._indicator(), norm, steps, self.bounds, stop_when=stop_when)
 
     def __call__(
         self,
@@ -175,10 +175,10 @@ class JSMA(_component.Component):
             )
         source = models.logits(model)
         shape = as_input(source.model, x).shape[1:]
-        until = "target"
+        stop_when = "target"
         if target is None and self.untargeted is not None:
-            target, until = self._chosen(source, x, batch_size), "turned"
-        result = self.attack(shape, until)(
+            target, stop_when = self._chosen(source, x, batch_size), "turned"
+        result = self.attack(shape, stop_when)(
             source,
             x,
             y=y,

@@ -17,8 +17,10 @@ class Record:
         self.x = x
         self.adversarial = np.empty_like(x)
         self.order = np.zeros(x.shape, "int32")
-        self.label, self.prediction, self.steps = (np.zeros(n, "int32") for _ in range(3))
-        self.stop = np.full(n, "", dtype=f"U{max(map(len, _REASONS))}")
+        self.clean_prediction, self.prediction, self.steps = (
+            np.zeros(n, "int32") for _ in range(3)
+        )
+        self.stop_reason = np.full(n, "", dtype=f"U{max(map(len, _REASONS))}")
         shape = (n, max_steps + 1, classes)
         self.trajectory = np.full(shape, np.nan, "float32") if trajectory else None
         self.bar = keras.utils.Progbar(
@@ -31,12 +33,12 @@ class Record:
         """Takes the rows of the samples `index`, which have ended."""
         self.adversarial[index] = rows["x"]
         self.order[index] = np.where(rows["x"] != self.x[index], rows["order"], 0)
-        for name in ("label", "prediction", "steps"):
+        for name in ("clean_prediction", "prediction", "steps"):
             getattr(self, name)[index] = rows[name]
-        self.stop[index] = np.array(["", *_REASONS])[rows["status"]]
+        self.stop_reason[index] = np.array(["", *_REASONS])[rows["status"]]
         self.done += len(index)
         if self.bar_shown:
-            reasons = self.stop[self.stop != ""]
+            reasons = self.stop_reason[self.stop_reason != ""]
             attacked = ~np.isin(reasons, ("already_target", "misclassified"))
             rate = (reasons == "success").sum() / max(1, attacked.sum())
             self.bar.update(self.done, [("success", rate)], finalize=self.done == len(self.x))
@@ -54,12 +56,12 @@ class Record:
         return AttackResult(
             x=self.x,
             adversarial=self.adversarial,
-            label=self.label,
+            clean_prediction=self.clean_prediction,
             prediction=self.prediction,
             target=aim,
             y=truth,
-            success=self.stop == "success",
-            stop=self.stop,
+            success=self.stop_reason == "success",
+            stop_reason=self.stop_reason,
             steps=self.steps,
             order=self.order,
             forward=forward,

@@ -39,7 +39,7 @@ def start(attack, samples: slots.State) -> slots.State:
         **samples,
         "x": x,
         "order": ops.zeros_like(x, dtype="int32"),
-        "label": zeros + _UNKNOWN,
+        "clean_prediction": zeros + _UNKNOWN,
         "prediction": zeros,
         "steps": zeros,
         "status": zeros + slots.RUNNING,
@@ -65,8 +65,8 @@ def step(attack, point, state: slots.State, limits: Limits, max_steps) -> tuple[
     x, logits, steps = point.x, point.logits, state["steps"]
     prediction = ops.cast(ops.argmax(logits, axis=-1), "int32")
     running = state["status"] == slots.RUNNING
-    fresh = ops.logical_and(running, state["label"] == _UNKNOWN)
-    label = ops.where(fresh, prediction, state["label"])
+    fresh = ops.logical_and(running, state["clean_prediction"] == _UNKNOWN)
+    label = ops.where(fresh, prediction, state["clean_prediction"])
     goal = (
         goals.Targeted(state["target"], attack.objective)
         if "target" in state
@@ -78,7 +78,7 @@ def step(attack, point, state: slots.State, limits: Limits, max_steps) -> tuple[
     magnitude = significance.magnitude()
     total = magnitude + ops.sum(logits, axis=-1)  # NaN or infinite if any of them is
     at_goal = goal.reached(logits)
-    reached = prediction != label if attack.until == "turned" else at_goal
+    reached = prediction != label if attack.stop_when == "turned" else at_goal
     truth = state.get("truth", prediction)
     status = _first_of(
         (ops.logical_not(ops.isfinite(total)), _CODE["not_finite"]),
@@ -99,7 +99,7 @@ def step(attack, point, state: slots.State, limits: Limits, max_steps) -> tuple[
         **state,
         "x": move.x,
         "order": move.order,
-        "label": label,
+        "clean_prediction": label,
         "prediction": ops.where(running, prediction, state["prediction"]),
         "steps": steps + ops.cast(ops.logical_and(active, move.moved), "int32"),
         "status": ops.where(running, status, state["status"]),

@@ -99,7 +99,7 @@ def hardness(
     )
     print(summary(result, budget))
     print(f"\nresult:  {result.save(result_path)}")
-    if result.within(budget).any():
+    if result.succeeds_within(budget).any():
         figure = plotting.hardness(result, budget=budget)
         print(f"picture: {output.save_picture(figure, picture_path)}")
     else:
@@ -124,7 +124,7 @@ def _attack(bounds: tuple[float, float], indicator: str | None, **wanted: Any) -
 
 def summary(result: HardnessResult, budget: float) -> str:
     """What a sweep found, in a few lines."""
-    within = result.within(budget)
+    within = result.succeeds_within(budget)
     left_out = result.config["misclassified"]
     lines = [
         f"{len(result)} attempts on {result.config['samples'] - left_out} samples "

@@ -238,7 +238,7 @@ def turned(result: AttackResult, classes: int = 0) -> tuple[np.ndarray, str]:
     if not attacked.any():
         raise ValueError("No sample was attacked, so there is no class that an attack led to.")
     aimed = result.prediction if result.target is None else result.target
-    label, aimed, won = result.label[attacked], aimed[attacked], result.success[attacked]
+    label, aimed, won = result.clean_prediction[attacked], aimed[attacked], result.success[attacked]
     count = max(classes, 1 + int(max(label.max(), aimed.max())))
     hits, tries = np.zeros((2, count, count))
     np.add.at(hits, (label[won], aimed[won]), 1)

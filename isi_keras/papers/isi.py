@@ -143,7 +143,7 @@ def remarks(run: Run, result: AttackResult, y: np.ndarray) -> list[str]:
     """A line for each image of the targeted run that this network does not see as its class."""
     if not run.targeted:
         return []
-    seen = result.label[::CLASSES]
+    seen = result.clean_prediction[::CLASSES]
     return [
         f"image {image} is of class {y[image]}; this network predicts {label}, so it is attacked "
         f"and drawn as an image of {label}."

@@ -143,7 +143,7 @@ def attempts(
 
 def attempt_numbers(found: HardnessResult) -> dict[str, Any]:
     """Success rate and mean distortion of all attempts and of those that succeed."""
-    within = found.within()
+    within = found.succeeds_within()
     return {
         "samples": found.config["samples"],
         "misclassified": found.config["misclassified"],

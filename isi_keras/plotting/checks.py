@@ -95,7 +95,7 @@ def first_attacked(result: AttackResult, count: int) -> np.ndarray:
     positive(count, "count")
     indices = np.flatnonzero(result.attacked)[:count]
     if indices.size == 0:
-        stops = ", ".join(f"{n} {stop}" for stop, n in Counter(result.stop.tolist()).items())
+        stops = ", ".join(f"{n} {stop}" for stop, n in Counter(result.stop_reason.tolist()).items())
         raise ValueError(
             f"No sample was attacked. Received: {stops}. Pass indices to draw these samples anyway."
         )

@@ -23,8 +23,8 @@ class HardnessResult(Result):
         budgets: the budgets of the sweep, ascending, `(B,)`: shares of the inputs, or distances.
         source: the true class of the sample of each attempt, `(A,)`.
         target: the class it was to reach, `(A,)`.
-        needed: the least budget with which the attempt succeeds, `(A,)`; infinite if it does not
-            with the greatest.
+        min_budget: the least budget with which the attempt succeeds, `(A,)`; infinite if it does
+            not with the greatest.
         distortion: how far the attempt went, `(A,)`, in units of `config["measure"]`: for `"l0"`
             the share of inputs that it changed, for `"l2"` and `"linf"` the distance.
         distance: the adversarial distance by pairs, `(A,)`, or `None` if it was not asked for.
@@ -37,7 +37,7 @@ class HardnessResult(Result):
     budgets: np.ndarray
     source: np.ndarray
     target: np.ndarray
-    needed: np.ndarray
+    min_budget: np.ndarray
     distortion: np.ndarray
     distance: np.ndarray | None
     distance_single: np.ndarray | None
@@ -57,7 +57,7 @@ class HardnessResult(Result):
         Args:
             budget: any number up to the greatest of `budgets`, which is the default.
         """
-        return self._means(self.within(budget), np.ones(len(self), bool))
+        return self._means(self.succeeds_within(budget), np.ones(len(self), bool))
 
     def mean_distortion(self, budget: float | None = None) -> np.ndarray:
         """The mean distortion of the attempts that succeed within a budget, a matrix.
@@ -65,7 +65,7 @@ class HardnessResult(Result):
         Args:
             budget: any number up to the greatest of `budgets`, which is the default.
         """
-        return self._means(self.distortion, self.within(budget))
+        return self._means(self.distortion, self.succeeds_within(budget))
 
     def hardness(self) -> np.ndarray:
         r"""How hard it is to turn each class into each other, a matrix.
@@ -115,7 +115,7 @@ class HardnessResult(Result):
             )
         return float(getattr(self._distances(pairs), statistic)())
 
-    def within(self, budget: float | None = None) -> np.ndarray:
+    def succeeds_within(self, budget: float | None = None) -> np.ndarray:
         """Which attempts succeed within a budget, `(A,)`.
 
         Args:
@@ -129,7 +129,7 @@ class HardnessResult(Result):
             raise ValueError(
                 f"The sweep went up to a budget of {self.budgets[-1]:g}. Received: {budget:g}."
             )
-        return self.needed <= budget * (1 + 1e-9)
+        return self.min_budget <= budget * (1 + 1e-9)
 
     def _distances(self, pairs: bool) -> np.ndarray:
         found = self.distance if pairs else self.distance_single

@@ -73,12 +73,12 @@ class AttackResult(Result):
         x: the inputs, `(N, ...)`, float32.
         adversarial: the inputs after the attack, of the shape of `x`. A sample that was not turned
             holds where its attack stopped.
-        label: the prediction on the clean input, `(N,)`.
+        clean_prediction: the prediction on the clean input, `(N,)`.
         prediction: the prediction on `adversarial`, `(N,)`.
         target: the class aimed at, `(N,)`, or `None` for an untargeted attack.
         y: the true label, `(N,)`, or `None` if none was given.
         success: whether the attack reached its goal by changing the input, `(N,)` bool.
-        stop: why each sample ended, `(N,)`, one of `STOPS`.
+        stop_reason: why each sample ended, `(N,)`, one of `STOPS`.
         steps: how many steps were taken, `(N,)`.
         order: the step in which each input was first changed, counted from 1, of the shape of `x`;
             0 where the input is as it was.
@@ -104,12 +104,12 @@ class AttackResult(Result):
 
     x: np.ndarray
     adversarial: np.ndarray
-    label: np.ndarray
+    clean_prediction: np.ndarray
     prediction: np.ndarray
     target: np.ndarray | None
     y: np.ndarray | None
     success: np.ndarray
-    stop: np.ndarray
+    stop_reason: np.ndarray
     steps: np.ndarray
     order: np.ndarray
     forward: np.ndarray
@@ -124,7 +124,7 @@ class AttackResult(Result):
     @property
     def attacked(self) -> np.ndarray:
         """Which samples were attacked at all, `(N,)`: neither misclassified nor at the target."""
-        return ~np.isin(self.stop, ("already_target", "misclassified"))
+        return ~np.isin(self.stop_reason, ("already_target", "misclassified"))
 
     @property
     def changed(self) -> np.ndarray:

@@ -118,7 +118,7 @@ class _Bars:
 def _leading(result: AttackResult, index: int, scores: np.ndarray) -> tuple[list[int], list[int]]:
     """The class predicted before and the goal; and these with the others of greatest score."""
     goal = _scores.goal_of(result, index)
-    first = [int(result.label[index]), *([] if goal is None else [goal])]
+    first = [int(result.clean_prediction[index]), *([] if goal is None else [goal])]
     others = [int(n) for n in np.argsort(-scores.max(0), kind="stable") if n not in first]
     return first, (first + others)[:LEADING]
 
@@ -126,7 +126,7 @@ def _leading(result: AttackResult, index: int, scores: np.ndarray) -> tuple[list
 def _caption(result: AttackResult, index: int, classes: Sequence[str] | None) -> str:
     before, after = (
         style.shorten(checks.class_name(numbers[index], classes), 1.5)
-        for numbers in (result.label, result.prediction)
+        for numbers in (result.clean_prediction, result.prediction)
     )
     failed = ", failed" if _images.failed(result)[index] else ""
     return f"{before} → {after}{failed}"

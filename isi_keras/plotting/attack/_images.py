@@ -39,7 +39,8 @@ def expect_attacked(result: AttackResult, index: int) -> None:
         attacked = np.flatnonzero(result.attacked)
         advice = f"Pass another index, such as {attacked[0]}." if len(attacked) else "None was."
         raise ValueError(
-            f"Sample {index} was not attacked: {result.STOPS[str(result.stop[index])]}. {advice}"
+            f"Sample {index} was not attacked: "
+            f"{result.STOPS[str(result.stop_reason[index])]}. {advice}"
         )
 
 

@@ -36,7 +36,7 @@ def of_all(result: AttackResult) -> tuple[np.ndarray, np.ndarray]:
     if not picked.size:
         raise ValueError(
             f"No sample was attacked. Received: {len(result)} samples that stopped for "
-            f"{', '.join(sorted(set(result.stop.tolist())))}. Attack samples that the model "
+            f"{', '.join(sorted(set(result.stop_reason.tolist())))}. Attack samples that the model "
             "predicts right."
         )
     return held[picked], picked
@@ -80,7 +80,7 @@ def goal_of(result: AttackResult, index: int) -> int | None:
     if result.target is not None:
         return int(result.target[index])
     reached = int(result.prediction[index])
-    return reached if reached != result.label[index] else None
+    return reached if reached != result.clean_prediction[index] else None
 
 
 def _trajectory(result: AttackResult) -> np.ndarray:

@@ -61,8 +61,10 @@ def animation(
     >>> from isi_keras.results import AttackResult
     >>> x, one = np.zeros((1, 4, 4)), np.ones(1, "int64")
     >>> result = AttackResult(
-    ...     x=x, adversarial=x + np.eye(4), label=0 * one, prediction=one, target=None, y=None,
-    ...     success=one == 1, stop=np.array(["success"]), steps=one,
+    ...     x=x, adversarial=x + np.eye(4),
+    ...     clean_prediction=0 * one, prediction=one, target=None, y=None,
+    ...     success=one == 1,
+    ...     stop_reason=np.array(["success"]), steps=one,
     ...     order=np.eye(4, dtype=int)[None], forward=2 * one, backward=one, seconds=0.1,
     ...     config={"bounds": (0, 1), "norm": {"class_name": "L0"}})
     >>> animation(result)[:6]

@@ -61,8 +61,10 @@ def attacks(
     >>> from isi_keras.results import AttackResult
     >>> x, one = np.zeros((1, 4, 4)), np.ones(1, "int64")
     >>> result = AttackResult(
-    ...     x=x, adversarial=x + np.eye(4), label=7 * one, prediction=3 * one, target=None, y=None,
-    ...     success=one == 1, stop=np.array(["success"]), steps=4 * one, order=x, forward=5 * one,
+    ...     x=x, adversarial=x + np.eye(4),
+    ...     clean_prediction=7 * one, prediction=3 * one, target=None, y=None,
+    ...     success=one == 1,
+    ...     stop_reason=np.array(["success"]), steps=4 * one, order=x, forward=5 * one,
     ...     backward=4 * one, seconds=0.1, config={"bounds": (0, 1)})
     >>> figure = attacks({"L0": result})
     >>> [ax.get_ylabel() for ax in figure.axes], figure.axes[1].get_xlabel()
@@ -75,7 +77,7 @@ def attacks(
         picked = checks.chosen(indices, len(first))
     originals, _, _ = _images.rows(first, picked, data_format)
     rows = [_images.rows(result, picked, data_format)[1] for result in results.values()]
-    above = [_name(first.label[index], classes) for index in picked]
+    above = [_name(first.clean_prediction[index], classes) for index in picked]
     below = [
         _below(result, picked, measure or _measure(result), classes, data_format)
         for result in results.values()

@@ -68,8 +68,10 @@ def changes(
     >>> from isi_keras.results import AttackResult
     >>> x, one = np.zeros((1, 4, 4)), np.ones(1, "int64")
     >>> result = AttackResult(
-    ...     x=x, adversarial=x + np.eye(4), label=7 * one, prediction=3 * one, target=None, y=None,
-    ...     success=one == 1, stop=np.array(["success"]), steps=4 * one, order=x, forward=5 * one,
+    ...     x=x, adversarial=x + np.eye(4),
+    ...     clean_prediction=7 * one, prediction=3 * one, target=None, y=None,
+    ...     success=one == 1,
+    ...     stop_reason=np.array(["success"]), steps=4 * one, order=x, forward=5 * one,
     ...     backward=4 * one, seconds=0.1, config={"bounds": (0, 1)})
     >>> figure = changes(result)
     >>> [ax.get_xlabel() for ax in figure.axes[:3]]
@@ -210,7 +212,7 @@ def _below(
     """What stands below the three panels of a sample."""
     before, after = (
         style.shorten(checks.class_name(numbers[index], classes), _images.LONGEST)
-        for numbers in (result.label, result.prediction)
+        for numbers in (result.clean_prediction, result.prediction)
     )
     x, adversarial = result.x[[index]], result.adversarial[[index]]
     if x.ndim > 2:

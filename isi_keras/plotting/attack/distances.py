@@ -44,8 +44,10 @@ def distances(
     >>> from isi_keras.results import AttackResult
     >>> x, one = np.zeros((2, 4, 4)), np.ones(2, "int64")
     >>> result = AttackResult(
-    ...     x=x, adversarial=x + np.eye(4), label=7 * one, prediction=3 * one, target=None, y=None,
-    ...     success=np.array([True, False]), stop=np.array(["success", "max_steps"]), steps=4 * one,
+    ...     x=x, adversarial=x + np.eye(4),
+    ...     clean_prediction=7 * one, prediction=3 * one, target=None, y=None,
+    ...     success=np.array([True, False]),
+    ...     stop_reason=np.array(["success", "max_steps"]), steps=4 * one,
     ...     order=x, forward=5 * one, backward=4 * one, seconds=0.1, config={"bounds": (0, 1)})
     >>> ax = distances({"relevance": result})
     >>> ax.get_legend().texts[0].get_text()

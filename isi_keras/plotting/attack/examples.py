@@ -62,8 +62,10 @@ def examples(
     >>> from isi_keras.results import AttackResult
     >>> x, one = np.zeros((1, 4, 4)), np.ones(1, "int64")
     >>> result = AttackResult(
-    ...     x=x, adversarial=x + np.eye(4), label=7 * one, prediction=3 * one, target=None, y=None,
-    ...     success=one == 1, stop=np.array(["success"]), steps=4 * one, order=x, forward=5 * one,
+    ...     x=x, adversarial=x + np.eye(4),
+    ...     clean_prediction=7 * one, prediction=3 * one, target=None, y=None,
+    ...     success=one == 1,
+    ...     stop_reason=np.array(["success"]), steps=4 * one, order=x, forward=5 * one,
     ...     backward=4 * one, seconds=0.1, config={"bounds": (0, 1)})
     >>> figure = examples(result)
     >>> figure.axes[0].get_title(), figure.axes[2].get_xlabel()
@@ -125,7 +127,7 @@ def _above(result: AttackResult, picked: np.ndarray, classes: Sequence[str] | No
     pairs = [
         [
             style.shorten(checks.class_name(number[index], classes), _images.LONGEST)
-            for number in (result.label, result.prediction)
+            for number in (result.clean_prediction, result.prediction)
         ]
         for index in picked
     ]

@@ -43,8 +43,10 @@ def robust_accuracy(
     >>> from isi_keras.results import AttackResult
     >>> x, one = np.zeros((2, 4, 4)), np.ones(2, "int64")
     >>> result = AttackResult(
-    ...     x=x, adversarial=x + np.eye(4), label=7 * one, prediction=3 * one, target=None,
-    ...     y=7 * one, success=np.array([True, False]), stop=np.array(["success", "max_steps"]),
+    ...     x=x, adversarial=x + np.eye(4),
+    ...     clean_prediction=7 * one, prediction=3 * one, target=None,
+    ...     y=7 * one, success=np.array([True, False]),
+    ...     stop_reason=np.array(["success", "max_steps"]),
     ...     steps=4 * one, order=x, forward=5 * one, backward=4 * one, seconds=0.1,
     ...     config={"bounds": (0, 1)})
     >>> ax = robust_accuracy({"relevance": result})
@@ -97,7 +99,7 @@ def _left(result: AttackResult, reached: np.ndarray) -> tuple[np.ndarray, np.nda
     """The corners of the curve of one result."""
     if result.y is None:
         return _distances.curve(reached[result.attacked], 1.0)
-    right = result.label == result.y
+    right = result.clean_prediction == result.y
     return _distances.curve(reached[right], float(right.mean()))
 
 

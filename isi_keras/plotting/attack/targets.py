@@ -43,8 +43,10 @@ def targets(
     >>> from isi_keras.results import AttackResult
     >>> x, one = np.zeros((1, 4, 4)), np.ones(1, "int64")
     >>> result = AttackResult(
-    ...     x=x, adversarial=x + np.eye(4), label=7 * one, prediction=3 * one, target=3 * one,
-    ...     y=None, success=one == 1, stop=np.array(["success"]), steps=4 * one, order=x,
+    ...     x=x, adversarial=x + np.eye(4),
+    ...     clean_prediction=7 * one, prediction=3 * one, target=3 * one,
+    ...     y=None, success=one == 1,
+    ...     stop_reason=np.array(["success"]), steps=4 * one, order=x,
     ...     forward=5 * one, backward=4 * one, seconds=0.1, config={"bounds": (0, 1)})
     >>> figure = targets(result)
     >>> [ax.get_title() for ax in figure.axes]
@@ -56,7 +58,7 @@ def targets(
             "A grid of targets needs a targeted attack. Received: an untargeted AttackResult "
             "(target=None). Draw it with plotting.examples, or attack with target=...."
         )
-    sources = np.unique(result.label)
+    sources = np.unique(result.clean_prediction)
     reached = np.unique(np.concatenate([sources, result.target]))
     names = {
         number: style.shorten(checks.class_name(number, classes), _images.LONGEST)
@@ -103,9 +105,9 @@ def _cells(
     for row, source in enumerate(sources):
         for column, target in enumerate(reached):
             if source == target:
-                found = np.flatnonzero(result.label == source)
+                found = np.flatnonzero(result.clean_prediction == source)
             else:
-                aimed = (result.label == source) & (result.target == target)
+                aimed = (result.clean_prediction == source) & (result.target == target)
                 found = np.flatnonzero(aimed & result.attacked)
             if found.size:
                 cells[row, column] = int(found[0])

@@ -43,8 +43,10 @@ def trajectories(
     >>> from isi_keras.results import AttackResult
     >>> x, one = np.zeros((2, 4, 4)), np.ones(2, "int64")
     >>> result = AttackResult(
-    ...     x=x, adversarial=x + np.eye(4), label=0 * one, prediction=one, target=None, y=None,
-    ...     success=one == 1, stop=np.array(["success"] * 2), steps=np.array([1, 2]), order=x,
+    ...     x=x, adversarial=x + np.eye(4),
+    ...     clean_prediction=0 * one, prediction=one, target=None, y=None,
+    ...     success=one == 1,
+    ...     stop_reason=np.array(["success"] * 2), steps=np.array([1, 2]), order=x,
     ...     forward=2 * one, backward=one, seconds=0.1, config={"bounds": (0, 1)},
     ...     trajectory=np.array([[[2.0, 0], [0, 1], [np.nan] * 2], [[4, 0], [2, 0], [0, 1]]]))
     >>> ax = trajectories(result, score="margin")
@@ -54,7 +56,7 @@ def trajectories(
     checks.expect(result, AttackResult)
     checks.one_of("score", score, SCORES)
     logits, picked = _scores.of_all(result)
-    aimed = result.label if result.target is None else result.target
+    aimed = result.clean_prediction if result.target is None else result.target
     classes = aimed[picked].astype(int)
     if score == "margin":
         values = _scores.margins(logits, classes)

@@ -60,8 +60,10 @@ def trajectory(
     >>> from isi_keras.results import AttackResult
     >>> x, one = np.zeros((1, 4, 4)), np.ones(1, "int64")
     >>> result = AttackResult(
-    ...     x=x, adversarial=x + np.eye(4), label=0 * one, prediction=one, target=None, y=None,
-    ...     success=one == 1, stop=np.array(["success"]), steps=one,
+    ...     x=x, adversarial=x + np.eye(4),
+    ...     clean_prediction=0 * one, prediction=one, target=None, y=None,
+    ...     success=one == 1,
+    ...     stop_reason=np.array(["success"]), steps=one,
     ...     order=np.eye(4, dtype=int)[None], forward=2 * one, backward=one, seconds=0.1,
     ...     config={"bounds": (0, 1)}, trajectory=np.array([[[2.0, 1.0, 0.0], [1.0, 2.0, 0.0]]]))
     >>> figure = trajectory(result, score="logit")
@@ -127,7 +129,7 @@ def _curves(ax: Axes, scores: np.ndarray, named: dict[int, str]) -> None:
 
 def _named(result: AttackResult, index: int, classes: Sequence[str] | None) -> dict[int, str]:
     """What the legend says of the clean class and of the goal."""
-    label, goal = int(result.label[index]), _scores.goal_of(result, index)
+    label, goal = int(result.clean_prediction[index]), _scores.goal_of(result, index)
     role = "reached" if result.target is None else "target"
     roles = {label: "predicted before"} | ({} if goal is None else {goal: role})
     return {
@@ -139,10 +141,10 @@ def _named(result: AttackResult, index: int, classes: Sequence[str] | None) -> d
 def _caption(result: AttackResult, index: int, classes: Sequence[str] | None) -> str:
     before, after = (
         style.shorten(checks.class_name(numbers[index], classes), 1.5)
-        for numbers in (result.label, result.prediction)
+        for numbers in (result.clean_prediction, result.prediction)
     )
     steps = _images.counted(result.steps[index], "step")
-    why = result.STOPS.get(str(result.stop[index]), str(result.stop[index]))
+    why = result.STOPS.get(str(result.stop_reason[index]), str(result.stop_reason[index]))
     return f"{before} → {after}, {steps}, {why}"
 
 

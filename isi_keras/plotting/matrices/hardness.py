@@ -52,7 +52,7 @@ def hardness(result: HardnessResult, *, budget: float | None = None) -> Figure:
     >>> from isi_keras.results import HardnessResult
     >>> result = HardnessResult(
     ...     classes=np.array(["cat", "dog"]), budgets=np.array([0.1, 0.2]), source=np.array([0, 1]),
-    ...     target=np.array([1, 0]), needed=np.array([0.05, np.inf]),
+    ...     target=np.array([1, 0]), min_budget=np.array([0.05, np.inf]),
     ...     distortion=np.array([0.05, 0.2]), distance=None, distance_single=None, seconds=1.0,
     ...     config={"measure": "l0"})
     >>> figure = hardness(result)

@@ -45,7 +45,7 @@ def success(
     >>> from isi_keras.results import HardnessResult
     >>> result = HardnessResult(
     ...     classes=np.array(["cat", "dog"]), budgets=np.array([0.1, 0.2]), source=np.array([0, 1]),
-    ...     target=np.array([1, 0]), needed=np.array([0.05, np.inf]),
+    ...     target=np.array([1, 0]), min_budget=np.array([0.05, np.inf]),
     ...     distortion=np.array([0.05, 0.2]), distance=None, distance_single=None, seconds=1.0,
     ...     config={"measure": "l0"})
     >>> ax = success({"JSMA": result})
@@ -68,7 +68,7 @@ def success(
             look: dict[str, Any] = {"color": color, "linewidth": 1.4, "linestyle": dashes}
             panel.plot(percent * places, 100 * rates, drawstyle="steps-post", **look)
             marker = next(markers)
-            at = np.array([result.within(budget).mean() for budget in result.budgets])
+            at = np.array([result.succeeds_within(budget).mean() for budget in result.budgets])
             (points,) = panel.plot(percent * result.budgets, 100 * at, color=color, marker=marker)
             points.set(linestyle="", markersize=3.5, clip_on=False)
             handles.append(panel.plot([], [], **look, marker=marker, markersize=3.5)[0])
@@ -83,14 +83,14 @@ def success(
 
 def _curve(result: HardnessResult) -> tuple[np.ndarray, np.ndarray]:
     """The success rate from each budget on at which it rises, up to the greatest of the sweep."""
-    needed = np.unique(result.needed[result.within()])
+    needed = np.unique(result.min_budget[result.succeeds_within()])
     places = np.concatenate([[0.0], needed, result.budgets[-1:]])
-    return places, np.array([(result.needed <= place * (1 + 1e-9)).mean() for place in places])
+    return places, np.array([(result.min_budget <= place * (1 + 1e-9)).mean() for place in places])
 
 
 def _said(result: HardnessResult, percent: int) -> str:
     """The success rate and the mean distortion of the successes within the greatest budget."""
-    won = result.within()
+    won = result.succeeds_within()
     rate = f"{style.number(100 * won.mean())} %"
     if not won.any():
         return rate
