@@ -1,12 +1,13 @@
 """Components: frozen dataclasses whose fields are their configuration."""
 
 import dataclasses
-import difflib
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
+
+from isi_keras import _checks
 
 
 class Component:
@@ -88,20 +89,13 @@ def get(
     if isinstance(identifier, str):
         if identifier.lower() in names:
             return names[identifier.lower()]()
-        raise ValueError(unknown(word, identifier, names))
+        raise ValueError(_checks.unknown(word, identifier, names))
     if isinstance(identifier, Mapping) and "class_name" in identifier:
         by_name = {entry.__name__: entry for entry in classes}
         if identifier["class_name"] in by_name:
             return by_name[identifier["class_name"]].from_config(identifier.get("config", {}))
-        raise ValueError(unknown(word, identifier["class_name"], by_name))
+        raise ValueError(_checks.unknown(word, identifier["class_name"], by_name))
     raise TypeError(
         f"Expected {word} to be one of {', '.join(map(repr, names))} or an instance of "
         f"{kind.__name__}. Received: {word}={identifier!r} of type {type(identifier).__name__}."
     )
-
-
-def unknown(word: str, name: Any, names: Any) -> str:
-    """The text for a name that is not among `names`, with the nearest that is."""
-    near = difflib.get_close_matches(str(name).lower(), list(names), n=1, cutoff=0.5)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"Unknown {word}: {name!r}.{hint} Choose one of {', '.join(map(repr, names))}."

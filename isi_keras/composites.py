@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import keras
 
-from isi_keras import _component, rules
+from isi_keras import _checks, _component, rules
 from isi_keras.rules import AlphaBeta, Epsilon, Flat, Gamma, Rule, ZBox, ZPlus
 
 KINDS = ("dense", "convolution", "normalization", "pooling")
@@ -81,7 +81,7 @@ class Composite(_component.Component):
         names = tuple((pattern, rules.get(rule)) for pattern, rule in pairs)
         object.__setattr__(self, "names", names)
         if self.gates not in GATES:
-            raise ValueError(_component.unknown("gates", self.gates, GATES))
+            raise ValueError(_checks.unknown("gates", self.gates, GATES))
         everywhere = self.rules.values() if isinstance(self.rules, Mapping) else [self.rules]
         for rule in everywhere:
             if not rule.proportional:
@@ -142,7 +142,7 @@ def _rules(value: Any) -> Any:
         return rules.get(value)
     for key in value:
         if key not in KINDS and not str(key)[:1].isupper():
-            raise ValueError(_component.unknown("kind of layers", key, KINDS))
+            raise ValueError(_checks.unknown("kind of layers", key, KINDS))
     return {key: rules.get(rule) for key, rule in value.items()}
 
 
@@ -187,7 +187,7 @@ def get(identifier: Any) -> Rule | Composite:
     if isinstance(identifier, str) and identifier.lower() in NAMES:
         return NAMES[identifier.lower()]()
     if isinstance(identifier, str) and identifier.lower() not in rules.NAMES:
-        raise ValueError(_component.unknown("rule", identifier, {**rules.NAMES, **NAMES}))
+        raise ValueError(_checks.unknown("rule", identifier, {**rules.NAMES, **NAMES}))
     if isinstance(identifier, Mapping) and identifier.get("class_name") == "Composite":
         return Composite.from_config(identifier.get("config", {}))
     return rules.get(identifier)

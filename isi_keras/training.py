@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 from keras.src.trainers.compile_utils import CompileMetrics
 
-from isi_keras._component import unknown
+from isi_keras._checks import unknown
 from isi_keras.attacks import crafting
 from isi_keras.attacks.attack import Attack
 from isi_keras.attacks.jsma import JSMA

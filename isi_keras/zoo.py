@@ -5,7 +5,7 @@ import importlib.resources
 import keras
 import numpy as np
 
-from isi_keras._component import unknown
+from isi_keras._checks import unknown
 
 BOUNDS = {"lenet-mnist": (-1.0, 1.0), "lenet-jsma": (0.0, 1.0)}
 """The least and the greatest value that the inputs of each trained model take."""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from isi_keras import _component, backend, goals, indicators, models, norms
+from isi_keras import _checks, _component, backend, goals, indicators, models, norms
 from isi_keras.attacks import record, slots, step
 from isi_keras.models import compiling
 from isi_keras.models.inputs import as_batch_size, as_classes, as_input, within_bounds
@@ -73,9 +73,9 @@ class Attack(_component.Component):
             )
         object.__setattr__(self, "max_steps", int(self.max_steps))
         if self.objective not in goals.OBJECTIVES:
-            raise ValueError(_component.unknown("objective", self.objective, goals.OBJECTIVES))
+            raise ValueError(_checks.unknown("objective", self.objective, goals.OBJECTIVES))
         if self.stop_when not in STOP_WHEN:
-            raise ValueError(_component.unknown("stop_when", self.stop_when, STOP_WHEN))
+            raise ValueError(_checks.unknown("stop_when", self.stop_when, STOP_WHEN))
 
     def __call__(
         self,

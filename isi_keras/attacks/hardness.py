@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from isi_keras import models
-from isi_keras._component import unknown
+from isi_keras._checks import unknown
 from isi_keras.attacks import jsma
 from isi_keras.attacks.attack import Attack
 from isi_keras.evaluation import distances as distances_of

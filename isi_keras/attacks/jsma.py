@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from isi_keras import _component, indicators, models
+from isi_keras import _checks, _component, indicators, models
 from isi_keras.attacks.adversarial_distance import adversarial_distance
 from isi_keras.attacks.attack import Attack
 from isi_keras.models.inputs import as_input
@@ -96,9 +96,9 @@ class JSMA(_component.Component):
             )
         for name, known in (("variant", VARIANTS), ("unit", UNITS)):
             if getattr(self, name) not in known:
-                raise ValueError(_component.unknown(name, getattr(self, name), known))
+                raise ValueError(_checks.unknown(name, getattr(self, name), known))
         if self.untargeted is not None and self.untargeted not in CHOICES:
-            raise ValueError(_component.unknown("untargeted", self.untargeted, CHOICES))
+            raise ValueError(_checks.unknown("untargeted", self.untargeted, CHOICES))
         if self.variant == "mjsma" and not self.once:
             raise ValueError(
                 "The variant 'mjsma' moves inputs both ways and would undo its own changes. "

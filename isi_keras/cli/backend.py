@@ -60,7 +60,7 @@ def start_backend() -> None:
         return
     name = wanted or _default_backend()
     if name not in BACKENDS:
-        from isi_keras._component import unknown
+        from isi_keras._checks import unknown
 
         raise ValueError(unknown("backend", name, BACKENDS))
     if not _installed(name):

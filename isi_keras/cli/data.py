@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from typer import BadParameter
 
-from isi_keras._component import unknown
+from isi_keras._checks import unknown
 from isi_keras.cli import images
 
 SHIPPED_SAMPLES = 100

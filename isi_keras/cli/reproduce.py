@@ -51,7 +51,7 @@ def reproduce(
     isi: the 2020 notebook of Qiu and Zhou, on the LeNet of lenet-mnist.
     jsma: tables and figures of Papernot et al. 2016, on that of lenet-jsma.
     """
-    from isi_keras._component import unknown
+    from isi_keras._checks import unknown
     from isi_keras.cli import output
     from isi_keras.papers import isi_report, jsma_report, report
 

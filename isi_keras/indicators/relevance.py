@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from isi_keras import _component, composites
+from isi_keras import _checks, composites
 from isi_keras.indicators.base import Indicator, Significance
 from isi_keras.lrp import propagation
 
@@ -52,9 +52,7 @@ class Relevance(Indicator):
         object.__setattr__(self, "rule", composites.get(self.rule))
         _ = self.composite  # raises if the rule cannot serve all layers
         if self.on_unknown not in propagation.ON_UNKNOWN:
-            raise ValueError(
-                _component.unknown("on_unknown", self.on_unknown, propagation.ON_UNKNOWN)
-            )
+            raise ValueError(_checks.unknown("on_unknown", self.on_unknown, propagation.ON_UNKNOWN))
 
     @property
     def composite(self) -> composites.Composite:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from isi_keras import _component, goals
+from isi_keras import _checks, goals
 from isi_keras.indicators import gradients
 from isi_keras.indicators.base import Factors, Indicator, Significance
 
@@ -69,7 +69,7 @@ class JacobianSaliency(Indicator):
 
     def __post_init__(self):
         if self.output not in OUTPUTS:
-            raise ValueError(_component.unknown("output", self.output, OUTPUTS))
+            raise ValueError(_checks.unknown("output", self.output, OUTPUTS))
         for name in ("weighted", "summed"):
             if self.maximal and getattr(self, name):
                 raise ValueError(

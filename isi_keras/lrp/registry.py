@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from isi_keras import _component
+from isi_keras import _checks
 from isi_keras.lrp import linear_treatments, treatments
 from isi_keras.lrp.treatments import Treatment
 from isi_keras.models import compiling
@@ -150,7 +150,7 @@ def register(layer: type, treatment: str | Callable) -> None:
         raise TypeError(f"Expected a subclass of keras.layers.Layer. Received: layer={layer!r}.")
     if isinstance(treatment, str):
         if treatment not in TREATMENTS:
-            raise ValueError(_component.unknown("treatment", treatment, TREATMENTS))
+            raise ValueError(_checks.unknown("treatment", treatment, TREATMENTS))
     elif not callable(treatment):
         raise TypeError(
             f"Expected treatment to be one of {', '.join(map(repr, TREATMENTS))} or a function "

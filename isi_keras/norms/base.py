@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 import keras
 from keras import ops
 
-from isi_keras import _component
+from isi_keras import _checks, _component
 
 UNITS = ("feature", "pixel")
 
@@ -100,7 +100,7 @@ def check_positive(name: str, value: Any) -> None:
 def check_unit(unit: Any) -> None:
     """Raises ValueError unless `unit` is one of `UNITS`."""
     if unit not in UNITS:
-        raise ValueError(_component.unknown("unit", unit, UNITS))
+        raise ValueError(_checks.unknown("unit", unit, UNITS))
 
 
 def choices(unit: str, shape: tuple) -> int:
