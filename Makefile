@@ -19,11 +19,9 @@ demo: $(DEMO)/.$(BACKEND) ## install with BACKEND=tensorflow|jax|torch, reproduc
 
 test: lint types test-tensorflow test-jax test-torch doctest docs wheel ## everything CI checks, on all three backends
 
-# Pictures are drawn without a backend; pages, scripts and commands use what other tests check on each.
-# Of long grids of cases a part runs, a smaller one on JAX and Torch: see tests/conftest.py.
-test-jax test-torch: ONCE := --ignore-glob='*/test_plotting*' --ignore=tests/test_cli_plot.py --ignore=tests/test_docs.py --ignore=tests/test_examples.py --ignore=tests/test_cli.py --ignore=tests/test_jsma_paper.py --ignore=tests/test_package.py
+# What runs once only, and which part of long grids, say the markers: see tests/conftest.py.
 test-tensorflow test-jax test-torch: test-%: $(ALL)/.installed ## the suite on one backend; on jax and torch a part of it
-	$(RUN) KERAS_BACKEND=$* $(ALL)/bin/python -m pytest -q -n auto --dist worksteal -m "not large" --durations=20 $(ONCE)
+	$(RUN) KERAS_BACKEND=$* $(ALL)/bin/python -m pytest -q -n auto --dist worksteal -m "not large" --durations=20
 
 test-large: $(ALL)/.installed ## what `make test` leaves out, with BACKEND=tensorflow|jax|torch: many minutes
 	$(RUN) KERAS_BACKEND=$(BACKEND) $(ALL)/bin/python -m pytest -q -n auto -m large

@@ -1,7 +1,7 @@
 """Relevance through the models of keras.applications: writes the table of `docs/architectures.md`.
 
-Each model has seeded weights and statistics (`tests/architectures.py`), so the numbers say whether
-relevance is computed right, not what a trained model looks at.
+Each model has seeded weights and statistics (`tests/makers/architectures.py`), so the numbers say
+whether relevance is computed right, not what a trained model looks at.
 
     python scripts/architectures.py [--only VGG16 ViT]
 """
@@ -28,8 +28,8 @@ BEGIN, END = "<!-- table -->", "<!-- end of the table -->"
 
 def main():
     sys.path.insert(0, str(ROOT / "tests"))
-    import architectures
     import keras
+    from makers import architectures
 
     import isi_keras as isi
 

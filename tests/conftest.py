@@ -3,7 +3,6 @@
 import collections
 import os
 import random
-from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ and hasattr(os, "sched_setaffinity"):
     # A core for each worker, before a backend starts: threads of all for all would contend.
@@ -23,11 +22,11 @@ if os.environ.get("KERAS_BACKEND") == "jax":
 import keras
 import numpy as np
 import pytest
+from makers.paths import GOLDEN, ROOT
 
-ROOT = Path(__file__).parents[1]
-GOLDEN = ROOT / "tests" / "golden"
-
-
+# Pictures are drawn without a backend; commands and papers use what other tests check on each.
+# Tests of pages, of scripts and of the package as a whole have the marker `once` themselves.
+ONCE = tuple(str(ROOT / "tests" / folder) for folder in ("cli", "papers", "plotting"))
 # Of the cases of a grid, so many count, drawn by its name; the others are large. TensorFlow leads,
 # and JAX compiles for seconds in each.
 CASES = {"tensorflow": 60, "jax": 2, "torch": 6}[keras.config.backend()]
@@ -37,6 +36,8 @@ CASES = {"tensorflow": 60, "jax": 2, "torch": 6}[keras.config.backend()]
 def pytest_collection_modifyitems(items):
     grids = collections.defaultdict(list)
     for item in items:
+        if str(item.path).startswith(ONCE):
+            item.add_marker("once")
         if item.get_closest_marker("once") and keras.config.backend() != "tensorflow":
             item.add_marker("large")
         grids[item.nodeid.partition("[")[0]].append(item)
@@ -73,20 +74,3 @@ def lenet(golden):
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
-
-
-def small_network(seed: int = 1, final: str | None = "softmax"):
-    """Convolutions on 6 x 5 images of two channels, three classes."""
-    keras.utils.set_random_seed(seed)
-    return keras.Sequential(
-        [
-            keras.Input((6, 5, 2)),
-            keras.layers.Conv2D(4, 3, activation="relu", bias_initializer="random_normal"),
-            keras.layers.Flatten(),
-            keras.layers.Dense(3, activation=final, bias_initializer="random_normal"),
-        ]
-    )
-
-
-def images(count: int = 12, seed: int = 2) -> np.ndarray:
-    return np.random.default_rng(seed).uniform(-1, 1, (count, 6, 5, 2)).astype("float32")

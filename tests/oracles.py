@@ -1,13 +1,14 @@
 """Everything a second time, in plain float64 NumPy: what the package is tested against.
 
 One sample at a time. A linear layer of any kind is a matrix `w` `(J, K)` from its flat inputs to
-its flat outputs (`matrices` has that of a convolution); a network is a list of steps on vectors.
+its flat outputs (`makers/matrices.py` has that of a convolution); a network is a list of steps on
+vectors.
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
-from matrices import conv_matrix
+from makers.matrices import conv_matrix
 
 # Rules: what the inputs a (J,) of w (J, K) and b (K,) get of the relevance r (K,) of the outputs.
 

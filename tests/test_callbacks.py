@@ -6,8 +6,8 @@ import sys
 import keras
 import numpy as np
 import pytest
-from conftest import images, small_network
-from test_attack import compiled_of
+from makers.compiled import compiled_of
+from makers.networks import images, small_network
 
 import isi_keras as isi
 from isi_keras.callbacks import ExplanationLogger, RobustnessMonitor

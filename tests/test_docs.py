@@ -17,7 +17,7 @@ from pathlib import Path
 import keras
 import pytest
 import typer
-from test_package import MAY_IMPORT
+from makers.paths import ROOT
 
 import isi_keras as isi
 from isi_keras.cli import commands
@@ -25,7 +25,7 @@ from isi_keras.papers import isi as isi_paper
 from isi_keras.papers import jsma as jsma_paper
 from isi_keras.papers import jsma_figures
 
-ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.once
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -332,16 +332,6 @@ def test_commands_of_make_exist():
     for page in pages:
         for target in re.findall(r"(?:^|`)make ([a-z-]+)", page.read_text(), re.MULTILINE):
             assert target in targets, f"{name_of(page)}: make {target}"
-
-
-def test_the_page_on_architecture_says_who_imports_whom():
-    text = (ROOT / "docs/architecture.md").read_text()
-    table = text.partition("| may import |")[2]
-    said = {
-        row[1]: None if row[2] == "anything" else set(re.findall(r"`(\w+)`", row[2]))
-        for row in re.finditer(r"^\| `(\w+)` \| (.*) \|$", table, re.MULTILINE)
-    }
-    assert said == MAY_IMPORT
 
 
 def test_every_module_has_a_place_in_the_layout():

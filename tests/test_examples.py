@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from makers.paths import ROOT
 
-FIGURES = Path(__file__).parents[1] / "figures" / "examples"
-SCRIPTS = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
+pytestmark = pytest.mark.once
+FIGURES = ROOT / "figures" / "examples"
+SCRIPTS = sorted((ROOT / "examples").glob("*.py"))
 BEGINS = {".png": b"\x89PNG\r\n\x1a\n", ".pdf": b"%PDF", ".gif": b"GIF89a"}
 
 

@@ -1,12 +1,12 @@
 """The oracles themselves: rules, composites and matrices against Zennit, Keras' layers and sums."""
 
 import keras
-import matrices
 import numpy as np
 import oracles
 import pytest
-from conftest import GOLDEN
 from keras import layers
+from makers import matrices
+from makers.paths import GOLDEN
 
 with np.load(GOLDEN / "zennit.npz", allow_pickle=False) as _data:
     ZENNIT = {name: value.astype("float64") for name, value in _data.items()}

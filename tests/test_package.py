@@ -11,136 +11,19 @@ from pathlib import Path
 
 import oracles
 import pytest
-import test_norms
+from makers.components import components
+from makers.paths import ROOT
 
 import isi_keras as isi
-from isi_keras import _component, composites, indicators, norms, rules
-from isi_keras.attacks import attack, jsma
-from isi_keras.rules import first, proportional
+from isi_keras import indicators, norms, rules
 
+pytestmark = pytest.mark.once
 PACKAGE = Path(isi.__file__).parent
-# Who may import whom; docs/architecture.md says the same in words.
-MAY_IMPORT = {
-    "_version": set(),
-    "_component": set(),
-    "backend": {"backend"},
-    "results": {"results"},
-    "rewrite": set(),
-    "inputs": set(),
-    "goals": set(),
-    "zoo": {"_component"},
-    "compiling": {"backend", "rewrite"},
-    "linear": {"rewrite"},
-    "activations": set(),
-    "models": {"activations", "compiling", "inputs", "rewrite"},
-    "pairs": set(),
-    "norms": {"_component", "norms", "pairs"},
-    "rules": {"_component", "linear", "rules"},
-    "tracking": {"linear", "rules"},
-    "treatments": {"activations", "tracking"},
-    "linear_treatments": {"activations", "linear", "tracking", "treatments"},
-    "registry": {"_component", "compiling", "linear", "linear_treatments", "treatments"},
-    "composites": {"_component", "registry", "rules"},
-    "propagation": {"backend", "composites", "registry", "rewrite", "tracking", "treatments"},
-    "indicators": {
-        "_component",
-        "backend",
-        "composites",
-        "goals",
-        "indicators",
-        "inputs",
-        "models",
-        "propagation",
-        "rules",
-    },
-    "slots": {"backend"},
-    "recording": {"results"},
-    "stepping": {"goals", "norms", "results", "slots"},
-    "crafting": {"indicators", "inputs", "models", "slots", "stepping"},
-    "attack": {
-        "_component",
-        "compiling",
-        "goals",
-        "indicators",
-        "inputs",
-        "models",
-        "norms",
-        "recording",
-        "results",
-        "slots",
-        "stepping",
-    },
-    "distance": {"compiling", "goals", "indicators", "inputs", "models", "pairs", "slots"},
-    "jsma": {
-        "_component",
-        "attack",
-        "distance",
-        "indicators",
-        "inputs",
-        "models",
-        "norms",
-        "results",
-    },
-    "explanation": {
-        "compiling",
-        "goals",
-        "indicators",
-        "inputs",
-        "models",
-        "results",
-        "slots",
-    },
-    "evaluation": {"results"},
-    "sweep": {
-        "_component",
-        "attack",
-        "evaluation",
-        "indicators",
-        "inputs",
-        "jsma",
-        "models",
-        "norms",
-        "results",
-    },
-    "concentration": {"results"},
-    "faithfulness": {"compiling", "inputs", "models", "results", "slots"},
-    "randomisation": {
-        "evaluation",
-        "explanation",
-        "indicators",
-        "inputs",
-        "models",
-        "results",
-        "rewrite",
-    },
-    "plotting": {"evaluation", "plotting", "results"},
-    "callbacks": None,
-    "training": None,
-    "cli": None,
-    "__init__": {"_version"},
-}
 
 
 def modules():
     for path in sorted(PACKAGE.rglob("*.py")):
         yield path, path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-
-
-def imported(path):
-    """The modules of ours that a file imports, by their first name."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "isi_keras":
-            below = node.module.split(".")[1:]
-            yield from below[:1] or (alias.name for alias in node.names)
-        elif isinstance(node, ast.Import):
-            yield from (a.name.split(".")[1] for a in node.names if a.name.startswith("isi_keras."))
-
-
-def test_who_imports_whom():
-    for path, room in modules():
-        allowed = MAY_IMPORT[room]
-        if allowed is not None:
-            assert set(imported(path)) <= allowed, path
 
 
 def test_frameworks_are_named_in_the_backend_only():
@@ -159,18 +42,6 @@ def test_frameworks_are_named_in_the_backend_only():
 def test_modules_are_small_rooms():
     for path, _ in modules():
         assert len(path.read_text().splitlines()) <= 300, path
-
-
-def components():
-    """Every final component of the package, found by walking it."""
-    for module in (indicators, norms, proportional, first, composites, attack, jsma):
-        for _, kind in inspect.getmembers(module, inspect.isclass):
-            if (
-                issubclass(kind, _component.Component)
-                and kind.__module__.startswith(module.__name__)
-                and not inspect.isabstract(kind)
-            ):
-                yield kind
 
 
 @pytest.mark.parametrize("kind", list(components()), ids=lambda kind: kind.__name__)
@@ -204,12 +75,9 @@ def test_components_are_frozen_and_equal_by_configuration():
 
 
 def test_rules_have_oracles():
-    """A rule without one fails here the moment it exists, as does a norm that none tests."""
+    """A rule without one fails here the moment it exists."""
     kinds = {kind.__name__ for kind in components() if issubclass(kind, rules.Rule)}
     assert kinds == set(oracles.RULES)
-    assert {type(norm) for norm, _ in test_norms.NORMS.values()} == {
-        kind for kind in components() if issubclass(kind, norms.Norm)
-    }
 
 
 def test_public_names_are_documented():
@@ -278,3 +146,19 @@ def test_a_backend_that_is_not_supported_is_named():
     pytest.importorskip("jax", reason="Keras' own NumPy backend imports it")
     done = fresh("import isi_keras.backend", KERAS_BACKEND="numpy")
     assert "isi_keras runs on the Keras backends tensorflow, jax, torch" in done.stderr
+
+
+def test_what_test_files_share_stands_in_makers():
+    """None imports from another, so that each can be moved, split and run alone."""
+    tests = ROOT / "tests"
+    files = {path.stem for path in tests.rglob("*.py") if path.name.startswith(("test_", "conf"))}
+    for path in tests.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                assert not node.level, path
+                names = [node.module, *(alias.name for alias in node.names)]
+            else:
+                continue
+            assert not files & {part for name in names for part in name.split(".")}, path

@@ -6,11 +6,12 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from makers.paths import ROOT
 
 import isi_keras as isi
 from isi_keras import zoo
 
-SCRIPTS = Path(__file__).parents[1] / "scripts"
+SCRIPTS = ROOT / "scripts"
 
 LENET = [(5, 5, 1, 10), (10,), (5, 5, 10, 25), (25,), (4, 4, 25, 100), (100,), (100, 10), (10,)]
 JSMA = [(5, 5, 1, 20), (20,), (5, 5, 20, 50), (50,), (800, 500), (500,), (500, 10), (10,)]

@@ -1,0 +1,76 @@
+"""The backends agree with each other, installed ones only."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from makers.agreement import attack_all, fixed_network
+from makers.networks import images
+from makers.paths import ROOT
+
+from isi_keras import backend
+
+OTHERS = [
+    name
+    for name in ("tensorflow", "jax", "torch")
+    if name != keras.config.backend() and importlib.util.find_spec(name)
+]
+SCRIPT = """
+import sys
+import numpy as np, keras
+import isi_keras as isi
+sys.path.insert(0, sys.argv[1])
+from makers.agreement import attack_all, fixed_network
+from makers.networks import images
+np.savez(sys.argv[2], **attack_all(fixed_network(), images()))
+"""
+
+
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="each pair needs one side")
+@pytest.mark.parametrize("other", OTHERS)
+def test_backends_agree(other, tmp_path):
+    folder, path = str(ROOT / "tests"), tmp_path / "other.npz"
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, folder, str(path)],
+        env={**os.environ, "KERAS_BACKEND": other},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    ours = attack_all(fixed_network(), images())
+    with np.load(path) as theirs:
+        assert set(theirs.files) == set(ours)
+        for name, array in ours.items():
+            np.testing.assert_allclose(array, theirs[name], rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def test_vjp():
+    x = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
+    tensor = keras.ops.convert_to_tensor(x)
+    y, pullback = backend.vjp(lambda x: x * x * x, tensor)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(y), x**3, rtol=1e-6)
+    for factor in (1.0, -2.0):  # more than once
+        gradient = pullback(factor * keras.ops.ones_like(tensor))
+        np.testing.assert_allclose(
+            keras.ops.convert_to_numpy(gradient), factor * 3 * x**2, rtol=1e-5
+        )
+
+
+def test_vjp_of_what_does_not_depend_on_x_is_zero():
+    x = keras.ops.ones((2, 3))
+    _, pullback = backend.vjp(lambda x: keras.ops.zeros((2, 5)), x)
+    np.testing.assert_array_equal(
+        keras.ops.convert_to_numpy(pullback(keras.ops.ones((2, 5)))), np.zeros((2, 3))
+    )
+
+
+def test_jit_computes_what_the_function_does():
+    double = backend.jit(lambda tensors: {name: 2 * value for name, value in tensors.items()})
+    for shape in ((2,), (3, 1)):
+        found = double({"a": keras.ops.ones(shape)})["a"]
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(found), np.full(shape, 2.0))

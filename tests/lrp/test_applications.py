@@ -1,0 +1,65 @@
+"""Relevance through the models of keras.applications and a Vision Transformer.
+
+`scripts/architectures.py` runs the same with every preset and writes the table of the docs.
+"""
+
+import keras
+import numpy as np
+import pytest
+from makers import architectures
+from makers.paths import ROOT
+
+import isi_keras as isi
+from isi_keras.lrp import registry
+from isi_keras.models.rewrite import leaves
+
+# The others take up to minutes each: `make test-large`.
+SMALL = {
+    "tensorflow": ("VGG16", "ResNet50", "MobileNetV2", "ViT"),
+    "torch": ("ResNet50", "ViT"),
+    "jax": ("MobileNetV2", "ViT"),
+}[keras.config.backend()]
+CASES = [
+    name if name in SMALL else pytest.param(name, marks=pytest.mark.large)
+    for name in architectures.NAMES
+]
+
+
+@pytest.fixture(autouse=True)
+def _position(monkeypatch):
+    monkeypatch.setattr(registry, "_REGISTERED", {})
+    isi.register(architectures.Position, "gradient")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_relevance_is_accounted_for(name):
+    model, x = architectures.build(name), architectures.images(name, 2, 1)
+    assert all(registry.treatment_of(leaf) is not None for leaf in leaves(model))
+    weights = model.get_weights()
+    plain = keras.ops.convert_to_numpy(isi.logits(model)(x))
+    found = isi.explain(model, x, indicator=isi.Relevance("epsilon_plus"), conservation=True)
+    np.testing.assert_allclose(found.logits, plain, rtol=1e-3, atol=1e-3)
+    assert np.isfinite(found.relevance).all()
+    assert np.ptp(found.relevance, axis=(1, 2, 3)).all()
+    report = found.conservation
+    moved = sum(np.abs(report[key]) for key in ("explained", "inputs", "bias", "epsilon"))
+    assert (np.abs(report["elsewhere"]) < 1e-4 * moved).all()
+    for one, other in zip(weights, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_table_of_the_docs_is_the_scripts(tmp_path):
+    """The page shows the numbers beside it, and these have every model and preset."""
+    import json
+    import runpy
+
+    script = runpy.run_path(str(ROOT / "scripts" / "architectures.py"))
+    numbers = json.loads((ROOT / "figures" / "relevance" / "architectures.json").read_text())
+    page = (ROOT / "docs" / "architectures.md").read_text()
+    assert script["table"](numbers) in page
+    assert set(numbers["models"]) == {"ViT", *architectures._KINDS}
+    for found in numbers["models"].values():
+        assert set(found["composites"]) == set(script["COMPOSITES"])
+        for report in found["composites"].values():
+            assert report["finite"]
+            assert report["elsewhere"] < 1e-3

@@ -1,0 +1,372 @@
+"""Relevance through whole models: conserved, without a trace, in each shape a model can have."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+from makers.composed import COMPOSED, composed
+from makers.networks import images, small_network
+
+import isi_keras as isi
+from isi_keras import composites
+from isi_keras.composites import Composite
+from isi_keras.models import compiling
+from isi_keras.models.rewrite import nodes
+from isi_keras.rules import AlphaBeta, Epsilon, Flat, Gamma, ZBox, ZPlus
+
+REFUSED = ("gru", "lstm")
+MODELS = [name for name in COMPOSED if name not in REFUSED]
+
+
+def maps(relevance):
+    return relevance.values() if isinstance(relevance, dict) else [relevance]
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    "rule", ["z", "epsilon_plus", "epsilon_alpha2beta1_flat", "epsilon_gamma_box"]
+)
+def test_relevance_is_accounted_for(name, rule):
+    model, x = composed(name)
+    plain = ops.convert_to_numpy(isi.logits(model)(x))
+    before = [{**vars(node)} for node in nodes(model)], model.get_weights()
+    found = isi.explain(model, x, indicator=isi.Relevance(rule), conservation=True)
+    half = 0.05 if "float16" in name else 0
+    np.testing.assert_allclose(found.logits, plain, rtol=1e-4 + half, atol=1e-4 + half)
+    assert all(np.isfinite(each).all() for each in maps(found.relevance))
+    assert any(each.any() for each in maps(found.relevance))
+    report = found.conservation
+    total = np.abs(report["explained"]) + sum(np.abs(report[k]) for k in ("inputs", "bias"))
+    assert (np.abs(report["elsewhere"]) <= 2e-5 * total).all()
+    np.testing.assert_allclose(
+        sum(report[k] for k in ("inputs", "bias", "epsilon", "padding", "elsewhere")),
+        report["explained"],
+        rtol=1e-6,
+        atol=1e-6,
+    )
+    after = [{**vars(node)} for node in nodes(model)], model.get_weights()
+    for one, other in zip(before[0], after[0], strict=True):
+        assert one.keys() == other.keys()
+        assert all(one[key] is other[key] for key in one)
+    for one, other in zip(before[1], after[1], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_recurrent_models_are_refused_and_left_as_they_were(name):
+    model, x = composed(name)
+    before = [{**vars(node)} for node in nodes(model)]
+    with pytest.raises(ValueError, match=r"recurrent layer"):
+        isi.explain(model, x)
+    assert [vars(node).keys() for node in nodes(model)] == [each.keys() for each in before]
+
+
+def test_channels_first_equals_channels_last():
+    if keras.config.backend() == "tensorflow":
+        pytest.skip("TensorFlow's CPU kernels know channels_last only")
+
+    def model(data_format):
+        shape = (6, 5, 2) if data_format == "channels_last" else (2, 6, 5)
+        options = {"data_format": data_format}
+        axis = -1 if data_format == "channels_last" else 1
+        x = keras.Input(shape)
+        h = layers.Conv2D(4, 3, **options)(x)
+        h = layers.ReLU()(layers.BatchNormalization(axis=axis)(h))
+        h = layers.SeparableConv2D(3, 2, activation="relu", **options)(h)
+        return keras.Model(x, layers.Dense(3)(layers.GlobalAveragePooling2D(**options)(h)))
+
+    last, first = model("channels_last"), model("channels_first")
+    rng = np.random.default_rng(0)
+    last.set_weights([rng.uniform(0.2, 1, w.shape) for w in last.get_weights()])
+    first.set_weights(last.get_weights())
+    x = images(4)
+    for rule in ("epsilon", *composites.NAMES):
+        found = isi.explain(first, x.transpose(0, 3, 1, 2), indicator=isi.Relevance(rule))
+        wanted = isi.explain(last, x, indicator=isi.Relevance(rule)).relevance
+        np.testing.assert_allclose(found.relevance.transpose(0, 2, 3, 1), wanted, atol=1e-4)
+
+
+def test_half_precision_equals_single():
+    """Relevance of a model that computes in half precision is that of its weights in float32."""
+
+    def model(policy):
+        return keras.Sequential(
+            [
+                keras.Input((6, 5, 2)),
+                layers.Conv2D(4, 3, dtype=policy),
+                layers.BatchNormalization(dtype=policy),
+                layers.ReLU(dtype=policy),
+                layers.Flatten(dtype=policy),
+                layers.Dense(3, "softmax", dtype=policy),
+            ]
+        )
+
+    single = model("float32")
+    for policy in ("mixed_float16", "mixed_bfloat16"):
+        half = model(policy)
+        half.set_weights(single.get_weights())
+        for rule in ("z", "epsilon_alpha2beta1_flat"):
+            indicator = isi.Relevance(rule)
+            found, wanted = (isi.explain(m, images(4), indicator=indicator) for m in (half, single))
+            np.testing.assert_allclose(found.relevance, wanted.relevance, rtol=1e-4, atol=1e-6)
+        assert half.layers[0].compute_dtype != "float32"
+
+
+class TestSeveralInputs:
+    def test_list_and_dictionary_agree(self):
+        model, x = composed("two_inputs")
+        names = [spec.name for spec in model.input_spec]
+        by_list = isi.explain(model, x)
+        by_name = isi.explain(model, dict(zip(names, x, strict=True)))
+        assert list(by_list.relevance) == names
+        for name in names:
+            np.testing.assert_allclose(by_list.relevance[name], by_name.relevance[name], atol=1e-6)
+            alone = by_list.select(name)
+            np.testing.assert_array_equal(alone.x, by_list.x[name])
+            np.testing.assert_array_equal(alone.relevance, by_list.relevance[name])
+        with pytest.raises(ValueError, match=rf"no input 'nothing'\. Choose one of '{names[0]}'"):
+            by_list.select("nothing")
+        with pytest.raises(ValueError, match="one input only"):
+            alone.select(name)
+
+    def test_saved_and_loaded(self, tmp_path):
+        model, x = composed("dict_inputs")
+        inner = next(layer.name for layer in model.layers if isinstance(layer, layers.Dense))
+        found = isi.explain(model, x, conservation=True, layers=[inner])
+        again = isi.Explanation.load(found.save(tmp_path / "several"))
+        for field in ("x", "relevance", "layers", "conservation"):
+            one, other = getattr(found, field), getattr(again, field)
+            assert one.keys() == other.keys()
+            for name in one:
+                np.testing.assert_array_equal(one[name], other[name])
+
+    def test_errors(self):
+        model, x = composed("two_inputs")
+        with pytest.raises(ValueError, match=r"has 2 input\(s\).*Received: a ndarray"):
+            isi.explain(model, x[0])
+        with pytest.raises(ValueError, match=r"has 2 input\(s\).*Received: a list of 1"):
+            isi.explain(model, x[:1])
+        names = [spec.name for spec in model.input_spec]
+        with pytest.raises(
+            ValueError, match=rf"Missing: '{names[1]}'\. Received: '{names[0]}', 'b'"
+        ):
+            isi.explain(model, {names[0]: x[0], "b": x[1]})
+        with pytest.raises(ValueError, match=r"same number of samples.*4, 3"):
+            isi.explain(model, [x[0], x[1][:3]])
+        with pytest.raises(ValueError, match=r"attack takes a model of one input; .* has 2"):
+            isi.Attack(bounds=(-9, 9))(model, x)
+
+
+class TestExplain:
+    def test_against_is_a_difference_of_logits(self):
+        model, x = small_network(), images(6)
+        for indicator in ("relevance", "sensitivity"):
+            one, other, both = (
+                isi.explain(model, x, indicator=indicator, **classes)
+                for classes in ({"target": 0}, {"target": 2}, {"target": 0, "against": 2})
+            )
+            np.testing.assert_allclose(
+                both.relevance, one.relevance - other.relevance, rtol=1e-4, atol=1e-5
+            )
+            np.testing.assert_array_equal(both.against, np.full(6, 2))
+        each = isi.explain(model, x, target=np.arange(6) % 3, against=(np.arange(6) + 1) % 3)
+        np.testing.assert_array_equal(each.against, (np.arange(6) + 1) % 3)
+
+    @pytest.mark.parametrize("rule", ["z", "epsilon_plus", "epsilon_plus_flat"])
+    def test_layers_have_the_relevance_that_passes_them(self, rule):
+        x = keras.Input((6, 5, 2))
+        h = layers.Rescaling(2.0, name="scale")(x)
+        h = layers.Conv2D(4, 3, activation="relu", use_bias=False, name="conv")(h)
+        h = layers.Flatten(name="flat")(h)
+        model = keras.Model(x, layers.Dense(3, use_bias=False, name="out")(h))
+        names = ["scale", "conv", "flat", "out"]
+        plain = isi.explain(model, images(4), indicator=isi.Relevance(rule))
+        found = isi.explain(model, images(4), indicator=isi.Relevance(rule), layers=names)
+        np.testing.assert_allclose(found.relevance, plain.relevance, atol=1e-6)
+        assert list(found.layers) == names
+        assert found.layers["conv"].shape == (4, 4, 3, 4)
+        for relevance in (found.relevance, *found.layers.values()):
+            np.testing.assert_allclose(
+                relevance.reshape(4, -1).sum(1), found.logits.max(1), rtol=1e-3, atol=1e-4
+            )
+        np.testing.assert_allclose(found.layers["scale"], found.relevance, atol=1e-6)
+        np.testing.assert_allclose(
+            found.layers["out"], found.logits * (np.arange(3) == found.target[:, None]), atol=1e-5
+        )
+
+    def test_nested_and_shared_layers(self):
+        model, x = composed("transfer")
+        inner = next(layer for layer in nodes(model) if isinstance(layer, layers.ReLU))
+        assert isi.explain(model, x, layers=[inner.name]).layers[inner.name].any()
+        model, x = composed("shared_layer")
+        calls = {}
+        for node in nodes(model):
+            if isinstance(node, layers.Layer) and len(getattr(node, "_inbound_nodes", ())) > 1:
+                calls[node.name] = node
+        name = next(iter(calls))
+        found = isi.explain(model, x, layers=[name]).layers
+        assert set(found) == {name, f"{name}/1"}
+
+    def test_unknown_layers(self):
+        with pytest.raises(ValueError, match=r"has no layer of the name 'cnov'.*'conv2d"):
+            isi.explain(small_network(), images(2), layers=["cnov", "conv"])
+        model = keras.Sequential([keras.Input((4,)), layers.Dense(3, name="one"), layers.Dense(2)])
+        model.layers[1].name = "one"
+        with pytest.raises(ValueError, match=r"several layers of the name 'one'"):
+            isi.explain(model, np.ones((1, 4), "float32"), layers=["one"])
+
+    def test_a_merged_layer_has_no_relevance_of_its_own(self):
+        model = keras.Sequential(
+            [
+                keras.Input((4,)),
+                layers.Dense(3, name="linear"),
+                layers.BatchNormalization(),
+                layers.Dense(2),
+            ]
+        )
+        x = np.ones((1, 4), "float32")
+        with pytest.raises(ValueError, match=r"merged into it.*fold=False"):
+            isi.explain(model, x, layers=["linear"])
+        apart = isi.Relevance(Composite("epsilon", fold=False))
+        assert isi.explain(model, x, indicator=apart, layers=["linear"]).layers["linear"].any()
+
+    @pytest.mark.parametrize("wanted", [{"layers": ["conv"]}, {"conservation": True}])
+    def test_only_of_relevance(self, wanted):
+        with pytest.raises(ValueError, match=r"about relevance.*indicator Sensitivity"):
+            isi.explain(small_network(), images(1), indicator="sensitivity", **wanted)
+
+    @pytest.mark.skipif(keras.config.backend() == "torch", reason="Torch traces nothing")
+    def test_traced_once(self):
+        model, x = small_network(), images(6)
+        isi.explain(model, x, indicator=isi.Relevance("epsilon_plus_flat"), batch_size=3)
+        runs = [made for _, made in compiling._KEPT[model].values() if hasattr(made, "traces")]
+        traces = [run.traces for run in runs]
+        isi.explain(model, x[::-1], indicator=isi.Relevance("epsilon_plus_flat"), batch_size=3)
+        assert [run.traces for run in runs] == traces
+
+
+class RawPreprocessing(keras.Model):
+    """A model that computes with its input outside layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.flat, self.out = layers.Conv2D(3, 3), layers.Flatten(), layers.Dense(2)
+
+    def call(self, x):
+        return self.out(self.flat(self.conv(x / 2.0 + 1.0)))
+
+
+class TestFirstLayer:
+    def test_raw_operations_on_the_input_are_refused(self):
+        model, x = RawPreprocessing(), images(2)
+        model(x)
+        assert isi.explain(model, x).relevance.any()
+        indicator, match = (
+            isi.Relevance("epsilon_plus_flat"),
+            r"outside layers.*Rescaling.*without a",
+        )
+        with pytest.raises(ValueError, match=match):
+            isi.explain(model, x, indicator=indicator)
+        with pytest.raises(ValueError, match=match):
+            isi.Attack(indicator)(model, x)
+
+    def test_every_layer_at_the_input_has_the_rule(self):
+        x = keras.Input((6, 5, 2))
+        branches = [layers.Conv2D(3, size, padding="same")(x) for size in (1, 3)]
+        h = layers.ReLU()(layers.Concatenate()([*branches, x]))
+        model = keras.Model(x, layers.Dense(2)(layers.GlobalMaxPooling2D()(h)))
+        report = isi.explain(
+            model, images(3), indicator=isi.Relevance("epsilon_plus_flat"), conservation=True
+        ).conservation
+        np.testing.assert_allclose(report["elsewhere"], 0, atol=1e-5)
+
+    @pytest.mark.parametrize(
+        ("rule", "norm"), list(zip(composites.NAMES, ["l0", "l2", "l0", "linf", "l0"], strict=True))
+    )
+    def test_attacks_use_composites(self, rule, norm, lenet, golden):
+        attack = isi.Attack(isi.Relevance(rule), norm, max_steps=30)
+        result = attack(lenet, golden["x"][:8])
+        assert result.changed.any()
+        np.testing.assert_array_equal(result.changed, result.order > 0)
+        map_ = isi.explain(lenet, golden["x"][:1], indicator=attack.indicator).relevance[0]
+        if norm == "l0" and rule.endswith(("flat", "box")):
+            assert np.argmax(map_) == np.argmax(result.order[0] == 1)
+
+
+class TestComposite:
+    def layer(self, name, kind=layers.Conv2D, *options):
+        return kind(*options or (3, 3), name=name)
+
+    def test_the_most_particular_rule_counts(self):
+        composite = Composite(
+            {"convolution": "zplus", "Conv1D": Gamma(0.5), "dense": Epsilon(0.1)},
+            first={"convolution": ZBox(-2, 2)},
+            names={"block5_*": AlphaBeta(3, 2), "*_head": "z"},
+        )
+        rule = composite.rule
+        assert rule(self.layer("a"), False) == ZPlus()
+        assert rule(self.layer("a"), True) == ZBox(-2, 2)
+        assert rule(self.layer("block5_conv1"), True) == AlphaBeta(3, 2)
+        assert rule(self.layer("a", layers.Conv1D), False) == Gamma(0.5)
+        assert rule(self.layer("a", layers.Dense, 3), True) == Epsilon(0.1)
+        assert rule(self.layer("a_head", layers.Dense, 3), False) == Epsilon(0)
+        assert rule(layers.BatchNormalization(), False) == Epsilon()
+        assert Composite(ZPlus(0.5)).rule(layers.BatchNormalization(), False) == Epsilon(0.5)
+
+    def test_names_mean_what_zennit_means(self):
+        conv, dense = self.layer("c"), self.layer("d", layers.Dense, 3)
+        assert set(composites.NAMES) == {
+            "epsilon_plus",
+            "epsilon_plus_flat",
+            "epsilon_alpha2beta1",
+            "epsilon_alpha2beta1_flat",
+            "epsilon_gamma_box",
+        }
+        for name in composites.NAMES:
+            composite = composites.get(name)
+            assert composite.rule(dense, False) == Epsilon()
+            flat = name.endswith("_flat")
+            assert (composite.rule(dense, True) == Flat()) is flat
+            assert (composite.rule(conv, True) == Flat()) is flat
+        assert composites.epsilon_gamma_box(0, 255).rule(conv, True) == ZBox(0, 255)
+
+    def test_by_name_and_layer_in_a_model(self):
+        """Naming every layer does what naming their kinds does."""
+        model, x = small_network(), images(4)
+        conv, dense = (layer.name for layer in model.layers if layer.weights)
+        by_name = isi.Relevance(Composite("epsilon", names={conv: "zplus", dense: "epsilon"}))
+        found = isi.explain(model, x, indicator=by_name).relevance
+        wanted = isi.explain(model, x, indicator=isi.Relevance("epsilon_plus")).relevance
+        np.testing.assert_array_equal(found, wanted)
+        first = isi.Relevance(Composite("epsilon", names={conv: "flat"}))
+        flat = isi.explain(model, x, indicator=first).relevance
+        kinds = isi.Relevance(Composite("epsilon", first="flat"))
+        np.testing.assert_array_equal(flat, isi.explain(model, x, indicator=kinds).relevance)
+        wrong = isi.Relevance(Composite("epsilon", names={dense: "flat"}))
+        with pytest.raises(ValueError, match=r"gives Flat, which serves the first layer only"):
+            isi.explain(model, x, indicator=wrong)
+
+    def test_errors(self):
+        with pytest.raises(ValueError, match=r"Unknown kind of layers: 'convolutions'\. Did you"):
+            Composite({"convolutions": "zplus"})
+        with pytest.raises(ValueError, match=r"Unknown gates: 'half'\. Did you mean 'halves'"):
+            Composite(gates="half")
+        with pytest.raises(TypeError, match=r"names to be a dictionary from patterns"):
+            Composite(names="zplus")
+        with pytest.raises(
+            ValueError, match=r"Unknown rule: 'epsilon_pls'\. Did you mean 'epsilon_p"
+        ):
+            isi.Relevance("epsilon_pls")
+
+    def test_configuration_survives(self):
+        import json
+
+        composite = Composite(
+            {"convolution": Gamma(0.5)}, first={"dense": "flat"}, names={"a*": ZPlus()}, fold=False
+        )
+        indicator = isi.Relevance(composite)
+        again = isi.Relevance.from_config(json.loads(json.dumps(indicator.get_config())))
+        assert again == indicator
+        assert again.rule.names == (("a*", ZPlus()),)
+        other = Composite(names={"a*": "z", "*b": "gamma"})
+        assert other != Composite(names={"*b": "gamma", "a*": "z"})

@@ -1,0 +1,646 @@
+"""How relevance passes each kind of layer, against matrices, closed forms and conservation."""
+
+import dataclasses
+import inspect
+import itertools
+
+import keras
+import numpy as np
+import oracles
+import pytest
+from keras import layers, ops
+from makers.relevance import GOLDEN_RULES, Source, composite_of, relevance_of
+
+import isi_keras as isi
+from isi_keras import backend
+from isi_keras.composites import Composite
+from isi_keras.lrp import registry
+from isi_keras.lrp.propagation import Propagation
+from isi_keras.models import activations
+from isi_keras.rules import Epsilon, ZPlus
+
+FIRST = keras.config.backend() == "tensorflow"  # whose CPU kernels know channels_last only
+
+LINEAR = {
+    "dense": ((5,), lambda: layers.Dense(4)),
+    "dense of images": ((3, 2, 4), lambda: layers.Dense(3)),
+    "einsum": ((3, 4), lambda: layers.EinsumDense("abc,cd->abd", (None, 5), bias_axes="d")),
+    "einsum heads": (
+        (3, 4),
+        lambda: layers.EinsumDense("abc,cde->abde", (None, 2, 3), bias_axes="de"),
+    ),
+    "causal": ((6, 2), lambda: layers.Conv1D(3, 3, padding="causal")),
+    "same": ((5, 4, 2), lambda: layers.Conv2D(3, 3, padding="same")),
+    "grouped": ((5, 4, 4), lambda: layers.Conv2D(6, 2, groups=2)),
+    "depthwise 1d": ((6, 3), lambda: layers.DepthwiseConv1D(3, depth_multiplier=2, padding="same")),
+    "depthwise": ((5, 4, 2), lambda: layers.DepthwiseConv2D(3, depth_multiplier=2, strides=2)),
+    "transposed 1d": ((4, 2), lambda: layers.Conv1DTranspose(3, 3, strides=2)),
+    "transposed": ((3, 4, 2), lambda: layers.Conv2DTranspose(3, 3, padding="same")),
+    "transposed 3d": ((2, 3, 2, 2), lambda: layers.Conv3DTranspose(2, 2)),
+    "normalization": ((4, 3), lambda: layers.BatchNormalization()),
+    "average": ((4, 6, 2), lambda: layers.AveragePooling2D(2)),
+    "global average": ((4, 3, 2), lambda: layers.GlobalAveragePooling2D()),
+    "without bias": ((5, 4, 2), lambda: layers.Conv2D(3, 2, use_bias=False)),
+    **(
+        {}
+        if FIRST
+        else {
+            "first": ((2, 5, 4), lambda: layers.Conv2D(3, 3, data_format="channels_first")),
+            "first depthwise": (
+                (2, 5, 4),
+                lambda: layers.DepthwiseConv2D(3, data_format="channels_first"),
+            ),
+        }
+    ),
+}
+
+
+def single(shape, layer, seed=0):
+    """A model of one layer with random weights; variances are positive."""
+    model = keras.Sequential([keras.Input(shape), layer])
+    rng = np.random.default_rng(seed)
+    layer.set_weights(
+        [
+            rng.uniform(0.5, 2, weight.shape)
+            if "variance" in weight.name
+            else rng.normal(size=weight.shape)
+            for weight in layer.weights
+        ]
+    )
+    return model
+
+
+def matrix_of(model, shape):
+    """A linear layer as a matrix `(J, K)` and a bias `(K,)`, by its value at each unit vector."""
+    size = int(np.prod(shape))
+    units = np.concatenate([np.zeros((1, size)), np.eye(size)]).reshape(-1, *shape)
+    found = ops.convert_to_numpy(model(units.astype("float32"))).astype("float64")
+    found = found.reshape(len(units), -1)
+    return found[1:] - found[0], found[0]
+
+
+ELEMENTWISE = ("normalization", "average", "global average")
+GRID = [
+    (kind, name, sign)
+    for kind, name, sign in itertools.product(LINEAR, GOLDEN_RULES, ("any", "nonnegative"))
+    if GOLDEN_RULES[name].proportional or (sign == "any" and kind not in ELEMENTWISE)
+]
+
+
+@pytest.mark.parametrize(("kind", "rule", "sign"), GRID)
+def test_linear_layers_equal_the_oracle(kind, rule, sign):
+    (shape, make), rule = LINEAR[kind], GOLDEN_RULES[rule]
+    model, rng = single(shape, make()), np.random.default_rng(1)
+    w, b = matrix_of(model, shape)
+    x = rng.normal(size=(2, *shape)).astype("float32")
+    if sign == "nonnegative":  # known to be so, as it comes from a ReLU
+        model = keras.Sequential([keras.Input(shape), layers.ReLU(), *model.layers])
+        x = np.abs(x) + 0.1
+    r = rng.normal(size=(2, w.shape[1])).astype("float32")
+    composite = composite_of(rule)
+    if kind in ELEMENTWISE:
+        composite = Composite({"normalization": rule, "pooling": rule})
+    found, z = relevance_of(model, composite, x, r)
+    options, name = dataclasses.asdict(rule), type(rule).__name__
+    if name == "Flat":
+        options["connected"] = w != 0
+    wanted = [
+        oracles.RULES[name](a.ravel(), w, b, own, **options)
+        for a, own in zip(x.astype("float64"), r, strict=True)
+    ]
+    np.testing.assert_allclose(z, x.reshape(2, -1) @ w + b, rtol=1e-4, atol=1e-4)
+    # Float32 has the less to say of a quotient, the nearer its denominator is to 0.
+    tolerance = 1e-4 / min(1, 10 * np.abs(z).min()) * np.abs(wanted).max()
+    np.testing.assert_allclose(found.reshape(2, -1), wanted, rtol=0, atol=tolerance)
+
+
+def test_separable_is_two_linear_layers():
+    shape = (5, 4, 3)
+    layer = layers.SeparableConv2D(4, 3, depth_multiplier=2, padding="same")
+    model, rng = single(shape, layer), np.random.default_rng(2)
+    depthwise, pointwise, bias = layer.get_weights()
+    first = single(
+        shape, layers.DepthwiseConv2D(3, depth_multiplier=2, padding="same", use_bias=False)
+    )
+    first.set_weights([depthwise])
+    second = single((5, 4, 6), layers.Conv2D(4, 1))
+    second.set_weights([pointwise, bias])
+    x = rng.normal(size=(2, *shape)).astype("float32")
+    r = rng.normal(size=(2, 5 * 4 * 4)).astype("float32")
+    both = keras.Sequential([keras.Input(shape), *first.layers, *second.layers])
+    for rule in ("epsilon", "zplus", "alpha2beta1", "gamma"):
+        found, z = relevance_of(model, Composite(rule), x, r)
+        wanted, apart = relevance_of(both, Composite(rule), x, r)
+        np.testing.assert_allclose(z, apart, atol=1e-5)
+        np.testing.assert_allclose(found, wanted, atol=1e-4 * np.abs(wanted).max())
+    for first_rule in ("flat", "wsquare", "zbox"):
+        composite = Composite("epsilon", first=first_rule)
+        found, wanted = (relevance_of(m, composite, x, r)[0] for m in (model, both))
+        np.testing.assert_allclose(found, wanted, atol=1e-4 * np.abs(wanted).max())
+
+
+NO_FUNCTIONS_OF_AN_ENTRY = ("get", "serialize", "deserialize", "glu", "threshold")
+
+
+def elementwise_activations():
+    names = {
+        name
+        for name, function in vars(keras.activations).items()
+        if inspect.isfunction(function) and name not in NO_FUNCTIONS_OF_AN_ENTRY
+    }
+    return sorted(names)
+
+
+@pytest.mark.parametrize("name", elementwise_activations())
+@pytest.mark.parametrize("place", ["fused", "layer"])
+def test_activations_pass_relevance_unchanged(name, place):
+    x = np.random.default_rng(0).uniform(0.6, 2, (3, 5)).astype("float32")
+    function = keras.activations.get(name)
+    if place == "fused":
+        model = keras.Sequential([keras.Input((5,)), layers.Dense(5, function, use_bias=False)])
+        model.set_weights([np.eye(5)])
+    else:
+        model = keras.Sequential([keras.Input((5,)), layers.Activation(function)])
+    outputs = ops.convert_to_numpy(model(x))
+    r = np.where(outputs, np.random.default_rng(1).normal(size=x.shape), 0).astype("float32")
+    outputs = np.where(outputs, outputs, 1)
+    composite = Composite(Epsilon(1e-9))
+    passes, at = Propagation(Source(model), composite, "error", x), ops.convert_to_tensor(x)
+    z, pullback = backend.vjp(lambda v: passes.logits(model, at, v), passes.variables(at))
+    relevance = x * ops.convert_to_numpy(pullback(ops.convert_to_tensor(r / outputs))["x"])
+    np.testing.assert_allclose(ops.convert_to_numpy(z), ops.convert_to_numpy(model(x)), rtol=1e-5)
+    np.testing.assert_allclose(relevance, r, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", elementwise_activations())
+def test_what_is_said_of_activations(name):
+    function, kind = keras.activations.get(name), activations.of(keras.activations.get(name))
+    z = np.linspace(-9, 9, 182).astype("float32").reshape(91, 2)
+    value = ops.convert_to_numpy(function(ops.convert_to_tensor(z)))
+    if kind.nonnegative:
+        assert value.min() >= 0
+    if kind.squashed:
+        assert value.max() <= 6
+    if kind.homogeneous:
+        np.testing.assert_allclose(
+            ops.convert_to_numpy(function(ops.convert_to_tensor(2 * z))), 2 * value
+        )
+
+
+def test_a_gated_linear_unit_gives_all_to_the_signal():
+    model = keras.Sequential([keras.Input((6,)), layers.Activation("glu")])
+    x, r = np.random.default_rng(0).normal(size=(2, 2, 6)).astype("float32")
+    found, _ = relevance_of(model, Composite("epsilon"), x, r[:, :3])
+    np.testing.assert_allclose(found, np.concatenate([r[:, :3], 0 * r[:, :3]], 1), atol=1e-5)
+
+
+class TestNormalization:
+    x = np.random.default_rng(3).normal(size=(2, 5, 8)).astype("float32")
+    r = np.random.default_rng(4).normal(size=(2, 5, 8)).astype("float32")
+
+    def test_layer_normalization_equals_numpy(self):
+        model = single((5, 8), layers.LayerNormalization())
+        gamma, beta = model.get_weights()
+        x = self.x.astype("float64")
+        centred = x - x.mean(-1, keepdims=True)
+        deviation = np.sqrt(x.var(-1, keepdims=True) + 1e-3)
+        y = centred / deviation * gamma + beta
+        share = self.r / y * gamma / deviation
+        wanted = x * (share - share.mean(-1, keepdims=True))
+        found, z = relevance_of(model, Composite("epsilon"), self.x, self.r)
+        np.testing.assert_allclose(z, y.reshape(2, -1), rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(found, wanted, rtol=1e-2, atol=1e-3 * np.abs(wanted).max())
+
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda: layers.LayerNormalization(center=False),
+            lambda: layers.LayerNormalization(axis=[1, 2], center=False),
+            lambda: layers.GroupNormalization(4, center=False),
+            lambda: layers.RMSNormalization(),
+            lambda: layers.UnitNormalization(),
+        ],
+    )
+    def test_relevance_is_kept_without_shift(self, make):
+        model = single((5, 8), make())
+        found, _ = relevance_of(model, Composite("epsilon"), self.x, self.r)
+        np.testing.assert_allclose(found.sum((1, 2)), self.r.sum((1, 2)), rtol=1e-3, atol=1e-3)
+
+    def test_scale_alone_changes_nothing(self):
+        """Root mean square normalisation is a constant for relevance."""
+        for make in (layers.RMSNormalization, layers.UnitNormalization):
+            model = single((5, 8), make())
+            found, _ = relevance_of(model, Composite("epsilon"), self.x, self.r)
+            np.testing.assert_allclose(found, self.r, rtol=1e-3, atol=1e-4)
+
+    @pytest.mark.parametrize("axis", [-1] if FIRST else [-1, 1])
+    def test_group_normalization_equals_layer_normalization_for_one_group(self, axis):
+        group = single((5, 8), layers.GroupNormalization(1, axis=axis, center=False, scale=False))
+        whole = single((5, 8), layers.LayerNormalization(axis=[1, 2], center=False, scale=False))
+        found, wanted = (
+            relevance_of(m, Composite("epsilon"), self.x, self.r)[0] for m in (group, whole)
+        )
+        np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-4)
+
+
+class TestBatchNormalization:
+    """Merged into its neighbour it is what the merged layer would be."""
+
+    x = np.random.default_rng(5).normal(size=(2, 6, 5, 3)).astype("float32")
+
+    @staticmethod
+    def affine(normalization):
+        gamma, beta, mean, variance = normalization.get_weights()
+        scale = gamma / np.sqrt(variance + normalization.epsilon)
+        return scale, beta - mean * scale
+
+    def merged(self, kind, order):
+        """A pair of layers with random weights, and the one layer they are together."""
+        make = {
+            "conv": lambda: layers.Conv2D(4, 3),
+            "depthwise": lambda: layers.DepthwiseConv2D(3, depth_multiplier=2),
+            "transposed": lambda: layers.Conv2DTranspose(4, 3),
+            "dense": lambda: layers.Dense(4),
+        }[kind]
+        pair = [make(), layers.BatchNormalization()]
+        model = keras.Sequential(
+            [keras.Input((6, 5, 3)), *(pair if order == "after" else pair[::-1])]
+        )
+        rng = np.random.default_rng(6)
+        for layer in pair:
+            layer.set_weights(
+                [
+                    rng.uniform(0.5, 2, w.shape)
+                    * rng.choice([-1, 1] if "var" not in w.name else [1], w.shape)
+                    for w in layer.weights
+                ]
+            )
+        scale, shift = self.affine(pair[1])
+        kernel, bias = pair[0].get_weights()
+        if order == "after":
+            factor = scale.reshape(kernel.shape[-2:]) if kind == "depthwise" else scale
+            kernel = kernel * (factor[:, None] if kind == "transposed" else factor)
+            bias = bias * scale + shift
+        else:
+            one = make()
+            keras.Sequential([keras.Input((6, 5, 3)), one])
+            one.set_weights([kernel, bias])
+            bias = ops.convert_to_numpy(
+                one(np.broadcast_to(shift, (1, 6, 5, 3)).astype("float32"))
+            )[0, 2, 2]
+            kernel = kernel * (scale if kind == "transposed" else scale[:, None])
+        whole = keras.Sequential([keras.Input((6, 5, 3)), make()])
+        whole.set_weights([kernel, bias])
+        return model, whole
+
+    @pytest.mark.parametrize("rule", ["epsilon", "zplus", "alpha2beta1", "gamma"])
+    @pytest.mark.parametrize("kind", ["conv", "depthwise", "transposed", "dense"])
+    @pytest.mark.parametrize("order", ["after", "before"])
+    def test_equals_the_merged_layer(self, rule, kind, order):
+        if kind == "transposed" and order == "before":
+            pytest.skip("at its border a transposed convolution has another bias")
+        model, whole = self.merged(kind, order)
+        size = int(np.prod(whole.output_shape[1:]))
+        r = np.random.default_rng(7).normal(size=(2, size)).astype("float32")
+        found, z = relevance_of(model, Composite(rule), self.x, r)
+        wanted, together = relevance_of(whole, Composite(rule), self.x, r)
+        np.testing.assert_allclose(z, together, atol=1e-4)
+        near = np.abs(together).min()
+        np.testing.assert_allclose(
+            found, wanted, atol=max(2e-5 / near, 1e-4) * np.abs(wanted).max()
+        )
+
+    def test_apart_it_is_a_layer_with_its_own_rule(self):
+        model, whole = self.merged("conv", "after")
+        r = np.ones((2, int(np.prod(whole.output_shape[1:]))), "float32")
+        folded, _ = relevance_of(model, Composite("zplus"), self.x, r)
+        apart, _ = relevance_of(model, Composite("zplus", fold=False), self.x, r)
+        assert np.abs(folded - apart).max() > 0.1 * np.abs(folded).max()
+
+    def test_the_weights_stay(self):
+        model, _ = self.merged("conv", "after")
+        before = model.get_weights()
+        relevance_of(model, Composite("zplus"), self.x, np.ones((2, 4 * 4 * 3), "float32"))
+        for one, other in zip(before, model.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+class TestProducts:
+    x = np.random.default_rng(8).uniform(0.5, 2, (3, 4)).astype("float32")
+    r = np.random.default_rng(9).normal(size=(3, 4)).astype("float32")
+
+    def gated(self, gate):
+        x = keras.Input((4,))
+        return keras.Model(x, layers.Multiply()([x, gate(x)]))
+
+    @pytest.mark.parametrize("gate", ["sigmoid", "hard_sigmoid", "softmax", "relu6"])
+    def test_the_signal_takes_all(self, gate):
+        model = self.gated(layers.Activation(gate))
+        found, _ = relevance_of(model, Composite("epsilon"), self.x, self.r)
+        np.testing.assert_allclose(found, self.r, rtol=1e-4)
+
+    def test_halves(self):
+        """Both paths lead to the same input, so it gets two halves; each alone gets one."""
+        a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
+        model = keras.Model([a, b], layers.Multiply()([a, b]))
+        found = isi.explain(model, [self.x, 2 * self.x], target=1)
+        for relevance in found.relevance.values():
+            np.testing.assert_allclose(relevance[:, 1], self.x[:, 1] ** 2, rtol=1e-5)
+        model = self.gated(layers.Activation("sigmoid"))
+        halves, _ = relevance_of(model, Composite("epsilon", gates="halves"), self.x, self.r)
+        np.testing.assert_allclose(halves, self.r, rtol=1e-4)
+
+    def test_a_constant_factor_and_a_quotient(self):
+        x = keras.Input((4,))
+        for outputs in (x * 3.0, x / 3.0, x / (x + 1.0)):
+            found, _ = relevance_of(keras.Model(x, outputs), Composite("epsilon"), self.x, self.r)
+            np.testing.assert_allclose(found, self.r, rtol=1e-5)
+
+    def test_constants_in_sums_are_biases(self):
+        x = keras.Input((4,))
+        for outputs, share in ((x + 3.0, self.x / (self.x + 3)), (2.0 - x, -self.x / (2 - self.x))):
+            model = keras.Model(x, outputs)
+            found, _ = relevance_of(model, Composite("epsilon"), self.x, self.r)
+            np.testing.assert_allclose(found, share * self.r, rtol=1e-4)
+            report = isi.explain(model, self.x, conservation=True).conservation
+            np.testing.assert_allclose(report["elsewhere"], 0, atol=1e-5)
+
+
+class TestAttention:
+    x = np.random.default_rng(10).normal(size=(2, 5, 6)).astype("float32")
+
+    def test_relevance_goes_to_the_values_by_the_attention_weights(self):
+        x = keras.Input((5, 6))
+        attention = layers.MultiHeadAttention(2, 3, flash_attention=False)
+        outputs, scores = attention(x, x, return_attention_scores=True)
+        model, weights = keras.Model(x, outputs), keras.Model(x, scores)
+        rng = np.random.default_rng(11)
+        model.set_weights([rng.normal(size=w.shape) for w in model.get_weights()])
+        a = ops.convert_to_numpy(weights(self.x)).astype("float64")  # (N, H, T, S)
+        value, out = attention._value_dense.get_weights(), attention._output_dense.get_weights()
+        r = rng.normal(size=(2, 5, 6)).astype("float32")
+        h = np.einsum("nsc,chd->nshd", self.x, value[0]) + value[1]
+        mixed = np.einsum("nhts,nshd->nthd", a, h)
+        y = np.einsum("nthd,hdc->ntc", mixed, out[0]) + out[1]
+        c = np.einsum("ntc,hdc->nthd", r / y, out[0])
+        c = np.einsum("nhts,nthd->nshd", a, c)
+        wanted = self.x * np.einsum("nshd,chd->nsc", c, value[0])
+        found, z = relevance_of(model, Composite(Epsilon(1e-9)), self.x, r)
+        np.testing.assert_allclose(z, y.reshape(2, -1), rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-3 * np.abs(wanted).max())
+
+    @pytest.mark.parametrize("make", [layers.Attention, layers.AdditiveAttention])
+    @pytest.mark.parametrize("count", [2, 3])
+    def test_attention_layers(self, make, count):
+        inputs = [keras.Input((5, 6), name=name) for name in ("query", "value", "key")[:count]]
+        h = layers.Flatten()(make()(inputs))
+        model = keras.Model(inputs, layers.Dense(3, use_bias=False)(h))
+        found = isi.explain(model, [self.x, 2 * self.x, self.x][:count], conservation=True)
+        assert not found.relevance["query"].any()
+        np.testing.assert_allclose(
+            found.relevance["value"].sum((1, 2)), found.conservation["explained"], rtol=1e-3
+        )
+
+    def test_grouped_queries(self):
+        x = keras.Input((5, 6))
+        h = layers.GroupQueryAttention(3, 4, 2)(x, x)
+        model = keras.Model(x, layers.Dense(3)(layers.Flatten()(h)))
+        report = isi.explain(model, self.x, conservation=True).conservation
+        np.testing.assert_allclose(report["elsewhere"], 0, atol=1e-5)
+
+
+class TestPreprocessing:
+    """What is relevant after it is so before it: as if it were done outside the model."""
+
+    raw = np.random.default_rng(12).uniform(0, 255, (3, 6, 5, 3)).astype("float32").round()
+    raw[:, :2] = 0  # pixels of value 0 have relevance too
+
+    @pytest.mark.parametrize("rule", ["epsilon", "epsilon_plus", "epsilon_plus_flat"])
+    def test_equals_preprocessed_data(self, rule):
+        before = [
+            layers.Rescaling(1 / 127.5, offset=-1),
+            layers.RandomFlip(),
+            layers.Normalization(mean=[0.1, 0.2, -0.1], variance=[0.5, 1, 2]),
+            layers.ZeroPadding2D(1),
+        ]
+        after = [layers.Conv2D(4, 3, activation="relu"), layers.Flatten(), layers.Dense(3)]
+        inside = keras.Sequential([keras.Input((6, 5, 3)), *before, *after])
+        outside = keras.Sequential([keras.Input((8, 7, 3)), *after])
+        processed = self.raw
+        for layer in before:
+            processed = ops.convert_to_numpy(
+                layer(processed, training=False) if "random" in layer.name else layer(processed)
+            )
+        found = isi.explain(inside, self.raw, indicator=isi.Relevance(rule)).relevance
+        wanted = isi.explain(outside, processed, indicator=isi.Relevance(rule)).relevance
+        np.testing.assert_allclose(found, wanted[:, 1:-1, 1:-1], rtol=1e-3, atol=1e-5)
+        assert np.abs(found[:, :2]).max() > 0
+
+    def test_a_box_is_preprocessed(self):
+        after = [layers.Conv2D(4, 3, activation="relu"), layers.Flatten(), layers.Dense(3)]
+        inside = keras.Sequential(
+            [keras.Input((6, 5, 3)), layers.Rescaling(1 / 127.5, offset=-1), *after]
+        )
+        outside = keras.Sequential([keras.Input((6, 5, 3)), *after])
+        box = isi.composites.epsilon_gamma_box
+        found = isi.explain(inside, self.raw, indicator=isi.Relevance(box(0, 255))).relevance
+        wanted = isi.explain(outside, self.raw / 127.5 - 1, indicator=isi.Relevance(box(-1, 1)))
+        np.testing.assert_allclose(found, wanted.relevance, rtol=1e-3, atol=1e-5)
+
+
+def test_embeddings_have_the_relevance_of_their_rows():
+    ids = keras.Input((7,), dtype="int32")
+    embedded = layers.Embedding(11, 4, name="rows")(ids)
+    h = layers.Conv1D(5, 3, activation="relu")(embedded)
+    model = keras.Model(ids, layers.Dense(3)(layers.GlobalMaxPooling1D()(h)))
+    x = np.random.default_rng(13).integers(0, 11, (4, 7))
+    found = isi.explain(model, x, layers=["rows"])
+    np.testing.assert_allclose(found.relevance, found.layers["rows"].sum(-1), rtol=1e-4, atol=1e-7)
+    np.testing.assert_array_equal(found.x, x)
+    with pytest.raises((TypeError, ValueError), match=r"integer"):
+        isi.Attack(bounds=(0, 10))(model, x)
+
+
+@pytest.mark.filterwarnings("ignore:(.|\n)*Explicitly requested dtype int64")  # by Keras' MixUp
+def test_what_augments_does_nothing_at_inference():
+    """Layers that the registry takes for identities at inference are."""
+    x = np.random.default_rng(14).uniform(0, 1, (2, 8, 8, 3)).astype("float32")
+    names = [
+        name
+        for name in dir(layers)
+        if (name.startswith("Random") or name in ("AugMix", "CutMix", "MixUp", "RandAugment"))
+        and registry._KNOWN.get(getattr(layers, name))
+    ]
+    assert len(names) > 15
+    options = {"RandomElasticTransform": {}, "RandomPosterization": {"factor": 4}}
+    for name in names:
+        arguments = options.get(name)
+        if arguments is None:
+            needed = inspect.signature(getattr(layers, name)).parameters
+            arguments = {"factor": 0.2} if "factor" in needed else {}
+            arguments |= (
+                {"height_factor": 0.2, "width_factor": 0.2} if name == "RandomTranslation" else {}
+            )
+            arguments |= {"height_factor": 0.2} if name == "RandomZoom" else {}
+            arguments |= {"value_range": (0, 1)} if "value_range" in needed else {}
+        outputs = getattr(layers, name)(**arguments)(x, training=False)
+        np.testing.assert_allclose(ops.convert_to_numpy(outputs), x, err_msg=name)
+
+
+def test_every_public_layer_of_keras_is_known_or_refused_on_purpose():
+    refused = (
+        "Attention",  # composed of layers that are known
+        "Wrapper",
+        "TimeDistributed",
+        "Spectral",
+        "Bidirectional",
+        "RNN",
+        "GRU",
+        "LSTM",
+        "Cell",
+        "Lambda",
+        "Layer",
+        "ReversibleEmbedding",
+        "TorchModule",
+        "Category",
+        "Discretization",
+        "Hash",
+        "Lookup",
+        "TextVectorization",
+        "Spectrogram",
+        "AutoContrast",
+        "Histogram",
+        "Equalization",
+        "BoundingBoxes",
+        "RandomCrop",
+        "Solarization",
+        "Pipeline",
+    )
+    for name, kind in vars(layers).items():
+        if inspect.isclass(kind) and issubclass(kind, layers.Layer) and kind not in registry._KNOWN:
+            assert any(word in name for word in refused), name
+
+
+class Doubled(layers.Layer):
+    def call(self, x):
+        return 2 * x
+
+
+class Shifted(layers.Layer):
+    """A linear layer of somebody's own."""
+
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(shape[-1], 3), initializer="random_normal")
+        self.bias = self.add_weight(shape=(3,), initializer="random_normal")
+        self.activation = keras.activations.relu
+
+    def call(self, x):
+        return self.activation(ops.matmul(x, self.kernel) + self.bias)
+
+
+class Cubed(layers.Layer):
+    def call(self, x):
+        return x**3
+
+
+class LoudDense(layers.Dense):
+    def call(self, x, training=None):
+        return super().call(x) * 3
+
+
+class TestLayersOfOnesOwn:
+    x = np.random.default_rng(15).normal(size=(4, 6)).astype("float32")
+
+    @pytest.fixture(autouse=True)
+    def _registry(self, monkeypatch):
+        monkeypatch.setattr(registry, "_REGISTERED", {})
+
+    def model(self, layer):
+        return keras.Sequential([keras.Input((6,)), layers.Dense(5), layer, layers.Dense(2)])
+
+    @pytest.mark.parametrize(
+        "layer",
+        [Doubled(name="odd"), LoudDense(4, name="odd"), layers.Lambda(lambda x: x, name="odd")],
+    )
+    def test_error_names_the_layer(self, layer):
+        kind = type(layer).__name__
+        match = rf"rule for the layer 'odd' of class {kind}\. .*register\({kind}, 'linear'\)"
+        for attempt in (isi.explain, isi.Attack(bounds=(-9, 9))):
+            with pytest.raises(ValueError, match=match):
+                attempt(self.model(layer), self.x)
+
+    def test_gradient_on_request(self):
+        model = self.model(Cubed(name="odd"))
+        with pytest.warns(
+            UserWarning, match=r"no relevance rule for these layers.*'odd' \(Cubed\)"
+        ):
+            found = isi.explain(model, self.x, indicator=isi.Relevance(on_unknown="gradient"))
+        gradient = isi.explain(model, self.x, indicator="sensitivity").relevance
+        np.testing.assert_allclose(found.relevance, self.x * gradient, rtol=1e-4, atol=1e-5)
+
+    def test_homogeneous(self):
+        isi.register(Doubled, "gradient")
+        report = isi.explain(self.model(Doubled()), self.x, conservation=True).conservation
+        np.testing.assert_allclose(report["elsewhere"], 0, atol=1e-5)
+
+    def test_activation(self):
+        isi.register(Cubed, "activation")
+        plain, cubed = self.model(layers.Activation(lambda x: x**3)), self.model(Cubed())
+        cubed.set_weights(plain.get_weights())
+        np.testing.assert_allclose(
+            isi.explain(cubed, self.x).relevance, isi.explain(plain, self.x).relevance, rtol=1e-5
+        )
+
+    @pytest.mark.parametrize("rule", ["z", "epsilon", "zplus", "alpha2beta1", "gamma"])
+    def test_linear(self, rule):
+        isi.register(Shifted, "linear")
+        plain, own = self.model(layers.Dense(3, "relu")), self.model(Shifted())
+        own.set_weights([*plain.get_weights()])
+        found, wanted = (
+            isi.explain(m, self.x, indicator=isi.Relevance(rule)).relevance for m in (own, plain)
+        )
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
+
+    def test_function(self):
+        isi.register(Cubed, lambda layer, call, x: x * ops.stop_gradient(x**2))
+        report = isi.explain(self.model(Cubed()), self.x, conservation=True).conservation
+        np.testing.assert_allclose(report["elsewhere"], 0, atol=1e-4)
+
+    def test_errors(self):
+        with pytest.raises(TypeError, match=r"Expected a subclass of keras\.layers\.Layer"):
+            isi.register(Doubled(), "linear")
+        with pytest.raises(ValueError, match=r"Unknown treatment: 'liner'\. Did you mean 'linear'"):
+            isi.register(Doubled, "liner")
+        with pytest.raises(TypeError, match=r"or a function \(layer, call, x\)\. Received: 3"):
+            isi.register(Doubled, 3)
+
+    def test_recurrent_layers_are_refused(self):
+        for make in (layers.LSTM, layers.GRU, lambda n: layers.Bidirectional(layers.LSTM(n))):
+            model = keras.Sequential([keras.Input((5, 3)), make(4), layers.Dense(2)])
+            with pytest.raises(ValueError, match=r"recurrent layer .*indicator='sensitivity'"):
+                isi.explain(model, np.ones((1, 5, 3), "float32"))
+            assert isi.explain(model, np.ones((1, 5, 3), "float32"), indicator="sensitivity")
+
+    def test_quantized_layers_are_refused(self):
+        model = keras.Sequential(
+            [keras.Input((6,)), layers.Dense(4, name="small"), layers.Dense(2)]
+        )
+        model.layers[0].quantize("int8")
+        with pytest.raises(ValueError, match=r"layer 'small' of class Dense, as it is quantized"):
+            isi.explain(model, self.x)
+
+    def test_low_rank_adaptation(self):
+        model = keras.Sequential([keras.Input((6,)), layers.Dense(4, "relu"), layers.Dense(2)])
+        model.layers[0].enable_lora(2)
+        rng = np.random.default_rng(16)
+        model.set_weights([rng.normal(size=w.shape) for w in model.get_weights()])
+        plain = keras.Sequential([keras.Input((6,)), layers.Dense(4, "relu"), layers.Dense(2)])
+        plain.layers[0].set_weights(
+            [ops.convert_to_numpy(model.layers[0].kernel), model.layers[0].bias]
+        )
+        plain.layers[1].set_weights(model.layers[1].get_weights())
+        found, wanted = (
+            isi.explain(m, self.x, indicator=isi.Relevance(ZPlus())).relevance
+            for m in (model, plain)
+        )
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)

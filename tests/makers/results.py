@@ -1,0 +1,123 @@
+"""Results made by hand, whose numbers are known."""
+
+import dataclasses
+
+import numpy as np
+
+from isi_keras.results import (
+    AttackResult,
+    Explanation,
+    FlippingResult,
+    HardnessResult,
+    RandomisationResult,
+)
+
+CLASSES = ["airplane", "automobile", "bird", "cat"]
+SHAPES = {
+    "grey": ((6, 5, 1), "channels_last"),
+    "no channel": ((6, 5), "channels_last"),
+    "colour": ((6, 5, 3), "channels_last"),
+    "channels first": ((3, 6, 5), "channels_first"),
+}
+
+
+def make_result(shape=(6, 5, 1), low=-1.0, high=1.0, samples=5, seed=0, **fields):
+    """Sample `i` is predicted as `i % 4`, turned to the next class, with `i + 1` inputs changed."""
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(low, high, (samples, *shape)).astype("float32")
+    adversarial = x.copy()
+    for index in range(samples):
+        adversarial[index].reshape(-1)[: index + 1] = high
+    label = np.arange(samples) % 4
+    counts = np.arange(samples) + 1
+    values = {
+        "x": x,
+        "adversarial": adversarial,
+        "clean_prediction": label,
+        "prediction": (label + 1) % 4,
+        "target": None,
+        "y": None,
+        "success": np.ones(samples, bool),
+        "stop_reason": np.full(samples, "success"),
+        "steps": counts,
+        "order": (adversarial != x).astype("int32"),
+        "forward": counts,
+        "backward": counts,
+        "seconds": 0.1,
+        "config": {"bounds": (low, high)},
+    }
+    return AttackResult(**(values | fields))
+
+
+def make_explanation(shape=(6, 5, 1), samples=3, seed=0, **fields):
+    rng = np.random.default_rng(seed)
+    logits = np.tile([-0.5, 11.3456, 2.0, 14.0], (samples, 1))
+    values = {
+        "x": rng.uniform(-1, 1, (samples, *shape)).astype("float32"),
+        "relevance": rng.normal(size=(samples, *shape)).astype("float32"),
+        "logits": logits,
+        "prediction": np.full(samples, 3),
+        "target": np.arange(samples) % 4,
+        "config": {"class_name": "Relevance", "config": {}},
+    }
+    return Explanation(**(values | fields))
+
+
+def make_attack(shape=(6, 5, 1), low=-1.0, high=1.0, samples=5, classes=4, **fields):
+    """Sample `i` takes `i + 1` steps, each of which takes its next input to the upper bound.
+
+    The logit of the label `i % 4` falls by one a step from 3, that of the next class rises to it.
+    """
+    result = make_result(shape, low, high, samples)
+    steps = np.arange(samples) + 1
+    order = np.zeros(result.x.shape, "int32")
+    trajectory = np.full((samples, samples + 1, classes), np.nan, "float32")
+    for index, count in enumerate(steps):
+        order[index].reshape(-1)[:count] = np.arange(count) + 1
+        done = np.arange(count + 1)
+        trajectory[index, : count + 1] = 0
+        trajectory[index, : count + 1, index % 4] = 3 - done
+        trajectory[index, : count + 1, (index + 1) % 4] = 3 - count + done / count
+    values = {
+        "order": order,
+        "trajectory": trajectory,
+        "config": {"bounds": (low, high), "norm": {"class_name": "L0", "config": {}}},
+    }
+    return dataclasses.replace(result, **(values | fields))
+
+
+def make_hardness(count=4, **fields):
+    """Each class to each other, twice; the attempt to class `t` needs `t` hundredths."""
+    source, target = np.nonzero(~np.eye(count, dtype=bool))
+    source, target = np.tile(source, 2), np.tile(target, 2)
+    needed = np.where(target == count - 1, np.inf, (target + 1) / 100)
+    values = {
+        "classes": np.arange(count).astype(str),
+        "budgets": np.array([0.01, 0.1, 0.3]),
+        "source": source,
+        "target": target,
+        "min_budget": needed,
+        "distortion": np.where(np.isfinite(needed), needed, 0.3),
+        "distance": 0.5 + source / 100,
+        "distance_single": 0.4 + source / 100,
+        "seconds": 1.0,
+        "config": {"measure": "l0"},
+    }
+    return HardnessResult(**(values | fields))
+
+
+def make_flipping():
+    curve = np.linspace(1, 0, 5, dtype="float32")[None]
+    return FlippingResult(np.linspace(0, 1, 5), curve, curve, np.zeros(1, int), {"patch": 1})
+
+
+def make_randomisation(layers=("original", "dense", "conv2d"), samples=3, seed=0, **fields):
+    similarity = np.random.default_rng(seed).uniform(-0.2, 0.8, (samples, len(layers)))
+    similarity[:, 0] = 1
+    values = {
+        "layers": np.array(layers),
+        "similarity": similarity,
+        "target": np.zeros(samples, int),
+        "config": {"cascade": True, "similarity": "spearman"},
+    }
+    return RandomisationResult(**(values | fields))

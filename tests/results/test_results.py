@@ -1,0 +1,215 @@
+"""Records: what is saved is what is read, files are whole or absent, and the report's numbers."""
+
+import dataclasses
+import json
+import os
+
+import numpy as np
+import pytest
+from makers.networks import images, small_network
+from skimage import metrics
+
+import isi_keras as isi
+from isi_keras import results
+
+
+@pytest.fixture
+def attacked():
+    x, y = images(), np.arange(12) % 3
+    return isi.Attack("relevance", "l0", max_steps=8)(small_network(), x, y=y, trajectory=True)
+
+
+@pytest.mark.parametrize("kind", ["targeted", "untargeted", "explanation"])
+def test_a_saved_record_is_read_back(tmp_path, kind):
+    model, x = small_network(), images()
+    if kind == "explanation":
+        record = isi.explain(model, x)
+    else:
+        bounds = (np.full((6, 5, 2), -1.0), 1.0)
+        attack = isi.Attack("relevance", isi.L0(features=2), max_steps=3, bounds=bounds)
+        record = attack(model, x, target=1 if kind == "targeted" else None)
+    path = record.save(tmp_path / "folder" / "record")
+    assert path == tmp_path / "folder" / "record.npz"
+    for loader in (type(record), results.Result):
+        again = loader.load(path)
+        assert type(again) is type(record)
+        for field in dataclasses.fields(record):
+            one, two = getattr(record, field.name), getattr(again, field.name)
+            if isinstance(one, np.ndarray):
+                np.testing.assert_array_equal(one, two)
+                assert one.dtype == two.dtype
+            else:
+                assert one == two
+    if kind != "explanation":
+        assert isi.Attack.from_config(again.config) == attack
+
+
+def test_files_hold_no_pickles(attacked, tmp_path):
+    with np.load(attacked.save(tmp_path / "a.npz"), allow_pickle=False) as data:
+        assert all(data[name].dtype != object for name in data.files)
+        assert json.loads(str(data["__header__"])) == {"record": "AttackResult", "version": 1}
+
+
+def test_a_failed_write_leaves_the_old_file(attacked, tmp_path, monkeypatch):
+    path = attacked.save(tmp_path / "a.npz")
+    before = path.read_bytes()
+
+    def failing(file, **arrays):
+        file.write(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(np, "savez_compressed", failing)
+    with pytest.raises(OSError, match="disk full"):
+        attacked.save(path)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["a.npz"]
+
+
+def test_a_folder_that_cannot_be_written(attacked, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(OSError, match=r"Cannot write to the folder .*file.*Choose a folder"):
+        attacked.save(tmp_path / "file" / "a.npz")
+
+
+class TestLoadErrors:
+    def test_missing(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match=r"There is no file .*none\.npz"):
+            isi.AttackResult.load(tmp_path / "none.npz")
+
+    @pytest.mark.parametrize("content", ["text", "array", "npz", "empty"])
+    def test_no_record(self, tmp_path, content):
+        path = tmp_path / "a.npz"
+        if content == "text":
+            path.write_text("hello")
+        elif content == "array":
+            np.save(tmp_path / "a.npy", np.zeros(3))
+            path = tmp_path / "a.npy"
+        elif content == "npz":
+            np.savez(path, x=np.zeros(3))
+        else:
+            path.touch()
+        with pytest.raises(ValueError, match=r"is not a result of isi_keras\. Pass a file written"):
+            isi.Result.load(path)
+
+    def test_another_record(self, attacked, tmp_path):
+        path = attacked.save(tmp_path / "a.npz")
+        with pytest.raises(ValueError, match=r"holds AttackResult, not Explanation\. Try AttackR"):
+            isi.Explanation.load(path)
+
+    def test_a_newer_version(self, attacked, tmp_path, monkeypatch):
+        monkeypatch.setattr(results.base, "FORMAT_VERSION", 2)
+        path = attacked.save(tmp_path / "a.npz")
+        monkeypatch.setattr(results.base, "FORMAT_VERSION", 1)
+        with pytest.raises(ValueError, match=r"format version 2, newer than.*Upgrade"):
+            isi.AttackResult.load(path)
+
+
+def hand_made(**fields):
+    """Four RGB images of 4 x 5: a pixel turned, a feature turned, a failure, misclassified."""
+    x = np.full((4, 4, 5, 3), 0.5, "float32")
+    adversarial = x.copy()
+    adversarial[0, 1, 2, :2] = (1.0, 0.0)
+    adversarial[1, 3, 4, 0] = 0.25
+    adversarial[2, 0, 0] = 1.0
+    values = {
+        "x": x,
+        "adversarial": adversarial,
+        "clean_prediction": np.array([0, 1, 1, 2]),
+        "prediction": np.array([1, 0, 1, 2]),
+        "target": None,
+        "y": np.array([0, 1, 1, 0]),
+        "success": np.array([True, True, False, False]),
+        "stop_reason": np.array(["success", "success", "max_steps", "misclassified"]),
+        "steps": np.array([2, 1, 6, 0]),
+        "order": np.zeros(x.shape, "int32"),
+        "forward": np.array([3, 2, 7, 1]),
+        "backward": np.array([3, 2, 7, 1]),
+        "seconds": 1.5,
+        "config": {"bounds": [0.0, 1.0]},
+    }
+    return isi.AttackResult(**{**values, **fields})
+
+
+class TestEvaluate:
+    def test_numbers_by_hand(self):
+        report = isi.evaluate(hand_made())
+        assert (report.samples, report.attacked, report.successes) == (4, 3, 2)
+        np.testing.assert_allclose(report.success_rate, 2 / 3)
+        assert (report.clean_accuracy, report.robust_accuracy) == (0.75, 0.25)
+        assert (report.forward, report.backward, report.seconds) == (13, 13, 1.5)
+        assert report.steps == 3
+        assert report.stops == {"max_steps": 1, "misclassified": 1, "success": 2}
+        by_hand = {
+            "l0_feature": ([2, 1], 1.5, 1.5, 2),
+            "l0_pixel": ([1, 1], 1, 1, 1),
+            "l2": ([0.5**0.5, 0.25], (0.5**0.5 + 0.25) / 2, (0.5**0.5 + 0.25) / 2, 0.5**0.5),
+            "linf": ([0.5, 0.25], 0.375, 0.375, 0.5),
+        }
+        for name, (_, mean, median, median_all) in by_hand.items():
+            measure = report.measures[name]
+            np.testing.assert_allclose(measure.mean_success, mean)
+            np.testing.assert_allclose(measure.median_success, median)
+            assert measure.mean_all == np.inf  # one failed
+            np.testing.assert_allclose(measure.median_all, median_all)
+
+    def test_similarities_are_those_of_scikit_image(self):
+        result = hand_made()
+        report = isi.evaluate(result)
+        pairs = list(zip(result.x[:3], result.adversarial[:3], strict=True))
+        ssim = [
+            metrics.structural_similarity(a, b, win_size=3, channel_axis=-1, data_range=1.0)
+            for a, b in pairs
+        ]
+        psnr = [10 * np.log10(1 / np.mean((a.astype("float64") - b) ** 2)) for a, b in pairs]
+        np.testing.assert_allclose(report.measures["ssim"].mean_all, np.mean(ssim), rtol=1e-6)
+        np.testing.assert_allclose(report.measures["psnr"].mean_success, np.mean(psnr[:2]))
+        np.testing.assert_allclose(report.measures["psnr"].median_all, np.median(psnr))
+
+    def test_channels_first(self):
+        last = hand_made()
+        first = hand_made(
+            x=np.moveaxis(last.x, -1, 1), adversarial=np.moveaxis(last.adversarial, -1, 1)
+        )
+        one, two = isi.evaluate(last), isi.evaluate(first, data_format="channels_first")
+        assert one == two
+        with pytest.raises(ValueError, match=r"data_format='last'"):
+            isi.evaluate(last, data_format="last")
+
+    def test_tabular_data_have_no_similarities(self):
+        report = isi.evaluate(hand_made(x=np.zeros((4, 3)), adversarial=np.eye(4, 3)))
+        assert set(report.measures) == {"l0_feature", "l0_pixel", "l2", "linf"}
+        assert report.measures["l0_feature"] == report.measures["l0_pixel"]
+
+    @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+    def test_images_without_a_channel_axis_are_counted_by_the_pixel(self, data_format):
+        x = np.zeros((4, 3, 5))
+        adversarial = x.copy()
+        adversarial[:, 1, :4] = 1  # four pixels of one row
+        result = hand_made(x=x, adversarial=adversarial)
+        report = isi.evaluate(result, data_format=data_format)
+        assert report.measures["l0_pixel"].mean_success == 4
+        channel = hand_made(x=x[..., None], adversarial=adversarial[..., None])
+        assert report.measures["l0_pixel"] == isi.evaluate(channel).measures["l0_pixel"]
+
+    def test_nothing_attacked(self):
+        report = isi.evaluate(
+            hand_made(stop_reason=np.array(["misclassified"] * 4), success=np.zeros(4, bool))
+        )
+        assert np.isnan(report.success_rate)
+        assert np.isnan(report.measures["l2"].mean_all)
+        assert "0 of 0 attacked" in str(report)
+
+    def test_prints_and_converts(self, attacked):
+        report = isi.evaluate(attacked)
+        text = str(report)
+        assert f"{report.successes} of {report.attacked} attacked samples turned" in text
+        for word in ("l0_feature", "l0_pixel", "l2", "linf", "ssim", "psnr", "mean, turned"):
+            assert word in text
+        assert max(map(len, text.splitlines())) <= 80
+        assert report.to_dict()["measures"]["l2"].keys() == {
+            "mean_success", "median_success", "mean_all", "median_all",
+        }  # fmt: skip
+
+    def test_no_result(self):
+        with pytest.raises(TypeError, match=r"Expected an AttackResult\. Received: int"):
+            isi.evaluate(3)
