@@ -15,8 +15,7 @@ import time
 import keras
 
 import isi_keras as isi
-from isi_keras import indicators
-from isi_keras.attacks import slots
+from isi_keras import backend, indicators
 from isi_keras.models import compiling
 
 BARE_BATCH_SIZES = (32, 64, 128, 256, 512)
@@ -78,7 +77,7 @@ def bare_passes(model, x, backward=1, batch_sizes=BARE_BATCH_SIZES):
         return [point.pullback(point.logits * (k + 1))["x"] for k in range(backward)]
 
     def timing(size):
-        run, batch = compiling.compiled(gradients, model), slots.tensor(x[:size])
+        run, batch = compiling.compiled(gradients, model), backend.tensor(x[:size])
         keras.tree.map_structure(keras.ops.convert_to_numpy, run(batch))
 
         def measure():

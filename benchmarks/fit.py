@@ -21,7 +21,6 @@ from attack import bare_passes, spread, timed
 
 import isi_keras as isi
 from isi_keras import backend
-from isi_keras.attacks import slots
 from isi_keras.models import compiling
 
 ATTACKS = {
@@ -96,7 +95,7 @@ def weight_passes(model, x, size):
         found, pullback = backend.vjp(outputs, [variable.value for variable in variables])
         return pullback(found)
 
-    run, batch = compiling.compiled(gradients, model), slots.tensor(x[:size])
+    run, batch = compiling.compiled(gradients, model), backend.tensor(x[:size])
     keras.tree.map_structure(keras.ops.convert_to_numpy, run(batch))
 
     def measure():

@@ -15,8 +15,7 @@ import keras
 import numpy as np
 
 import isi_keras as isi
-from isi_keras import indicators
-from isi_keras.attacks import slots
+from isi_keras import backend, indicators
 from isi_keras.models import compiling
 
 COMPOSITES = (
@@ -68,7 +67,7 @@ def timed(model, indicator, x):
         point = indicators.at(passes, model, x)
         return point.pullback(keras.ops.ones_like(point.logits))
 
-    compiled, batch = compiling.compiled(relevance, model), slots.tensor(x)
+    compiled, batch = compiling.compiled(relevance, model), backend.tensor(x)
 
     def run():
         began = time.perf_counter()

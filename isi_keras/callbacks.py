@@ -10,9 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from isi_keras import evaluation, indicators, results
-from isi_keras.attacks.attack import Attack
-from isi_keras.attacks.jsma import JSMA
+from isi_keras import _checks, evaluation, indicators, results
+from isi_keras.attacks.base import BaseAttack
 from isi_keras.explanations import explain
 from isi_keras.models.inputs import as_batch_size
 from isi_keras.training import AdversarialTraining
@@ -28,11 +27,7 @@ class _Watching(keras.callbacks.Callback):
 
     def __init__(self, every: int):
         super().__init__()
-        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
-            raise ValueError(
-                f"Expected every to be a number of epochs, at least 1. Received: every={every!r}."
-            )
-        self.every = every
+        self.every = _checks.integer("every", every, 1)
         self._first: int | None = None
 
     def on_train_begin(self, logs=None):
@@ -66,7 +61,7 @@ class RobustnessMonitor(_Watching):
     | `val_attack_l0_mean` | mean number of changed inputs of those that are turned |
     | `val_attack_l0_median` | median over all attacked samples, infinite for one not turned |
     | `val_attack_seconds` | what it cost, in seconds |
-    | `val_robust_accuracy_at_K` | robust accuracy if at most K inputs may change; see `within` |
+    | `val_robust_accuracy_at_K` | robust accuracy if at most K inputs may change; see `budgets` |
 
     `History`, `EarlyStopping`, `ModelCheckpoint`, `CSVLogger`, `TensorBoard` and
     `ReduceLROnPlateau` see them like any other, **if they come after this callback in the list**:
@@ -77,23 +72,23 @@ class RobustnessMonitor(_Watching):
     the model nor the course of training. Without a success the mean is NaN.
 
     Args:
-        attack: an `Attack` or a `JSMA`.
+        attack: an `Attack`, a `JSMA` or another attack.
         x: the samples, `(N, ...)`, within the bounds of the attack. A few hundred do: the cost is
             that of attacking them once in each epoch.
         y: their true labels, `(N,)`.
         every: how many epochs lie between two attacks. The first epoch is looked at, each
             `every`-th after it, and the last; in those between the logs lack these names.
-        within: numbers of changed inputs, at each of which robust accuracy is wanted.
+        budgets: numbers of changed inputs, at each of which robust accuracy is wanted.
         batch_size: how many samples are attacked at once.
 
     Attributes:
         result: the last `AttackResult`, `None` before the first. `evaluate` it, or draw
             `plotting.robust_accuracy`.
-        curves: by epoch the robust accuracies at the numbers of `within`, an array.
+        curves: by epoch the robust accuracies at the numbers of `budgets`, an array.
 
     Raises:
         TypeError: if the attack is none.
-        ValueError: if `every`, `within` or `batch_size` is out of its range, or the numbers of
+        ValueError: if `every`, `budgets` or `batch_size` is out of its range, or the numbers of
             samples and labels differ.
 
     Example:
@@ -101,7 +96,7 @@ class RobustnessMonitor(_Watching):
         >>> model, (x, y) = isi.zoo.load("lenet-mnist")
         >>> model.compile("adam", "sparse_categorical_crossentropy")
         >>> attack = isi.Attack("relevance", "l0", max_steps=10, bounds=(-1, 1))
-        >>> monitor = isi.callbacks.RobustnessMonitor(attack, x[:16], y[:16], within=(5, 10))
+        >>> monitor = isi.callbacks.RobustnessMonitor(attack, x[:16], y[:16], budgets=(5, 10))
         >>> stop = keras.callbacks.EarlyStopping("val_robust_accuracy", mode="max")
         >>> log = model.fit(x[:64], y[:64], callbacks=[monitor, stop], verbose=0).history
         >>> log["val_robust_accuracy"] == log["val_robust_accuracy_at_10"]
@@ -115,11 +110,11 @@ class RobustnessMonitor(_Watching):
         y,
         *,
         every: int = 1,
-        within: Sequence[int] = (),
+        budgets: Sequence[int] = (),
         batch_size: int = 128,
     ):
         super().__init__(every)
-        if not isinstance(attack, Attack | JSMA):
+        if not isinstance(attack, BaseAttack):
             raise TypeError(
                 f"Expected attack to be an Attack or a JSMA. Received: {type(attack).__name__}."
             )
@@ -127,13 +122,8 @@ class RobustnessMonitor(_Watching):
             raise ValueError(
                 f"Expected a label for each sample. Received: {len(x)} samples, {len(y)} labels."
             )
-        within = tuple(within)
-        if not all(isinstance(k, int | np.integer) and k >= 0 for k in within):
-            raise ValueError(
-                "Expected within to hold numbers of inputs, integers from 0. "
-                f"Received: within={within!r}."
-            )
-        self.attack, self.x, self.y, self.within = attack, x, y, within
+        self.budgets = tuple(_checks.integer("budgets", budget, 0) for budget in budgets)
+        self.attack, self.x, self.y = attack, x, y
         self.batch_size = as_batch_size(batch_size)
         self.result: results.AttackResult | None = None
         self.curves: dict[int, np.ndarray] = {}
@@ -146,17 +136,19 @@ class RobustnessMonitor(_Watching):
     def _look(self, epoch, logs):
         began = time.perf_counter()
         result = self.attack(self.watched, self.x, y=self.y, batch_size=self.batch_size)
-        needed = evaluation.distances(result.x, result.adversarial)["l0_feature"]
+        changed = evaluation.distances(result.x, result.adversarial, result.data_format)[
+            "l0_feature"
+        ]
         attacked, turned = result.attacked, result.success
-        robust, *at = evaluation.robust_within(result, [np.inf, *self.within]).tolist()
+        robust, *at = evaluation.robust_within(result, [np.inf, *self.budgets]).tolist()
         logs |= {
             "val_robust_accuracy": robust,
             "val_attack_success": _statistic(np.mean, turned[attacked]),
-            "val_attack_l0_mean": _statistic(np.mean, needed[turned]),
+            "val_attack_l0_mean": _statistic(np.mean, changed[turned]),
             "val_attack_l0_median": _statistic(
-                np.median, np.where(turned, needed, np.inf)[attacked]
+                np.median, np.where(turned, changed, np.inf)[attacked]
             ),
-            **{f"val_robust_accuracy_at_{k}": v for k, v in zip(self.within, at, strict=True)},
+            **{f"val_robust_accuracy_at_{k}": v for k, v in zip(self.budgets, at, strict=True)},
             "val_attack_seconds": time.perf_counter() - began,
         }
         self.result, self.curves[epoch] = result, np.array(at)

@@ -9,13 +9,10 @@ import numpy as np
 from keras import ops
 from keras.src.trainers.compile_utils import CompileMetrics
 
-from isi_keras._checks import unknown
+from isi_keras import _component, attacks
 from isi_keras.attacks import crafting
-from isi_keras.attacks.attack import Attack
-from isi_keras.attacks.jsma import JSMA
 from isi_keras.models import inputs
 
-_ATTACKS = {"Attack": Attack, "JSMA": JSMA}
 _CHECKED = 1024
 
 
@@ -52,8 +49,8 @@ class AdversarialTraining(keras.Model):
 
     Args:
         model: a built Keras classifier of one input and one output.
-        attack: an `Attack`, or a `JSMA` without a choice of `untargeted`; also its configuration.
-            It is untargeted. Its `bounds` must hold the data.
+        attack: an `Attack`, a `JSMA` without a choice of `untargeted`, or another; also a name or
+            its configuration. It is untargeted. Its `bounds` must hold the data.
         weight: the share $w$ of the adversarial loss, above 0 and up to 1. With 1 the network
             learns from adversarial examples alone (and those it misclassifies).
         name: of the model.
@@ -184,7 +181,7 @@ class AdversarialTraining(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """Returns what `from_config` builds the model back from."""
-        attack = {"class_name": type(self.attack).__name__, "config": self.attack.get_config()}
+        attack = _component.serialize(self.attack)
         model = keras.saving.serialize_keras_object(self.model)
         return {"model": model, "attack": attack, "weight": self.weight, "name": self.name}
 
@@ -211,10 +208,7 @@ class AdversarialTraining(keras.Model):
 
     def _planned(self) -> crafting.Crafting:
         sample = crafting.sample_of(self.model, *self.attack.bounds)
-        attack = self.attack
-        if isinstance(attack, JSMA):
-            attack = attack.attack(sample.shape[1:])
-        return crafting.Crafting(attack, self.model, sample)
+        return crafting.Crafting(self.attack, self.model, sample)
 
 
 class _Adversarial(keras.Metric):
@@ -238,20 +232,13 @@ class _Adversarial(keras.Metric):
         return {f"adversarial_{name}": value for name, value in self._compiled.result().items()}
 
 
-def _as_attack(attack: Any) -> Attack | JSMA:
+def _as_attack(attack: Any) -> attacks.BaseAttack:
     """An untargeted attack from an attack or its configuration."""
-    if isinstance(attack, Mapping) and "class_name" in attack:
-        if attack["class_name"] not in _ATTACKS:
-            raise ValueError(unknown("attack", attack["class_name"], _ATTACKS))
-        attack = _ATTACKS[attack["class_name"]].from_config(attack["config"])
-    if not isinstance(attack, Attack | JSMA):
-        raise TypeError(
-            f"Expected attack to be an Attack or a JSMA. Received: {type(attack).__name__}."
-        )
-    if isinstance(attack, JSMA) and attack.untargeted is not None:
+    attack = attacks.get(attack)
+    if attack.chooses_targets:
         raise ValueError(
-            "Within a step of training no classes are chosen to aim at. Received: a JSMA with "
-            f"untargeted={attack.untargeted!r}. Leave it out: the predicted class is lowered."
+            "Within a step of training no classes are chosen to aim at. Received: "
+            f"{attack!r}. Leave `untargeted` out: the predicted class is lowered."
         )
     return attack
 

@@ -1,1 +1,29 @@
 """Attacks: a plan with `start` and `step`; a base checks, compiles, drives and records."""
+
+from collections.abc import Callable
+from typing import Any
+
+from isi_keras import _component
+from isi_keras.attacks.attack import Attack
+from isi_keras.attacks.base import BaseAttack, Plan
+from isi_keras.attacks.jsma import JSMA
+from isi_keras.attacks.state import Limits, Samples, State, first_of
+
+__all__ = [
+    "JSMA",
+    "Attack",
+    "BaseAttack",
+    "Limits",
+    "Plan",
+    "Samples",
+    "State",
+    "first_of",
+    "get",
+]
+
+NAMES: dict[str, Callable[[], BaseAttack]] = {"isi": Attack, "jsma": JSMA}
+
+
+def get(identifier: Any) -> BaseAttack:
+    """Turns a name, a configuration or an attack into an attack."""
+    return _component.get(identifier, BaseAttack, NAMES)

@@ -1,24 +1,21 @@
 """The attack: find the most significant inputs, perturb them, repeat until the prediction turns."""
 
 import dataclasses
-import functools
-import time
-import warnings
+import math
 from typing import Any, ClassVar
 
-import numpy as np
+from keras import ops
 
-from isi_keras import _checks, _component, backend, goals, indicators, models, norms
-from isi_keras.attacks import record, slots, step
-from isi_keras.models import compiling
-from isi_keras.models.inputs import as_batch_size, as_classes, as_input, within_bounds
-from isi_keras.results import AttackResult
+from isi_keras import _checks, axes, goals, indicators, norms
+from isi_keras.attacks.base import BaseAttack, Plan
+from isi_keras.attacks.state import State, first_of
+from isi_keras.results import Stop
 
 STOP_WHEN = ("target", "turned")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Attack(_component.Component):
+class Attack(BaseAttack):
     """The input significance indicator attack (ISI).
 
     Each step computes the logits and, by one backward pass, the significance of every input; the
@@ -51,7 +48,7 @@ class Attack(_component.Component):
         [True, True, True, True, True, True, True, True]
     """
 
-    kind: ClassVar[str] = "attack"
+    arguments: ClassVar[tuple[str, ...]] = ("max_steps", "bounds")
     indicator: Any = "relevance"
     norm: Any = "l0"
     max_steps: int = 100
@@ -60,120 +57,70 @@ class Attack(_component.Component):
     stop_when: str = "target"
 
     def __post_init__(self):
+        super().__post_init__()
         object.__setattr__(self, "indicator", indicators.get(self.indicator))
         object.__setattr__(self, "norm", norms.get(self.norm))
-        object.__setattr__(self, "bounds", _pair(self.bounds))
-        if isinstance(self.max_steps, bool) or not isinstance(self.max_steps, int | np.integer):
-            raise ValueError(
-                f"Expected max_steps to be an integer. Received: max_steps={self.max_steps!r}."
+        _checks.one_of("objective", self.objective, goals.OBJECTIVES)
+        _checks.one_of("stop_when", self.stop_when, STOP_WHEN)
+
+    @property
+    def unit(self) -> str:
+        """What the norm counts: `"feature"` or `"position"`."""
+        return self.norm.unit
+
+    def within(self, budget, shape, data_format):  # noqa: D102
+        share = self.norm.share(shape, data_format)
+        if share is None:
+            return self, None
+        steps = max(1, math.floor(budget / share + 1e-9))
+        return dataclasses.replace(self, max_steps=steps), share
+
+    def plan(self, planned, sample, targeted):  # noqa: D102
+        differentiable = self.indicator.prepare(planned, sample, centred=True)
+        cost = self.indicator.cost(planned.classes)
+        channel_axis = axes.channel_axis(sample.ndim, planned.data_format)
+
+        def step(model, samples, state, limits):
+            point = indicators.at(differentiable, model, state.x)
+            state = state.observed(point.logits, cost)
+            goal = state.goal(samples, targeted, self.objective)
+            significance = self.indicator.significance(point, goal, (limits.low + limits.high) / 2)
+            stop = self._stop(samples, state, goal, point.logits, significance, limits.max_steps)
+            active = ops.logical_and(state.running, stop == int(Stop.RUNNING))
+            move = self.norm.move(
+                significance,
+                norms.Step(
+                    x=state.x,
+                    origin=samples.x,
+                    order=state.order,
+                    number=state.steps + 1,
+                    active=active,
+                    bounds=(limits.low, limits.high),
+                    channel_axis=channel_axis,
+                ),
             )
-        if self.max_steps < 1:
-            raise ValueError(
-                f"Expected max_steps to be at least 1. Received: max_steps={self.max_steps}."
-            )
-        object.__setattr__(self, "max_steps", int(self.max_steps))
-        if self.objective not in goals.OBJECTIVES:
-            raise ValueError(_checks.unknown("objective", self.objective, goals.OBJECTIVES))
-        if self.stop_when not in STOP_WHEN:
-            raise ValueError(_checks.unknown("stop_when", self.stop_when, STOP_WHEN))
+            stuck = ops.logical_and(active, ops.logical_not(move.moved))
+            stop = ops.where(stuck, int(self.norm.stuck), stop)
+            moved = ops.cast(ops.logical_and(active, move.moved), "int32")
+            return state._replace(
+                x=move.x,  # a norm leaves those that do not run as they are
+                order=move.order,
+                steps=state.steps + moved,
+                stop=ops.where(state.running, stop, state.stop),
+            ), point.logits
 
-    def __call__(
-        self,
-        model,
-        x,
-        *,
-        y=None,
-        target=None,
-        batch_size: int = 128,
-        trajectory: bool = False,
-        verbose: int = 0,
-    ) -> AttackResult:
-        """Attacks each sample.
+        return Plan(State.begin, step)
 
-        Args:
-            model: a built Keras model, or what `logits` made of one. It is not altered.
-            x: the inputs, `(N, ...)`, within the bounds.
-            y: the true labels, `(N,)`. Samples that are misclassified to begin with are then
-                reported as such and left alone. Without it the clean prediction is the label.
-            target: the class to reach, one for all samples or `(N,)`. `None` for any other class.
-            batch_size: how many samples are computed at once.
-            trajectory: whether to keep the logits of every step.
-            verbose: 1 shows a progress bar.
-
-        Returns:
-            An `AttackResult`.
-
-        Raises:
-            TypeError: if the model or an array is of the wrong kind.
-            ValueError: if shapes, values or classes are wrong, or `target` is what every sample is
-                predicted as already.
-        """
-        began = time.perf_counter()
-        source = models.logits(model)
-        model = source.model
-        inputs = as_input(model, x)
-        low, high = self.bounds
-        inputs = within_bounds(inputs, low, high, getattr(x, "dtype", inputs.dtype))
-        if (low == -1).all() and (high == 1).all() and (inputs >= 0).all():
-            warnings.warn(
-                "No value of x is below 0, while the bounds are -1..1. If your data are in 0..1, "
-                "pass bounds=(0, 1).",
-                stacklevel=2,
-            )
-        count = source.plan(inputs).classes
-        truth = None if y is None else as_classes("y", y, len(inputs), count)
-        aim = None if target is None else as_classes("target", target, len(inputs), count)
-        run = compiling.cached(
-            model,
-            (self._trace_key(), source.from_logits),
-            lambda: self._compile(source, inputs),
+    def _stop(self, samples, state, goal, logits, significance, max_steps):
+        """Why each sample ends before it takes a step, or that it goes on, `(S,)`."""
+        magnitude = significance.magnitude()
+        total = magnitude + ops.sum(logits, axis=-1)  # NaN or infinite if any of them is
+        reached = goal.reached(logits)
+        turned = state.prediction != state.clean_prediction
+        return first_of(
+            (ops.logical_not(ops.isfinite(total)), Stop.NOT_FINITE),
+            *state.unneeded(samples, reached),
+            (turned if self.stop_when == "turned" else reached, Stop.SUCCESS),
+            (state.steps >= max_steps, Stop.MAX_STEPS),
+            (magnitude == 0, Stop.NO_GRADIENT),
         )
-        limits = step.limits_of(self)
-        max_steps = backend.tensor(np.asarray(self.max_steps, "int32"))
-        notes = record.Record(inputs, count, self.max_steps, trajectory, verbose)
-        known = {"origin": inputs, "target": aim, "truth": truth}
-        slots.drive(
-            lambda *batch: run(*batch, limits, max_steps),
-            functools.partial(step.start, self),
-            {name: rows for name, rows in known.items() if rows is not None},
-            notes.finished,
-            min(as_batch_size(batch_size), len(inputs)),
-            notes.watch if trajectory else None,
-        )
-        if aim is not None and (notes.stop_reason == "already_target").all():
-            raise ValueError(
-                f"Every sample is already predicted as its target ({sorted(set(aim.tolist()))}), "
-                "so there is nothing to attack. `target` is the class to reach; true labels go "
-                "into `y`."
-            )
-        seconds = time.perf_counter() - began
-        return notes.result(truth, aim, self.indicator.cost(count), self.get_config(), seconds)
-
-    def _trace_key(self):
-        """What a trace depends on; bounds and `max_steps` are arguments of it."""
-        return (self.indicator, self.norm, self.objective, self.stop_when)
-
-    def _compile(self, source, sample) -> compiling.Compiled:
-        passes = self.indicator.passes(source, sample, centred=True)
-
-        def run(model, state, samples, fresh, limits, max_steps):
-            state = slots.entered(state, step.start(self, samples), fresh)
-            point = indicators.at(passes, model, state["x"])
-            return step.step(self, point, state, limits, max_steps)
-
-        return compiling.compiled(run, source.model)
-
-
-def _pair(bounds: Any) -> tuple[np.ndarray, np.ndarray]:
-    try:
-        low, high = (np.array(bound, "float32") for bound in bounds)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"Expected bounds to be a pair (low, high) of numbers or arrays. Received: {bounds!r}."
-        ) from error
-    if not (np.isfinite(low).all() and np.isfinite(high).all() and np.all(low < high)):
-        raise ValueError(
-            f"Expected bounds to be finite with low < high everywhere. Received: {bounds!r}."
-        )
-    low.flags.writeable = high.flags.writeable = False
-    return low, high

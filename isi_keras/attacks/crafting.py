@@ -6,8 +6,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from isi_keras import indicators, models
-from isi_keras.attacks import slots, step
+from isi_keras import backend, models
+from isi_keras.attacks.base import BaseAttack
+from isi_keras.attacks.state import UNKNOWN, Limits, Samples
 from isi_keras.models import inputs
 
 _UNKNOWN_SIZE = 224
@@ -19,16 +20,16 @@ class Crafting:
     Planning runs the model once and must happen outside of any trace; a call may happen inside.
 
     Args:
-        attack: an `Attack`, of which every sample takes `max_steps` steps at most.
+        attack: an attack, of which every sample takes `max_steps` steps at most; without targets.
         model: a built Keras model.
         sample: a batch of its inputs.
     """
 
-    def __init__(self, attack, model: keras.Model, sample: np.ndarray):
-        source = models.logits(model)
-        self.attack, self.model = attack, model
-        self.classes = source.plan(sample).classes
-        self._passes = attack.indicator.passes(source, sample, centred=True)
+    def __init__(self, attack: BaseAttack, model: keras.Model, sample: np.ndarray):
+        planned = models.logits(model).plan(sample)
+        self.attack = attack.for_shape(sample.shape[1:], planned.data_format)
+        self.model, self.classes = model, planned.classes
+        self._plan = self.attack.plan(planned, sample, targeted=False)
 
     def __call__(self, x, y) -> Any:
         """Adversarial examples for a batch, a constant for whoever differentiates.
@@ -40,26 +41,26 @@ class Crafting:
             x: the inputs, `(N, ...)`.
             y: the true classes, `(N,)` or `(N, 1)`, or one-hot, `(N, K)`.
         """
-        attack = self.attack
-        limits = step.limits_of(attack)
-        samples = {"origin": ops.cast(x, "float32"), "truth": self._truth(y)}
+        attack, x, truth = self.attack, ops.cast(x, "float32"), self._truth(y)
+        number = ops.arange(ops.shape(x)[0], dtype="int32")
+        samples = Samples(x, truth, ops.zeros_like(truth) + UNKNOWN, number)
+        limits = Limits(*map(backend.tensor, attack.bounds), attack.max_steps)
 
         def advance(state):
-            point = indicators.at(self._passes, self.model, state["x"])
-            return step.step(attack, point, state, limits, attack.max_steps)[0]
+            return self._plan.step(self.model, samples, state, limits)[0]
 
         with keras.StatelessScope([(v, ops.stop_gradient(v.value)) for v in self.model.variables]):
-            state = step.start(attack, samples)
+            state = self._plan.start(samples)
             if attack.max_steps == 1:
                 state = advance(state)
             else:
                 state = ops.while_loop(
-                    lambda number, state: ops.any(state["status"] == slots.RUNNING),
+                    lambda number, state: ops.any(state.running),
                     lambda number, state: (number + 1, advance(state)),
                     (0, state),
                     maximum_iterations=attack.max_steps,
                 )[1]
-        return ops.stop_gradient(state["x"])
+        return ops.stop_gradient(state.x)
 
     def _truth(self, y):
         if len(y.shape) == 2 and y.shape[-1] == self.classes:

@@ -2,24 +2,22 @@
 
 import dataclasses
 import math
-import numbers
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from isi_keras import _checks, _component, indicators, models
+from isi_keras import _checks, axes, indicators
 from isi_keras.attacks.adversarial_distance import adversarial_distance
 from isi_keras.attacks.attack import Attack
-from isi_keras.models.inputs import as_input
-from isi_keras.norms import UNITS, Salient
-from isi_keras.results import AttackResult
+from isi_keras.attacks.base import BaseAttack
+from isi_keras.norms import Salient
 
 VARIANTS = ("jsma", "wjsma", "tjsma", "mjsma")
 CHOICES = ("runner_up", "random", "easiest")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class JSMA(_component.Component):
+class JSMA(BaseAttack):
     r"""The Jacobian-based saliency map attack (JSMA): a pair of inputs a step, as published.
 
     Each step takes the derivatives $u = \partial F_t / \partial x$ of the target's logit and
@@ -27,7 +25,7 @@ class JSMA(_component.Component):
     the greatest $(u_p + u_q)(v_p + v_q)$, both sums being positive, and adds $\theta$ to both. It
     stops when the target is predicted, the budget is used, or no pair is admissible.
 
-    It is an `Attack` with the indicator `JacobianSaliency` and the norm `Salient`; `attack` says
+    It is an `Attack` with the indicator `JacobianSaliency` and the norm `Salient`; `for_shape` says
     which. A step costs one forward and two backward passes, whatever the number of classes.
 
     Args:
@@ -42,8 +40,8 @@ class JSMA(_component.Component):
             `"tjsma"`, which moreover scales derivatives by the distance from the bound; or
             `"mjsma"`, the maximal one, which chooses class and way anew in each step, is untargeted
             and takes a backward pass for each class.
-        unit: `"feature"` counts every channel of a pixel by itself; `"pixel"` takes all channels
-            at once; the budget then counts pixels.
+        unit: `"feature"` counts every channel by itself; `"position"` (or `"pixel"`) takes all
+            channels of a pixel or time step at once; the budget then counts positions.
         once: whether an input is changed once only. As published it leaves the search domain when
             it has reached a bound. `"mjsma"` needs `True`, as it moves inputs both ways.
         skip_saturated: whether inputs that are at their bound before the attack are left out of
@@ -54,7 +52,8 @@ class JSMA(_component.Component):
             `"runner_up"` aims at the second greatest logit, `"random"` at a class drawn for each
             sample, `"easiest"` at the class of the least `adversarial_distance` of pairs. Each ends
             as soon as the prediction is any other class.
-        seed: of the classes that `"random"` draws, a non-negative integer.
+        seed: of the classes that `"random"` draws, a non-negative integer. The class of a sample
+            depends on the seed and its number in the run alone.
 
     Raises:
         ValueError: if an argument is out of its range or unknown.
@@ -71,7 +70,6 @@ class JSMA(_component.Component):
         [True, True, True, True]
     """
 
-    kind: ClassVar[str] = "attack"
     theta: float = 1.0
     gamma: float = 0.145
     pairs: bool = True
@@ -85,20 +83,19 @@ class JSMA(_component.Component):
     seed: int = 0
 
     def __post_init__(self):
-        if not _is_number(self.theta) or self.theta == 0 or not np.isfinite(self.theta):
+        if not _checks.is_number(self.theta) or self.theta == 0 or not np.isfinite(self.theta):
             raise ValueError(
                 f"Expected theta to be a number above or below 0. Received: theta={self.theta!r}."
             )
-        if not _is_number(self.gamma) or not 0 < self.gamma <= 1:
+        if not _checks.is_number(self.gamma) or not 0 < self.gamma <= 1:
             raise ValueError(
                 "Expected gamma to be a share of the inputs, above 0 and up to 1 (14.5 % is 0.145)."
                 f" Received: gamma={self.gamma!r}."
             )
-        for name, known in (("variant", VARIANTS), ("unit", UNITS)):
-            if getattr(self, name) not in known:
-                raise ValueError(_checks.unknown(name, getattr(self, name), known))
-        if self.untargeted is not None and self.untargeted not in CHOICES:
-            raise ValueError(_checks.unknown("untargeted", self.untargeted, CHOICES))
+        _checks.one_of("variant", self.variant, VARIANTS)
+        object.__setattr__(self, "unit", axes.as_unit(self.unit))
+        if self.untargeted is not None:
+            _checks.one_of("untargeted", self.untargeted, CHOICES)
         if self.variant == "mjsma" and not self.once:
             raise ValueError(
                 "The variant 'mjsma' moves inputs both ways and would undo its own changes. "
@@ -109,25 +106,27 @@ class JSMA(_component.Component):
                 "The variant 'mjsma' chooses its classes itself. "
                 f"Received: untargeted={self.untargeted!r}. Leave it out."
             )
-        if not isinstance(self.seed, numbers.Integral) or self.seed < 0:
-            raise ValueError(
-                f"Expected seed to be a non-negative integer. Received: seed={self.seed!r}."
-            )
+        _checks.integer("seed", self.seed, 0)
         built = Attack(self._indicator(), self._norm(), bounds=self.bounds)
         object.__setattr__(self, "bounds", built.bounds)
 
-    def attack(self, shape, stop_when: str = "target") -> Attack:
+    @property
+    def chooses_targets(self) -> bool:
+        """Whether a call without a target chooses targets before it begins."""
+        return self.untargeted is not None
+
+    def for_shape(self, shape, data_format: str = "channels_last") -> Attack:
         """The `Attack` that this is, for inputs of a shape.
 
         Args:
             shape: that of one input, without the axis of samples.
-            stop_when: see `Attack`.
+            data_format: `"channels_last"` or `"channels_first"`, where its channels are.
 
         Raises:
             ValueError: if the budget is less than a step.
         """
         norm = self._norm()
-        share = norm.share(shape)
+        share = norm.share(shape, data_format)
         steps = math.floor(self.gamma / share + 1e-9)
         if steps < 1:
             raise ValueError(
@@ -135,59 +134,31 @@ class JSMA(_component.Component):
                 f"{norm.features} of {round(norm.features / share)} inputs. Pass at least "
                 f"gamma={share:.2g}."
             )
-        return Attack(self._indicator(), norm, steps, self.bounds, stop_when=stop_when)
+        return Attack(self._indicator(), norm, steps, self.bounds)
 
-    def __call__(
-        self,
-        model,
-        x,
-        *,
-        y=None,
-        target=None,
-        batch_size: int = 128,
-        trajectory: bool = False,
-        verbose: int = 0,
-    ) -> AttackResult:
-        """Attacks each sample.
+    def within(self, budget, shape, data_format):  # noqa: D102
+        if self.variant == "mjsma":
+            raise ValueError(
+                "The variant 'mjsma' takes no target, which hardness is about. Use another one."
+            )
+        run = dataclasses.replace(self, gamma=min(budget, 1.0)).for_shape(shape, data_format)
+        return run, run.norm.share(shape, data_format)
 
-        Args:
-            model: a built Keras model, or what `logits` made of one. It is not altered.
-            x: the inputs, `(N, ...)`, within the bounds.
-            y: the true labels, `(N,)`; see `Attack`.
-            target: the class to reach, one for all samples or `(N,)`, as published; without one
-                the attack is untargeted, see `untargeted`.
-            batch_size: how many samples are computed at once.
-            trajectory: whether to keep the logits of every step.
-            verbose: 1 shows a progress bar.
-
-        Returns:
-            An `AttackResult`. The passes that chose targets do not count in it.
-
-        Raises:
-            TypeError: if the model or an array is of the wrong kind.
-            ValueError: if shapes, values or classes are wrong, the budget is less than a step, or
-                `target` is given to the variant `"mjsma"`.
-        """
+    def resolve(self, planned, x, target, batch_size, numbers):  # noqa: D102
+        attack = self.for_shape(x.shape[1:], planned.data_format)
         if self.variant == "mjsma" and target is not None:
             raise ValueError(
                 "The variant 'mjsma' chooses its classes itself. Received a target. Leave it out, "
                 "or use another variant."
             )
-        source = models.logits(model)
-        shape = as_input(source.model, x).shape[1:]
-        stop_when = "target"
-        if target is None and self.untargeted is not None:
-            target, stop_when = self._chosen(source, x, batch_size), "turned"
-        result = self.attack(shape, stop_when)(
-            source,
-            x,
-            y=y,
-            target=target,
-            batch_size=batch_size,
-            trajectory=trajectory,
-            verbose=verbose,
-        )
-        return dataclasses.replace(result, config=self.get_config())
+        if target is None and self.chooses_targets:
+            attack = dataclasses.replace(attack, stop_when="turned")
+            target = self._chosen(planned, x, batch_size, numbers)
+        return attack, target
+
+    def plan(self, planned, sample, targeted):  # noqa: D102
+        attack = self.for_shape(sample.shape[1:], planned.data_format)
+        return attack.plan(planned, sample, targeted)
 
     def _indicator(self) -> indicators.JacobianSaliency:
         return indicators.JacobianSaliency(
@@ -207,23 +178,19 @@ class JSMA(_component.Component):
             scaled=self.variant == "tjsma",
         )
 
-    def _chosen(self, source, x, batch_size: int) -> np.ndarray:
+    def _chosen(self, planned, x, batch_size: int, numbers: np.ndarray) -> np.ndarray:
         """The class that each sample is moved towards, `(N,)`; never the predicted one."""
-        x = as_input(source.model, x)
-        logits = source.predict(x, batch_size)
+        logits = planned.predict(x, batch_size)
         rows, label = np.arange(len(x)), logits.argmax(-1)
         if self.untargeted == "random":
-            rng = np.random.default_rng(self.seed)
-            return (label + rng.integers(1, logits.shape[-1], len(x))) % logits.shape[-1]
+            count = logits.shape[-1]
+            drawn = [np.random.default_rng((self.seed, n)).integers(1, count) for n in numbers]
+            return ((label + np.array(drawn)) % count).astype("int32")
         if self.untargeted == "runner_up":
             rank = -logits
         else:
             rank = adversarial_distance(
-                source, x, indicator=self._indicator(), batch_size=batch_size
+                planned, x, indicator=self._indicator(), batch_size=batch_size
             )
         rank[rows, label] = np.inf
-        return rank.argmin(-1)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+        return rank.argmin(-1).astype("int32")

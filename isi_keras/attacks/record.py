@@ -1,12 +1,15 @@
 """What becomes of each sample of an attack, collected on the host."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
-from isi_keras.results import AttackResult
+from isi_keras.results import AttackResult, Stop
 
-_REASONS = tuple(AttackResult.STOPS)
+_LABELS = np.array([stop.label for stop in Stop])
+_UNATTACKED = (Stop.ALREADY_TARGET, Stop.MISCLASSIFIED)
 
 
 class Record:
@@ -17,10 +20,11 @@ class Record:
         self.x = x
         self.adversarial = np.empty_like(x)
         self.order = np.zeros(x.shape, "int32")
-        self.clean_prediction, self.prediction, self.steps = (
-            np.zeros(n, "int32") for _ in range(3)
-        )
-        self.stop_reason = np.full(n, "", dtype=f"U{max(map(len, _REASONS))}")
+        self.stop = np.full(n, Stop.RUNNING, "int32")
+        self.counts = {
+            name: np.zeros(n, "int32")
+            for name in ("clean_prediction", "prediction", "steps", "forward", "backward")
+        }
         shape = (n, max_steps + 1, classes)
         self.trajectory = np.full(shape, np.nan, "float32") if trajectory else None
         self.bar = keras.utils.Progbar(
@@ -29,44 +33,35 @@ class Record:
         self.bar_shown = bool(verbose)
         self.done = 0
 
-    def finished(self, index, rows):
-        """Takes the rows of the samples `index`, which have ended."""
-        self.adversarial[index] = rows["x"]
-        self.order[index] = np.where(rows["x"] != self.x[index], rows["order"], 0)
-        for name in ("clean_prediction", "prediction", "steps"):
-            getattr(self, name)[index] = rows[name]
-        self.stop_reason[index] = np.array(["", *_REASONS])[rows["status"]]
+    def finished(self, index, state) -> None:
+        """Takes the rows of the samples `index`, which have ended, of a state of arrays."""
+        self.adversarial[index] = state.x
+        self.order[index] = np.where(state.x != self.x[index], state.order, 0)
+        self.stop[index] = state.stop
+        for name, counted in self.counts.items():
+            counted[index] = getattr(state, name)
         self.done += len(index)
         if self.bar_shown:
-            reasons = self.stop_reason[self.stop_reason != ""]
-            attacked = ~np.isin(reasons, ("already_target", "misclassified"))
-            rate = (reasons == "success").sum() / max(1, attacked.sum())
+            ended = self.stop[self.stop != Stop.RUNNING]
+            rate = (ended == Stop.SUCCESS).sum() / max(1, (~np.isin(ended, _UNATTACKED)).sum())
             self.bar.update(self.done, [("success", rate)], finalize=self.done == len(self.x))
 
-    def watch(self, index, seen):
+    def watch(self, index, seen) -> None:
         """Notes the logits before a step; `index` is the sample in each slot, -1 for none."""
         held = index >= 0
         steps, logits = (ops.convert_to_numpy(part)[held] for part in seen)
         self.trajectory[index[held], steps] = logits  # pyright: ignore[reportOptionalSubscript]
 
-    def result(self, truth, aim, cost, config: dict, seconds: float) -> AttackResult:
-        """The record as the user gets it; `cost` is how many passes a step took, of each kind."""
-        forward, backward = ((self.steps + 1) * passes for passes in cost)
-        trajectory = self.trajectory
+    def result(self, **known: Any) -> AttackResult:
+        """The record as the user gets it; `known` are the fields that are not counted here."""
+        steps, trajectory = self.counts["steps"], self.trajectory
         return AttackResult(
             x=self.x,
             adversarial=self.adversarial,
-            clean_prediction=self.clean_prediction,
-            prediction=self.prediction,
-            target=aim,
-            y=truth,
-            success=self.stop_reason == "success",
-            stop_reason=self.stop_reason,
-            steps=self.steps,
+            success=self.stop == Stop.SUCCESS,
+            stop_reason=_LABELS[self.stop - Stop.EMPTY],
             order=self.order,
-            forward=forward,
-            backward=backward,
-            seconds=seconds,
-            config=config,
-            trajectory=None if trajectory is None else trajectory[:, : self.steps.max() + 1],
+            trajectory=None if trajectory is None else trajectory[:, : steps.max() + 1],
+            **self.counts,
+            **known,
         )

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from isi_keras import _component
-from isi_keras.norms.base import UNITS, Move, Norm, Step, choices
+from isi_keras.norms.base import Move, Norm, Step
 from isi_keras.norms.salient import Salient
 from isi_keras.norms.steps import L0, L2, Linf
 
-__all__ = ["L0", "L2", "UNITS", "Linf", "Move", "Norm", "Salient", "Step", "choices", "get"]
+__all__ = ["L0", "L2", "Linf", "Move", "Norm", "Salient", "Step", "get"]
 
 NAMES: dict[str, Callable[[], Norm]] = {"l0": L0, "l2": L2, "linf": Linf, "salient": Salient}
 

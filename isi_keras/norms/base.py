@@ -4,12 +4,10 @@ import abc
 import math
 from typing import Any, ClassVar, NamedTuple
 
-import keras
 from keras import ops
 
-from isi_keras import _checks, _component
-
-UNITS = ("feature", "pixel")
+from isi_keras import _component
+from isi_keras.results import Stop
 
 
 class Step(NamedTuple):
@@ -17,11 +15,12 @@ class Step(NamedTuple):
 
     Args:
         x: the inputs, `(N, ...)`.
-        origin: the inputs before the attack, of the same shape; `None` unless the norm is anchored.
+        origin: the inputs before the attack, of the same shape.
         order: the step in which each input was first picked, 0 if never, of the same shape.
         number: the number of this step, from 1, `(N,)`.
         active: which samples are to move, `(N,)` bool. The others stay exactly as they are.
         bounds: the least and the greatest value, tensors that broadcast to `x`.
+        channel_axis: the axis of `x` that counts channels, `None` if there is none.
     """
 
     x: Any
@@ -30,6 +29,7 @@ class Step(NamedTuple):
     number: Any
     active: Any
     bounds: tuple[Any, Any]
+    channel_axis: int | None = None
 
 
 class Move(NamedTuple):
@@ -41,25 +41,22 @@ class Move(NamedTuple):
 
 
 class Norm(_component.Component, abc.ABC):
-    """Base of the norms.
+    """Base of the norms: each is a rule for one step under that norm.
 
-    `stuck` is the stop reason of a sample that no step can move; a norm that is `anchored` needs
-    to know where the inputs began.
+    `stuck` is why a sample stops that no step can move; `unit` says what the norm counts, one of
+    `axes.UNITS`.
     """
 
     kind: ClassVar[str] = "norm"
-    stuck: ClassVar[str] = "no_change"
+    stuck: ClassVar[Stop] = Stop.NO_CHANGE
+    unit: Any = "feature"
 
-    @property
-    def anchored(self) -> bool:
-        """Whether steps need to know where the inputs began."""
-        return False
-
-    def share(self, shape: tuple) -> float | None:
+    def share(self, shape: tuple, data_format: str) -> float | None:
         """The share of the inputs that a step may change anew; `None` if steps do not say.
 
         Args:
             shape: that of one sample.
+            data_format: `"channels_last"` or `"channels_first"`.
         """
         return None
 
@@ -81,35 +78,3 @@ def flat(tensor):
 def rows_like(values, x):
     """`(N,)` reshaped to broadcast over `x`."""
     return ops.reshape(values, (-1, *[1] * (len(x.shape) - 1)))
-
-
-def check_count(name: str, value: Any) -> None:
-    """Raises ValueError unless `value` is a positive integer."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(
-            f"Expected {name} to be an integer, at least 1. Received: {name}={value!r}."
-        )
-
-
-def check_positive(name: str, value: Any) -> None:
-    """Raises ValueError unless `value` is a number above 0."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-        raise ValueError(f"Expected {name} to be a number above 0. Received: {name}={value!r}.")
-
-
-def check_unit(unit: Any) -> None:
-    """Raises ValueError unless `unit` is one of `UNITS`."""
-    if unit not in UNITS:
-        raise ValueError(_checks.unknown("unit", unit, UNITS))
-
-
-def choices(unit: str, shape: tuple) -> int:
-    """How many features or pixels there are in a sample of a shape."""
-    count = math.prod(shape)
-    by_pixel = unit == "pixel" and len(shape) > 1
-    return count // shape[-1 if channel_axis() < 0 else 0] if by_pixel else count
-
-
-def channel_axis() -> int:
-    """Where the channels of images are, in the data format Keras is set to."""
-    return -1 if keras.config.image_data_format() == "channels_last" else 1

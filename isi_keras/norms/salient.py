@@ -6,17 +6,10 @@ from typing import Any, ClassVar
 
 from keras import ops
 
+from isi_keras import _checks, axes
 from isi_keras.norms import pair_search
-from isi_keras.norms.base import (
-    Move,
-    Norm,
-    channel_axis,
-    check_positive,
-    check_unit,
-    choices,
-    flat,
-    rows_like,
-)
+from isi_keras.norms.base import Move, Norm, flat, rows_like
+from isi_keras.results import Stop
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -33,8 +26,8 @@ class Salient(Norm):
     Args:
         features: 2 for pairs, as published, or 1.
         step_size: by how much an input changes, in the units of the data; it ends at the bound.
-        unit: `"feature"` counts every channel of a pixel by itself; `"pixel"` takes all channels
-            of a pixel at once, by the sums of their factors.
+        unit: `"feature"` counts every channel by itself; `"position"` (or `"pixel"`) takes all
+            channels of a pixel or time step at once, by the sums of their factors.
         once: whether an input leaves the search domain once it was changed. As published it
             leaves when it has reached a bound; with a step as wide as the bounds that is the same.
         skip_saturated: whether inputs that are at the bound already leave the domain at the
@@ -47,7 +40,7 @@ class Salient(Norm):
     Source: Papernot et al. 2016, algorithm 3; scaled: Combey et al. 2020.
     """
 
-    stuck: ClassVar[str] = "inadmissible"
+    stuck: ClassVar[Stop] = Stop.INADMISSIBLE
     features: int = 2
     step_size: float = 1.0
     unit: str = "feature"
@@ -60,11 +53,11 @@ class Salient(Norm):
             raise ValueError(
                 f"Expected features to be 1, or 2 for pairs. Received: features={self.features!r}."
             )
-        check_positive("step_size", self.step_size)
-        check_unit(self.unit)
+        _checks.positive("step_size", self.step_size)
+        object.__setattr__(self, "unit", axes.as_unit(self.unit))
 
-    def share(self, shape):  # noqa: D102
-        return self.features / choices(self.unit, shape)
+    def share(self, shape, data_format):  # noqa: D102
+        return self.features / axes.count(self.unit, shape, data_format)
 
     def move(self, significance, step):  # noqa: D102
         if significance.factors is None:
@@ -79,7 +72,7 @@ class Salient(Norm):
         if self.scaled:
             u, v = (factor * ops.abs(reach) for factor in (u, v))
         free = self._domain(reach, step)
-        axis = channel_axis() if self.unit == "pixel" and len(shape) > 2 else None
+        axis = step.channel_axis if self.unit == "position" else None
         if axis is not None:
             inside = axis if axis < 0 else axis + 1
             u, v = (ops.sum(ops.where(free, part, 0.0), axis=inside) for part in (u, v))

@@ -5,18 +5,9 @@ from typing import ClassVar
 
 from keras import ops
 
-from isi_keras.norms.base import (
-    Move,
-    Norm,
-    Step,
-    channel_axis,
-    check_count,
-    check_positive,
-    check_unit,
-    choices,
-    flat,
-    rows_like,
-)
+from isi_keras import _checks, axes
+from isi_keras.norms.base import Move, Norm, Step, flat, rows_like
+from isi_keras.results import Stop
 
 # Up to so many are found one after another: XLA, in which Keras trains on TensorFlow, sorts whole
 # rows for `top_k` on CPUs.
@@ -29,9 +20,9 @@ class L0(Norm):
 
     Args:
         features: how many inputs a step changes, at least 1.
-        unit: `"feature"` counts every channel of a pixel by itself; `"pixel"` takes all channels
-            of a pixel at once, by the sum of their scores. The channel axis is that of
-            `keras.config.image_data_format()`; inputs of one axis have no channels.
+        unit: `"feature"` counts every channel by itself; `"position"` (or `"pixel"`) takes all
+            channels of a pixel, voxel or time step at once, by the sum of their scores. Inputs of
+            one axis, `(N, D)`, have no channels.
         skip_saturated: whether inputs that already are at the bound they would be moved to are
             passed over. The published attack lets them use up a step; passing over them, with
             `features=1`, makes the same changes in fewer steps.
@@ -42,30 +33,29 @@ class L0(Norm):
     Source: Qiu and Zhou 2020 (`features=1`, `unit="feature"`, `skip_saturated=False`).
     """
 
-    stuck: ClassVar[str] = "exhausted"
+    stuck: ClassVar[Stop] = Stop.EXHAUSTED
     features: int = 1
     unit: str = "feature"
     skip_saturated: bool = False
 
     def __post_init__(self):
-        check_count("features", self.features)
-        check_unit(self.unit)
+        _checks.integer("features", self.features, 1)
+        object.__setattr__(self, "unit", axes.as_unit(self.unit))
 
-    def share(self, shape):  # noqa: D102
-        return self.features / choices(self.unit, shape)
+    def share(self, shape, data_format):  # noqa: D102
+        return self.features / axes.count(self.unit, shape, data_format)
 
     def move(self, significance, step):  # noqa: D102
         score, direction = significance.score, significance.direction
-        by_pixel = self.unit == "pixel" and len(step.x.shape) > 2
-        if self.features == 1 and not by_pixel and not self.skip_saturated:
+        axis = step.channel_axis if self.unit == "position" else None
+        if self.features == 1 and axis is None and not self.skip_saturated:
             return _move_one(score, direction, step)
         low, high = step.bounds
         extreme = ops.where(direction > 0, high, ops.where(direction < 0, low, step.x))
         free = ops.logical_and(step.order == 0, rows_like(step.active, step.x))
         if self.skip_saturated:
             free = ops.logical_and(free, extreme != step.x)
-        if by_pixel:
-            axis = channel_axis()
+        if axis is not None:
             score = ops.sum(score, axis=axis, keepdims=True)
             free = ops.any(free, axis=axis, keepdims=True)
         picked = ops.logical_and(_greatest(score, free, self.features), step.order == 0)
@@ -94,8 +84,8 @@ class L2(Norm):
     step_size: float = 0.1
 
     def __post_init__(self):
-        check_count("features", self.features)
-        check_positive("step_size", self.step_size)
+        _checks.integer("features", self.features, 1)
+        _checks.positive("step_size", self.step_size)
 
     def move(self, significance, step):  # noqa: D102
         score, direction = significance.score, significance.direction
@@ -127,14 +117,9 @@ class Linf(Norm):
     epsilon: float | None = None
 
     def __post_init__(self):
-        check_positive("step_size", self.step_size)
+        _checks.positive("step_size", self.step_size)
         if self.epsilon is not None:
-            check_positive("epsilon", self.epsilon)
-
-    @property
-    def anchored(self) -> bool:
-        """Whether there is a distance to keep from where the inputs began."""
-        return self.epsilon is not None
+            _checks.positive("epsilon", self.epsilon)
 
     def move(self, significance, step):  # noqa: D102
         score, direction = significance.score, significance.direction

@@ -44,6 +44,7 @@ class Explanation(Result):
     against: np.ndarray | None = None
     layers: Mapping[str, np.ndarray] | None = None
     conservation: Mapping[str, np.ndarray] | None = None
+    data_format: str = "channels_last"
 
     def __len__(self) -> int:
         return len(self.logits)
@@ -117,6 +118,7 @@ class AttackResult(Result):
     seconds: float
     config: Mapping[str, Any]
     trajectory: np.ndarray | None = None
+    data_format: str = "channels_last"
 
     def __len__(self) -> int:
         return len(self.x)
@@ -134,5 +136,5 @@ class AttackResult(Result):
     @property
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """The least and the greatest value an input may take, as arrays that broadcast to `x`."""
-        low, high = self.config["bounds"]
+        low, high = self.config["config"]["bounds"]
         return np.asarray(low, "float32"), np.asarray(high, "float32")

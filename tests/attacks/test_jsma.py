@@ -9,7 +9,7 @@ import pytest
 from keras import layers
 
 import isi_keras as isi
-from isi_keras import goals, indicators, models, norms
+from isi_keras import attacks, goals, indicators, models, norms
 from isi_keras.models import compiling
 
 # Torch is faster with full batches; the others compile for each number of slots.
@@ -76,7 +76,7 @@ def samples(shape, count=8, seed=0):
 
 def agree(network, jsma, x, result, targets, stop_when="target", **options):
     """The result is, in every part, that of the oracle."""
-    steps = jsma.attack(x.shape[1:]).max_steps
+    steps = jsma.for_shape(x.shape[1:]).max_steps
     passes = len(network[-1].b) if jsma.variant == "mjsma" else 2
     np.testing.assert_array_equal(result.forward, result.steps + 1)
     np.testing.assert_array_equal(result.backward, passes * (result.steps + 1))
@@ -163,17 +163,17 @@ class TestBudget:
     )
     def test_steps(self, gamma, of_pairs, unit, steps):
         jsma = isi.JSMA(gamma=gamma, pairs=of_pairs, unit=unit)
-        assert jsma.attack((28, 28, 1)).max_steps == steps
+        assert jsma.for_shape((28, 28, 1)).max_steps == steps
 
     def test_a_share_of_steps_that_rounding_brought_below_a_whole_number(self):
         """0.29 times 100 is below 29 in floating point."""
-        assert isi.JSMA(gamma=0.29, pairs=False).attack((100,)).max_steps == 29
-        assert isi.JSMA(gamma=0.07).attack((100,)).max_steps == 3
+        assert isi.JSMA(gamma=0.29, pairs=False).for_shape((100,)).max_steps == 29
+        assert isi.JSMA(gamma=0.07).for_shape((100,)).max_steps == 3
 
     def test_pixels_count_once(self):
         for unit, steps in (("feature", 10), ("pixel", 5)):
-            assert isi.JSMA(gamma=0.5, unit=unit).attack((5, 4, 2)).max_steps == steps
-            assert isi.JSMA(gamma=0.25, unit=unit).attack((20,)).max_steps == 2
+            assert isi.JSMA(gamma=0.5, unit=unit).for_shape((5, 4, 2)).max_steps == steps
+            assert isi.JSMA(gamma=0.25, unit=unit).for_shape((20,)).max_steps == 2
 
     @pytest.mark.parametrize("gamma", [0.05, 0.13, 0.3, 1.0])
     def test_no_more_inputs_than_the_share_change(self, dense, gamma):
@@ -318,7 +318,7 @@ class TestContracts:
         for name in ("adversarial", "order", "steps", "stop_reason"):
             np.testing.assert_array_equal(getattr(part, name), getattr(whole, name))
         if keras.config.backend() != "torch":
-            (run,) = runs(model, jsma.attack(x.shape[1:])._trace_key())
+            (run,) = runs(model, jsma.for_shape(x.shape[1:])._trace_key())
             before = run.traces
             for changed in (isi.JSMA(0.5, 0.2), isi.JSMA(0.5, 0.3, bounds=(0, 2))):
                 changed(model, x, target=target, batch_size=3)
@@ -342,13 +342,13 @@ class TestContracts:
         loaded = isi.AttackResult.load(result.save(tmp_path / "result"))
         for name in ("adversarial", "order", "stop_reason", "target", "backward"):
             np.testing.assert_array_equal(getattr(loaded, name), getattr(result, name))
-        assert isi.JSMA.from_config(loaded.config) == jsma
+        assert attacks.get(loaded.config) == jsma
         np.testing.assert_array_equal(loaded.bounds[0], np.zeros(9))
 
     def test_numbers_of_numpy_are_numbers(self):
         jsma = isi.JSMA(np.float32(0.5), np.float32(0.25), seed=np.int64(3))
         assert jsma == isi.JSMA(0.5, 0.25, seed=3)
-        assert jsma.attack((40,)).norm == isi.Salient(step_size=0.5)
+        assert jsma.for_shape((40,)).norm == isi.Salient(step_size=0.5)
 
 
 class TestChosenTargets:

@@ -5,8 +5,8 @@ from isi_keras.models import compiling
 
 def compiled_of(model, attack):
     (run,) = [
-        kept
-        for key, (_, kept) in compiling._KEPT[model].items()
-        if key[0] == attack._trace_key() and isinstance(kept, compiling.Compiled)
+        run
+        for key, (_, (_, run)) in compiling._KEPT[model].items()
+        if key[: len(attack._trace_key())] == attack._trace_key()
     ]
     return run

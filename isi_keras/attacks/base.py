@@ -1,0 +1,238 @@
+"""What an attack is: planned for a model it gives `start` and `step`; the base does the rest."""
+
+import abc
+import json
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from isi_keras import _checks, _component, backend, models
+from isi_keras.attacks import slots
+from isi_keras.attacks.record import Record
+from isi_keras.attacks.state import UNKNOWN, Limits, Samples, State
+from isi_keras.models import compiling
+from isi_keras.models.inputs import as_batch_size, as_classes, as_input, within_bounds
+from isi_keras.results import AttackResult, Stop
+
+
+class Plan(NamedTuple):
+    """An attack planned for a model: two pure functions of tensors.
+
+    Args:
+        start: from `Samples` to the `State` before the first step.
+        step: from the model, `Samples`, a `State` and `Limits` to the next `State` and the logits,
+            `(S, K)`, at the `x` that it was given. A sample that does not run stays as it is, and
+            so does everything of it in the state. What the attack is given in `Limits` it takes
+            from there and nowhere else.
+    """
+
+    start: Callable[[Samples], State]
+    step: Callable[[Any, Samples, State, Limits], tuple[State, Any]]
+
+
+class BaseAttack(_component.Component, abc.ABC):
+    """Base of the attacks: it checks inputs, compiles, keeps the batch full and records.
+
+    A subclass is a frozen dataclass with the fields `max_steps` and `bounds` and one method,
+    `plan`. The other methods are for what is special about an attack: which classes it aims at by
+    itself, and what a budget means to it.
+    """
+
+    kind: ClassVar[str] = "attack"
+    arguments: ClassVar[tuple[str, ...]] = ()
+    """Fields that a step takes from `Limits` alone: another value is no reason to compile anew."""
+    max_steps: int
+    bounds: Any
+
+    def __post_init__(self):
+        object.__setattr__(self, "bounds", _pair(self.bounds))
+        object.__setattr__(self, "max_steps", _checks.integer("max_steps", self.max_steps, 1))
+
+    @abc.abstractmethod
+    def plan(self, planned: models.Planned, sample: np.ndarray, targeted: bool) -> Plan:
+        """Plans the attack for a model, outside of any trace.
+
+        Args:
+            planned: the model, planned for its inputs.
+            sample: a batch of its inputs.
+            targeted: whether there are classes to reach.
+
+        Raises:
+            ValueError: if the attack cannot be made on this model, or with (or without) targets.
+        """
+
+    @property
+    def unit(self) -> str:
+        """What the attack counts: `"feature"` or `"position"`."""
+        return "feature"
+
+    @property
+    def chooses_targets(self) -> bool:
+        """Whether a call without a target chooses targets before it begins."""
+        return False
+
+    def for_shape(self, shape: tuple, data_format: str) -> "BaseAttack":
+        """The attack as it runs on inputs of a shape.
+
+        Args:
+            shape: that of one input, without the axis of samples.
+            data_format: `"channels_last"` or `"channels_first"`.
+        """
+        return self
+
+    def resolve(
+        self, planned: models.Planned, x: np.ndarray, target, batch_size: int, numbers: np.ndarray
+    ) -> tuple["BaseAttack", np.ndarray | None]:
+        """The attack as it runs on these samples, and the classes to reach.
+
+        Args:
+            planned: the model.
+            x: the inputs, `(N, ...)`.
+            target: the classes that were asked for, `(N,)`, or `None`.
+            batch_size: how many samples are computed at once.
+            numbers: which sample of a longer run each is, `(N,)`.
+        """
+        return self.for_shape(x.shape[1:], planned.data_format), target
+
+    def within(
+        self, budget: float, shape: tuple, data_format: str
+    ) -> tuple["BaseAttack", float | None]:
+        """The attack with a budget, and the share of the inputs that one of its steps changes.
+
+        A share of `None` means that steps say nothing of the budget: success within one is then a
+        matter of the distortion.
+
+        Args:
+            budget: the greatest share of the inputs that may change.
+            shape: that of one input, without the axis of samples.
+            data_format: `"channels_last"` or `"channels_first"`.
+
+        Raises:
+            ValueError: if the attack takes no targets.
+        """
+        return self, None
+
+    def __call__(
+        self,
+        model,
+        x,
+        *,
+        y=None,
+        target=None,
+        batch_size: int = 128,
+        first_index: int = 0,
+        trajectory: bool = False,
+        verbose: int = 0,
+    ) -> AttackResult:
+        """Attacks each sample.
+
+        Args:
+            model: a built Keras model, or what `logits` made of one. It is not altered.
+            x: the inputs, `(N, ...)`, within the bounds.
+            y: the true labels, `(N,)`. Samples that are misclassified to begin with are then
+                reported as such and left alone. Without it the clean prediction is the label.
+            target: the class to reach, one for all samples or `(N,)`. `None` for any other class.
+            batch_size: how many samples are computed at once.
+            first_index: which sample of a longer run the first one is. What is drawn for a sample
+                depends on its number there, so that parts of a run give what the whole does.
+            trajectory: whether to keep the logits of every step.
+            verbose: 1 shows a progress bar.
+
+        Returns:
+            An `AttackResult`. Passes that chose targets do not count in it.
+
+        Raises:
+            TypeError: if the model or an array is of the wrong kind.
+            ValueError: if shapes, values or classes are wrong, or the attack cannot be planned.
+        """
+        began = time.perf_counter()
+        classifier = models.logits(model)
+        inputs = as_input(classifier.model, x)
+        inputs = within_bounds(inputs, *self.bounds, getattr(x, "dtype", inputs.dtype))
+        self._warn_of_bounds(inputs)
+        planned = classifier.plan(inputs)
+        size = min(as_batch_size(batch_size), len(inputs))
+        numbers = _checks.integer("first_index", first_index, 0) + np.arange(len(inputs))
+        truth = None if y is None else as_classes("y", y, len(inputs), planned.classes)
+        aim = None if target is None else as_classes("target", target, len(inputs), planned.classes)
+        attack, aim = self.resolve(planned, inputs, aim, size, numbers)
+        samples = Samples(
+            x=inputs, truth=_or_unknown(truth, inputs), target=_or_unknown(aim, inputs),
+            number=numbers.astype("int32"),
+        )  # fmt: skip
+        plan, run = attack._compiled(planned, inputs, aim is not None)
+        low, high = (backend.tensor(bound) for bound in attack.bounds)
+        limits = Limits(low, high, backend.tensor(np.asarray(attack.max_steps, "int32")))
+        record = Record(inputs, planned.classes, attack.max_steps, trajectory, verbose)
+        slots.drive(
+            lambda *slotted: run(*slotted, limits),
+            plan.start,
+            samples,
+            record.finished,
+            size,
+            record.watch if trajectory else None,
+        )
+        if target is not None and (record.stop == Stop.ALREADY_TARGET).all():
+            warnings.warn(
+                f"Every sample is already predicted as its target ({sorted(set(aim.tolist()))}), "  # pyright: ignore
+                "so nothing was attacked. `target` is the class to reach; true labels go into `y`.",
+                stacklevel=2,
+            )
+        return record.result(
+            y=truth,
+            target=aim,
+            seconds=time.perf_counter() - began,
+            config=_component.serialize(self),
+            data_format=planned.data_format,
+        )
+
+    def _compiled(self, planned, sample, targeted: bool) -> tuple[Plan, compiling.Compiled]:
+        def make():
+            plan = self.plan(planned, sample, targeted)
+
+            def run(model, held, state, fresh, mask, limits):
+                held = slots.entered(held, fresh, mask)
+                state = slots.entered(state, plan.start(fresh), mask)
+                moved, logits = plan.step(model, held, state, limits)
+                return held, moved, (state.steps, logits)
+
+            return plan, compiling.compiled(run, planned.model)
+
+        key = (*self._trace_key(), targeted, planned.from_logits)
+        return compiling.cached(planned.model, key, make)
+
+    def _trace_key(self) -> tuple:
+        """What a trace depends on."""
+        traced = {k: v for k, v in self.get_config().items() if k not in self.arguments}
+        return type(self), json.dumps(traced, sort_keys=True)
+
+    def _warn_of_bounds(self, inputs: np.ndarray) -> None:
+        low, high = self.bounds
+        if (low == -1).all() and (high == 1).all() and (inputs >= 0).all():
+            warnings.warn(
+                "No value of x is below 0, while the bounds are -1..1. If your data are in 0..1, "
+                "pass bounds=(0, 1).",
+                stacklevel=3,
+            )
+
+
+def _or_unknown(classes: np.ndarray | None, x: np.ndarray) -> np.ndarray:
+    return np.full(len(x), UNKNOWN, "int32") if classes is None else classes
+
+
+def _pair(bounds: Any) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        low, high = (np.array(bound, "float32") for bound in bounds)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"Expected bounds to be a pair (low, high) of numbers or arrays. Received: {bounds!r}."
+        ) from error
+    if not (np.isfinite(low).all() and np.isfinite(high).all() and np.all(low < high)):
+        raise ValueError(
+            f"Expected bounds to be finite with low < high everywhere. Received: {bounds!r}."
+        )
+    low.flags.writeable = high.flags.writeable = False
+    return low, high

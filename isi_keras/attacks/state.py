@@ -1,0 +1,155 @@
+"""What an attack knows of each sample while it runs: typed tuples of tensors."""
+
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+from isi_keras import goals
+from isi_keras.results import Stop
+
+UNKNOWN = -1
+"""A class that is not known, or not given."""
+
+
+class Samples(NamedTuple):
+    """What is given of each sample, tensors of `S` rows that never change.
+
+    Args:
+        x: the inputs before the attack, `(S, ...)` float32.
+        truth: the true classes, `(S,)` int32; `UNKNOWN` where none was given.
+        target: the classes to reach, `(S,)` int32; `UNKNOWN` for an untargeted attack.
+        number: which sample of the run each is, from 0, `(S,)` int32.
+    """
+
+    x: Any
+    truth: Any
+    target: Any
+    number: Any
+
+
+class Limits(NamedTuple):
+    """What a compiled step is told anew at each call, tensors.
+
+    Args:
+        low: the least value of an input, a tensor that broadcasts to `x`.
+        high: the greatest.
+        max_steps: after how many steps a sample ends.
+    """
+
+    low: Any
+    high: Any
+    max_steps: Any
+
+
+class State(NamedTuple):
+    """What became of each sample so far, tensors of `S` rows.
+
+    Args:
+        x: where the attack is; when a sample ends, its adversarial example.
+        order: the step in which each input was first changed, 0 if never, of the shape of `x`.
+        clean_prediction: the class of the input before the attack, `UNKNOWN` before the first step.
+        prediction: the class predicted last.
+        steps: how many steps were taken.
+        stop: a code of `Stop`; `Stop.RUNNING` while the sample takes steps.
+        forward: how many forward passes it took.
+        backward: how many backward passes.
+        memory: whatever else an attack keeps of each sample, a structure of tensors.
+    """
+
+    x: Any
+    order: Any
+    clean_prediction: Any
+    prediction: Any
+    steps: Any
+    stop: Any
+    forward: Any
+    backward: Any
+    memory: Any = ()
+
+    @classmethod
+    def begin(cls, samples: Samples, memory: Any = ()) -> "State":
+        """The state before the first step."""
+        x = samples.x
+        zeros = ops.zeros(ops.shape(x)[:1], "int32")
+        return cls(
+            x=x,
+            order=ops.zeros_like(x, dtype="int32"),
+            clean_prediction=zeros + UNKNOWN,
+            prediction=zeros,
+            steps=zeros,
+            stop=zeros + int(Stop.RUNNING),
+            forward=zeros,
+            backward=zeros,
+            memory=memory,
+        )
+
+    @property
+    def running(self) -> Any:
+        """Which samples take steps, `(S,)` bool."""
+        return self.stop == int(Stop.RUNNING)
+
+    def observed(self, logits, cost: tuple[int, int]) -> "State":
+        """The state with what the logits at `x` say of those that run.
+
+        Args:
+            logits: the logits at `x`, `(S, K)`.
+            cost: how many forward and backward passes they took, with all that came of them.
+        """
+        prediction = ops.cast(ops.argmax(logits, axis=-1), "int32")
+        running = self.running
+        first = ops.logical_and(running, self.clean_prediction == UNKNOWN)
+        forward, backward = (passes * ops.cast(running, "int32") for passes in cost)
+        return self._replace(
+            clean_prediction=ops.where(first, prediction, self.clean_prediction),
+            prediction=ops.where(running, prediction, self.prediction),
+            forward=self.forward + forward,
+            backward=self.backward + backward,
+        )
+
+    def goal(self, samples: Samples, targeted: bool, objective: str = "logit") -> goals.Goal:
+        """What each sample is to reach: its target, or any class but its clean prediction."""
+        if targeted:
+            return goals.Targeted(samples.target, objective)
+        return goals.Untargeted(self.clean_prediction, objective)
+
+    def unneeded(self, samples: Samples, reached) -> list[tuple[Any, Stop]]:
+        """Whom there is no need to attack, as cases for `first_of`.
+
+        Args:
+            samples: what is given.
+            reached: whose goal the logits at `x` reach, `(S,)` bool.
+        """
+        clean = self.steps == 0
+        wrong = ops.logical_and(samples.truth != UNKNOWN, self.prediction != samples.truth)
+        return [
+            (ops.logical_and(clean, wrong), Stop.MISCLASSIFIED),
+            (ops.logical_and(clean, reached), Stop.ALREADY_TARGET),
+        ]
+
+    def advanced(self, stop, **moved: Any) -> "State":
+        """The state after a step: those that end do so, the others have moved.
+
+        Args:
+            stop: why each sample ends at the `x` it has; `Stop.RUNNING` for one that goes on.
+            moved: `x`, `order` and `memory` after the step, of all samples.
+        """
+        active = ops.logical_and(self.running, stop == int(Stop.RUNNING))
+
+        def chosen(new, old):
+            return ops.where(ops.reshape(active, (-1, *[1] * (len(old.shape) - 1))), new, old)
+
+        old = {name: getattr(self, name) for name in moved}
+        return self._replace(
+            steps=self.steps + ops.cast(active, "int32"),
+            stop=ops.where(self.running, stop, self.stop),
+            **keras.tree.map_structure(chosen, moved, old),
+        )
+
+
+def first_of(*cases: tuple[Any, Stop]) -> Any:
+    """The code of the first case that holds, `Stop.RUNNING` if none does, `(S,)` int32."""
+    stop = ops.zeros_like(cases[0][0], dtype="int32") + int(Stop.RUNNING)
+    for holds, code in reversed(cases):
+        stop = ops.where(holds, int(code), stop)
+    return stop
