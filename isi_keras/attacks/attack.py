@@ -110,8 +110,7 @@ class Attack(_component.Component):
         """
         began = time.perf_counter()
         source = models.logits(model)
-        model = source.model
-        inputs = as_input(model, x)
+        inputs = as_input(source.model, x)
         low, high = self.bounds
         inputs = within_bounds(inputs, low, high, getattr(x, "dtype", inputs.dtype))
         if (low == -1).all() and (high == 1).all() and (inputs >= 0).all():
@@ -120,13 +119,14 @@ class Attack(_component.Component):
                 "pass bounds=(0, 1).",
                 stacklevel=2,
             )
-        count = source.plan(inputs).classes
+        planned = source.plan(inputs)
+        count = planned.classes
         truth = None if y is None else as_classes("y", y, len(inputs), count)
         aim = None if target is None else as_classes("target", target, len(inputs), count)
         run = compiling.cached(
-            model,
-            (self._trace_key(), source.from_logits),
-            lambda: self._compile(source, inputs),
+            planned.model,
+            (self._trace_key(), planned.from_logits),
+            lambda: self._compile(planned, inputs),
         )
         limits = step.limits_of(self)
         max_steps = backend.tensor(np.asarray(self.max_steps, "int32"))
@@ -153,15 +153,15 @@ class Attack(_component.Component):
         """What a trace depends on; bounds and `max_steps` are arguments of it."""
         return (self.indicator, self.norm, self.objective, self.stop_when)
 
-    def _compile(self, source, sample) -> compiling.Compiled:
-        passes = self.indicator.passes(source, sample, centred=True)
+    def _compile(self, planned, sample) -> compiling.Compiled:
+        prepared = self.indicator.prepare(planned, sample, centred=True)
 
         def run(model, state, samples, fresh, limits, max_steps):
             state = slots.entered(state, step.start(self, samples), fresh)
-            point = indicators.at(passes, model, state["x"])
+            point = indicators.at(prepared, model, state["x"])
             return step.step(self, point, state, limits, max_steps)
 
-        return compiling.compiled(run, source.model)
+        return compiling.compiled(run, planned.model)
 
 
 def _pair(bounds: Any) -> tuple[np.ndarray, np.ndarray]:

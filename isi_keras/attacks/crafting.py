@@ -25,10 +25,10 @@ class Crafting:
     """
 
     def __init__(self, attack, model: keras.Model, sample: np.ndarray):
-        source = models.logits(model)
+        planned = models.logits(model).plan(sample)
         self.attack, self.model = attack, model
-        self.classes = source.plan(sample).classes
-        self._passes = attack.indicator.passes(source, sample, centred=True)
+        self.classes = planned.classes
+        self._prepared = attack.indicator.prepare(planned, sample, centred=True)
 
     def __call__(self, x, y) -> Any:
         """Adversarial examples for a batch, a constant for whoever differentiates.
@@ -45,7 +45,7 @@ class Crafting:
         samples = {"origin": ops.cast(x, "float32"), "truth": self._truth(y)}
 
         def advance(state):
-            point = indicators.at(self._passes, self.model, state["x"])
+            point = indicators.at(self._prepared, self.model, state["x"])
             return step.step(attack, point, state, limits, attack.max_steps)[0]
 
         with keras.StatelessScope([(v, ops.stop_gradient(v.value)) for v in self.model.variables]):

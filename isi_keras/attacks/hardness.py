@@ -131,7 +131,7 @@ def hardness(
 class _Sweep:
     """Attempts with the greatest budget; `share` of the inputs is what a step may change."""
 
-    source: models.Logits
+    source: models.Classifier
     attack: Attack
     share: float | None
     measure: str
