@@ -70,10 +70,10 @@ def spread(values):
 
 def bare_passes(model, x, backward=1, batch_sizes=BARE_BATCH_SIZES):
     """By batch size a function that times a forward and some backward passes, seconds a sample."""
-    passes = isi.Sensitivity().passes(isi.logits(model), x)
+    prepared = isi.Sensitivity().prepare(isi.logits(model).plan(x), x)
 
     def gradients(model, x):
-        point = indicators.at(passes, model, x)
+        point = indicators.at(prepared, model, x)
         return [point.pullback(point.logits * (k + 1))["x"] for k in range(backward)]
 
     def timing(size):

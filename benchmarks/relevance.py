@@ -61,10 +61,10 @@ def main():
 
 def timed(model, indicator, x):
     """A function that runs one compiled forward and backward pass and returns its seconds."""
-    passes = indicator.passes(isi.logits(model), x)
+    prepared = indicator.prepare(isi.logits(model).plan(x), x)
 
     def relevance(model, x):
-        point = indicators.at(passes, model, x)
+        point = indicators.at(prepared, model, x)
         return point.pullback(keras.ops.ones_like(point.logits))
 
     compiled, batch = compiling.compiled(relevance, model), backend.tensor(x)

@@ -62,14 +62,15 @@ def adversarial_distance(
             f"JacobianSaliency that is not maximal. Received: {indicator!r}."
         )
     x = as_input(source.model, x)
-    classes = source.plan(x).classes
+    planned = source.plan(x)
+    classes = planned.classes
     targets = np.tile(np.arange(classes, dtype="int32"), (len(x), 1))  # (N, K)
     if target is not None:
         targets = as_classes("target", target, len(x), classes)[:, None]
     run = compiling.cached(
-        source.model,
-        ("distance", indicator, bool(pairs), source.from_logits),
-        lambda: _compile(source, indicator, x, pairs),
+        planned.model,
+        ("distance", indicator, bool(pairs), planned.from_logits),
+        lambda: _compile(planned, indicator, x, pairs),
     )
     found = np.empty(targets.shape, "float32")
     size = min(as_batch_size(batch_size), len(x))
@@ -86,15 +87,15 @@ def adversarial_distance(
     return found if target is None else found[:, 0]
 
 
-def _compile(source, indicator, sample, of_pairs: bool) -> compiling.Compiled:
-    passes = indicator.passes(source, sample)
+def _compile(planned, indicator, sample, of_pairs: bool) -> compiling.Compiled:
+    prepared = indicator.prepare(planned, sample)
 
     def run(model, x, classes):
-        point = indicators.at(passes, model, x)
+        point = indicators.at(prepared, model, x)
         factors = indicator.significance(point, goals.Targeted(classes), 0.0).factors
         u, v = (ops.reshape(factor, (x.shape[0], -1)) for factor in factors[:2])
         if of_pairs:
             return 1 - pair_search.share_admissible(u, v)
         return 1 - ops.mean(ops.cast(ops.logical_and(u > 0, v > 0), "float32"), axis=1)
 
-    return compiling.compiled(run, source.model)
+    return compiling.compiled(run, planned.model)

@@ -58,25 +58,24 @@ def explain(
         >>> isi.explain(model, x[:4]).relevance.shape
         (4, 28, 28, 1)
     """
-    source = models.logits(model)
-    model, indicator = source.model, indicators.get(indicator)
-    inputs = as_inputs(model, x)
+    source, indicator = models.logits(model), indicators.get(indicator)
+    inputs = as_inputs(source.model, x)
+    planned = source.plan(inputs)
     rows = len(keras.tree.flatten(inputs)[0])
     size = min(as_batch_size(batch_size), rows)
-    count = source.plan(inputs).classes
-    wanted = _classes("target", target, rows, count)
-    others = _classes("against", against, rows, count)
+    wanted = _classes("target", target, rows, planned.classes)
+    others = _classes("against", against, rows, planned.classes)
     wants = {"layers": tuple(layers), "leaks": bool(conservation)}
     if any(wants.values()) and not isinstance(indicator, indicators.Relevance):
         raise ValueError(
             "`layers` and `conservation` are about relevance. "
             f"Received them with the indicator {type(indicator).__name__}."
         )
-    key = ("explain", indicator, source.from_logits, against is None, *wants.values())
+    key = ("explain", indicator, planned.from_logits, against is None, *wants.values())
     run = compiling.cached(
-        model,
+        planned.model,
         (*key, str(keras.tree.map_structure(lambda a: (a.dtype, a.shape[1:]), inputs))),
-        lambda: _compile(source, indicator, inputs, against is None, wants),
+        lambda: _compile(planned, indicator, inputs, against is None, wants),
     )
     found: list[Any] = []
     bar = keras.utils.Progbar(rows, verbose=verbose, unit_name="sample")
@@ -89,7 +88,7 @@ def explain(
             bar.update(chosen[-1] + 1)
     whole = keras.tree.map_structure(lambda *parts: np.concatenate(parts)[:rows], *found)
     others = None if against is None else others
-    return _explanation(model, indicator, inputs, wanted, others, wants["layers"], whole)
+    return _explanation(planned.model, indicator, inputs, wanted, others, wants["layers"], whole)
 
 
 def _rows(structure, chosen: np.ndarray):
@@ -102,11 +101,11 @@ def _classes(name: str, classes, rows: int, count: int) -> np.ndarray:
     return as_classes(name, classes, rows, count)
 
 
-def _compile(source, indicator, sample, alone: bool, wants) -> compiling.Compiled:
-    passes = indicator.passes(source, sample, **wants)
+def _compile(planned, indicator, sample, alone: bool, wants) -> compiling.Compiled:
+    prepared = indicator.prepare(planned, sample, **wants)
 
     def run(model, x, wanted, others):
-        point = indicators.at(passes, model, x)
+        point = indicators.at(prepared, model, x)
         logits, pulled = point.logits, {}
         predicted = ops.cast(ops.argmax(logits, axis=-1), "int32")
         classes = ops.where(wanted == _PREDICTED, predicted, wanted)
@@ -125,7 +124,7 @@ def _compile(source, indicator, sample, alone: bool, wants) -> compiling.Compile
             "leaks": pulled.get("leaks", {}),
         }
 
-    return compiling.compiled(run, source.model)
+    return compiling.compiled(run, planned.model)
 
 
 def _explanation(model, indicator, inputs, wanted, others, layers, found) -> Explanation:

@@ -84,8 +84,7 @@ def pixel_flipping(
         >>> bool(by_relevance.area().mean() < by_chance.area().mean())
         True
     """
-    source = models.logits(model)
-    x = _checked(source, explanation, order, data_format)
+    planned, x = _checked(models.logits(model), explanation, order, data_format)
     _not_negative("seed", seed)
     baseline, fill = _as_baseline(baseline, x)
     groups = _groups(x.shape[1:], patch, data_format)
@@ -93,7 +92,7 @@ def pixel_flipping(
     counts = _counts(steps, patches)
     size = min(as_batch_size(batch_size), len(x))
     run = compiling.cached(
-        source.model, ("flipping", source.from_logits), lambda: _compile(source, x)
+        planned.model, ("flipping", planned.from_logits), lambda: _compile(planned)
     )
     logit, probability = np.empty((2, len(x), len(counts)), "float32")
     target = explanation.target.astype("int32")
@@ -129,25 +128,16 @@ def pixel_flipping(
     )
 
 
-def _compile(source, x) -> compiling.Compiled:
-    forward = source.forward(source.plan(x).head)
-    activation = ops.sigmoid if _ends_in_sigmoid(source, x) else ops.softmax
+def _compile(planned) -> compiling.Compiled:
+    forward = planned.forward()
+    activation = {"sigmoid": ops.sigmoid, "softmax": ops.softmax}[planned.activation]
 
     def run(model, x, baseline, target, place, count):
         logits = forward(model, ops.where(place < count, baseline, x))  # (N, K)
         scores = logits, activation(logits)
         return [ops.take_along_axis(score, target[:, None], axis=1)[:, 0] for score in scores]
 
-    return compiling.compiled(run, source.model)
-
-
-def _ends_in_sigmoid(source, x) -> bool:
-    """Whether the probability of a class is the sigmoid of its logit, as of one unit alone."""
-    outputs = source.model(ops.convert_to_tensor(x[:1]), training=False)
-    if keras.tree.flatten(outputs)[0].shape[-1] == 1:
-        return True
-    ends = [getattr(swap.layer, "activation", None) or swap.layer for swap in source.plan(x).head]
-    return any("sigmoid" in getattr(e, "__name__", type(e).__name__).lower() for e in ends)
+    return compiling.compiled(run, planned.model)
 
 
 def _groups(shape: tuple, patch: int | None, data_format: str) -> np.ndarray:
@@ -241,8 +231,8 @@ def _as_baseline(baseline: Any, x: np.ndarray) -> tuple[np.ndarray, Any]:
     return whole.astype(x.dtype), array.item() if array.ndim == 0 else f"shape {array.shape}"
 
 
-def _checked(source, explanation: Any, order: str, data_format: str) -> np.ndarray:
-    """The inputs of the explanation, if it can be one of this model and all else is in order."""
+def _checked(source, explanation: Any, order: str, data_format: str) -> tuple[Any, np.ndarray]:
+    """The model and its inputs, if the explanation can be of this model and all else is right."""
     if not isinstance(explanation, Explanation):
         raise TypeError(
             f"Expected an Explanation. Received: {type(explanation).__name__}. Pass what explain "
@@ -264,11 +254,11 @@ def _checked(source, explanation: Any, order: str, data_format: str) -> np.ndarr
             "input by fixing the others."
         )
     x = as_inputs(source.model, explanation.x)
-    classes = source.plan(x).classes
-    if explanation.logits.shape[-1] != classes:
+    planned = source.plan(x)
+    if explanation.logits.shape[-1] != planned.classes:
         raise ValueError(
             f"The explanation is of another model. Received: one of {explanation.logits.shape[-1]} "
-            f"classes for the model {source.model.name!r} of {classes}. Explain this model."
+            f"classes for the model {source.model.name!r} of {planned.classes}. Explain this model."
         )
     if explanation.relevance.shape != x.shape:
         raise ValueError(
@@ -277,7 +267,7 @@ def _checked(source, explanation: Any, order: str, data_format: str) -> np.ndarr
         )
     if not np.isfinite(explanation.relevance).all():
         raise ValueError("The relevance holds NaN or infinity, so it gives no order.")
-    return x
+    return planned, x
 
 
 def _positive(name: str, value: Any) -> None:

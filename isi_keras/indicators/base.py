@@ -78,11 +78,11 @@ class Indicator(_component.Component, abc.ABC):
         return 1, 1
 
     @abc.abstractmethod
-    def passes(self, source: models.Logits, sample, *, centred: bool = False, **wanted) -> Any:
-        """The passes that the indicator wants of a model: an object like `models.Passes`.
+    def prepare(self, planned: models.Planned, sample, *, centred: bool = False, **wanted) -> Any:
+        """What the indicator differentiates of a model: an object like `models.Differentiable`.
 
         Args:
-            source: the model.
+            planned: the model.
             sample: a batch of its inputs.
             centred: whether `significance` will be given a centre.
             wanted: `layers` and `leaks`, as `Propagation` takes them.
@@ -99,9 +99,9 @@ class Indicator(_component.Component, abc.ABC):
         """
 
 
-def at(passes, model, x) -> Point:
-    """The point `x` of a model, as its passes see it."""
+def at(differentiable, model, x) -> Point:
+    """The point `x` of a model, as seen by what an indicator prepared for it."""
     logits, pullback = backend.vjp(
-        lambda variables: passes.logits(model, x, variables), passes.variables(x)
+        lambda variables: differentiable.logits(model, x, variables), differentiable.variables(x)
     )
-    return Point(x, logits, pullback, lambda other: at(passes, model, other))
+    return Point(x, logits, pullback, lambda other: at(differentiable, model, other))

@@ -12,21 +12,21 @@ from isi_keras import models
 from isi_keras.models.inputs import names_of
 
 
-def passes(source: models.Logits, sample) -> models.Passes:
-    """The passes of a model as it is, if its inputs are real numbers.
+def prepare(planned: models.Planned, sample) -> models.Differentiable:
+    """A model as it is, differentiated by its inputs, if these are real numbers.
 
     Raises:
         ValueError: if an input is of integers.
     """
-    for word, rows in _named(source, sample):
+    for word, rows in _named(planned, sample):
         dtype = keras.backend.standardize_dtype(rows.dtype)
         if not keras.backend.is_float_dtype(dtype):
             raise ValueError(
-                f"The model {source.model.name!r} takes integers in {word} ({dtype}), by which "
+                f"The model {planned.model.name!r} takes integers in {word} ({dtype}), by which "
                 "there is no derivative. Use indicator='relevance', which passes through an "
                 "Embedding, or explain a model that takes the outputs of its Embedding."
             )
-    return models.Passes(source, sample)
+    return models.Differentiable(planned)
 
 
 def gradient(point, goal):
@@ -76,9 +76,9 @@ def spread(rows):
     return ops.reshape(widths, (-1, *[1] * (len(rows.shape) - 1)))
 
 
-def check_spread(source: models.Logits, sample) -> None:
+def check_spread(planned: models.Planned, sample) -> None:
     """Raises ValueError if an input has a single value a sample, and so no range."""
-    for word, rows in _named(source, sample):
+    for word, rows in _named(planned, sample):
         if np.prod(rows.shape[1:]) < 2:
             raise ValueError(
                 "Expected at least two values a sample in each input, as noise is a share of their "
@@ -140,10 +140,10 @@ def _brief(baseline) -> str:
         return f"{text[:60]}..."
 
 
-def _named(source: models.Logits, sample) -> list[tuple[str, Any]]:
+def _named(planned: models.Planned, sample) -> list[tuple[str, Any]]:
     """Each input and what to call it."""
     if not isinstance(sample, Mapping | list | tuple):
         return [("x", sample)]
-    names = names_of(source.model, sample)
+    names = names_of(planned.model, sample)
     rows = sample.values() if isinstance(sample, Mapping) else sample
     return [(f"the input {name!r}", each) for name, each in zip(names, rows, strict=True)]

@@ -60,9 +60,9 @@ class Relevance(Indicator):
         rule = self.rule
         return rule if isinstance(rule, composites.Composite) else composites.Composite(rule)
 
-    def passes(self, source, sample, *, centred=False, **wanted):  # noqa: D102
+    def prepare(self, planned, sample, *, centred=False, **wanted):  # noqa: D102
         return propagation.Propagation(
-            source, self.composite, self.on_unknown, sample, centred=centred, **wanted
+            planned, self.composite, self.on_unknown, sample, centred=centred, **wanted
         )
 
     def significance(self, point, goal, centre):  # noqa: D102

@@ -79,8 +79,8 @@ class JacobianSaliency(Indicator):
     def cost(self, classes: int) -> tuple[int, int]:  # noqa: D102
         return 1, classes if self.maximal or self.summed else 2
 
-    def passes(self, source, sample, *, centred=False, **wanted):  # noqa: D102
-        return gradients.passes(source, sample)
+    def prepare(self, planned, sample, *, centred=False, **wanted):  # noqa: D102
+        return gradients.prepare(planned, sample)
 
     def significance(self, point, goal, centre):  # noqa: D102
         factors = self._of_all_classes(point, goal) if self.maximal else self._factors(point, goal)

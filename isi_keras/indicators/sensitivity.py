@@ -39,8 +39,8 @@ class Sensitivity(Indicator):
 
     times_input: bool = False
 
-    def passes(self, source, sample, *, centred=False, **wanted):  # noqa: D102
-        return gradients.passes(source, sample)
+    def prepare(self, planned, sample, *, centred=False, **wanted):  # noqa: D102
+        return gradients.prepare(planned, sample)
 
     def significance(self, point, goal, centre):  # noqa: D102
         gradient = gradients.gradient(point, goal)
@@ -102,9 +102,9 @@ class SmoothGrad(Indicator):
     def cost(self, classes: int) -> tuple[int, int]:  # noqa: D102
         return 1 + self.samples, self.samples
 
-    def passes(self, source, sample, *, centred=False, **wanted):  # noqa: D102
-        found = gradients.passes(source, sample)
-        gradients.check_spread(source, sample)
+    def prepare(self, planned, sample, *, centred=False, **wanted):  # noqa: D102
+        found = gradients.prepare(planned, sample)
+        gradients.check_spread(planned, sample)
         return found
 
     def significance(self, point, goal, centre):  # noqa: D102
@@ -174,9 +174,9 @@ class IntegratedGradients(Indicator):
     def cost(self, classes: int) -> tuple[int, int]:  # noqa: D102
         return 1 + self.steps, self.steps
 
-    def passes(self, source, sample, *, centred=False, **wanted):  # noqa: D102
+    def prepare(self, planned, sample, *, centred=False, **wanted):  # noqa: D102
         gradients.baselines(self.baseline, sample)
-        return gradients.passes(source, sample)
+        return gradients.prepare(planned, sample)
 
     def significance(self, point, goal, centre):  # noqa: D102
         each, x = keras.tree.map_structure, point.x

@@ -25,7 +25,7 @@ class Propagation:
     """A model rewritten by a composite, and by what its logits are differentiated.
 
     Args:
-        source: the model as a function to logits.
+        planned: the model as a function to logits.
         composite: which rule serves which layer.
         on_unknown: what to do about a layer without a rule, `"error"` or `"gradient"`.
         sample: a batch of the model's inputs; its first row is run once to see how it is used.
@@ -41,7 +41,7 @@ class Propagation:
 
     def __init__(
         self,
-        source,
+        planned,
         composite: Composite,
         on_unknown: str,
         sample,
@@ -56,9 +56,8 @@ class Propagation:
         self._probes: Mapping[str, Any] = {}
         self._calls: dict[str, int] = {}
         self._observing: Any = None
-        head = source.plan(sample).head
-        model = source.model
-        self._forward = source.forward((*head, *self._swaps(model, on_unknown, head)))
+        model = planned.model
+        self._forward = planned.forward(self._swaps(model, on_unknown, planned.head.swaps))
         row = keras.tree.map_structure(lambda rows: ops.convert_to_tensor(rows[:1]), sample)
         if layers or self._input_matters(model, row, centred):
             self._plan(model, row)

@@ -1,5 +1,7 @@
 """A model as a planned function from inputs to logits: checked, compiled, never altered."""
 
-from isi_keras.models.classifier import Logits, Passes, Plan, logits
+from isi_keras.models.classifier import Classifier, logits
+from isi_keras.models.data_format import data_format_of
+from isi_keras.models.planned import Differentiable, Planned
 
-__all__ = ["Logits", "Passes", "Plan", "logits"]
+__all__ = ["Classifier", "Differentiable", "Planned", "data_format_of", "logits"]

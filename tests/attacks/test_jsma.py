@@ -457,9 +457,9 @@ class TestMaps:
     def test_equals_the_oracle(self, convolutional, summed, output, variant, increase):
         network, x = convolutional.seeded(4), samples(convolutional.shape, seed=4)
         indicator = isi.JacobianSaliency(increase, output, variant == "wjsma", summed)
-        source = models.logits(convolutional.model)
+        planned = models.logits(convolutional.model).plan(x)
         point = indicators.at(
-            indicator.passes(source, x), convolutional.model, keras.ops.convert_to_tensor(x)
+            indicator.prepare(planned, x), convolutional.model, keras.ops.convert_to_tensor(x)
         )
         target = np.arange(8, dtype="int32") % 3
         found = indicator.significance(point, goals.Targeted(target), 0.0)
@@ -522,8 +522,8 @@ class TestMaps:
             np.zeros((1, 40), "float32"),
             isi.JacobianSaliency(output="probabilities", maximal=True),
         )
-        passes = indicator.passes(models.logits(model), x)
-        point = indicators.at(passes, model, keras.ops.convert_to_tensor(x))
+        prepared = indicator.prepare(models.logits(model).plan(x), x)
+        point = indicators.at(prepared, model, keras.ops.convert_to_tensor(x))
         goal = goals.Untargeted(np.zeros(1, "int32"))
         wanted = (shares * (kernel - (kernel @ shares)[:, None])).T
         for factor in indicator.significance(point, goal, 0.0).factors[:2]:

@@ -2,9 +2,10 @@
 
 from keras import ops
 
-from isi_keras import backend, models
+from isi_keras import backend
 from isi_keras.composites import Composite
 from isi_keras.lrp.propagation import Propagation
+from isi_keras.models.head import Head
 from isi_keras.models.rewrite import rewritten
 from isi_keras.rules import AlphaBeta, Epsilon, Flat, Gamma, WSquare, ZBox, ZPlus
 
@@ -25,16 +26,15 @@ def composite_of(rule):
     return Composite(rule) if rule.proportional else Composite("epsilon", first=rule)
 
 
-class Source:
-    """A model of any output as a function to logits, flat."""
+class Flattened:
+    """A planned model of any output as a function to logits, flat."""
+
+    head = Head((), 2, "softmax")
 
     def __init__(self, model):
         self.model = model
 
-    def plan(self, x):
-        return models.Plan((), 2)
-
-    def forward(self, swaps):
+    def forward(self, swaps=()):
         swaps = tuple(swaps)
 
         def run(model, x):
@@ -47,8 +47,8 @@ class Source:
 
 def relevance_of(model, composite, x, r):
     """What each input gets of the relevance `r` of the outputs, and the outputs."""
-    passes, x = Propagation(Source(model), composite, "error", x), ops.convert_to_tensor(x)
-    z, pullback = backend.vjp(lambda v: passes.logits(model, x, v), passes.variables(x))
+    prepared, x = Propagation(Flattened(model), composite, "error", x), ops.convert_to_tensor(x)
+    z, pullback = backend.vjp(lambda v: prepared.logits(model, x, v), prepared.variables(x))
     found = pullback(ops.convert_to_tensor(r.reshape(len(r), -1)) / z)
     relevance = found["ones"] if "ones" in found else x * found["x"]
     return ops.convert_to_numpy(relevance), ops.convert_to_numpy(z)

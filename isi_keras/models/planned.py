@@ -1,0 +1,102 @@
+"""A model that was run once, so that all is known that a computation with it needs."""
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from isi_keras.models.head import Head, single
+from isi_keras.models.inputs import as_batch_size
+from isi_keras.models.rewrite import Swap, rewritten
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Planned:
+    """A model as a function to logits, and what is known of it; made by `Classifier.plan`.
+
+    It holds the model. What is kept for a model by `cached` must not hold it, so take from it what
+    you need, such as `forward()`.
+
+    Args:
+        model: the model.
+        from_logits: as `logits` takes it.
+        head: what is known of its end.
+        data_format: `"channels_last"` or `"channels_first"`, where the channels of its inputs are.
+    """
+
+    model: keras.Model
+    from_logits: bool | None
+    head: Head
+    data_format: str
+
+    @property
+    def classes(self) -> int:
+        """How many classes the model has, the length of its logits."""
+        return self.head.classes
+
+    @property
+    def activation(self) -> str:
+        """What makes probabilities of the logits, `"softmax"` or `"sigmoid"`.
+
+        It is the sigmoid of a model that ends in it, and the softmax otherwise.
+        """
+        return self.head.activation
+
+    def forward(self, swaps: Iterable[Swap] = ()) -> Callable[[keras.Model, Any], Any]:
+        """A pure function `(model, x) -> logits`, tensors `(N, K)` of float32.
+
+        Args:
+            swaps: what is exchanged in the model while it runs, besides its head.
+        """
+        swaps = (*self.head.swaps, *swaps)
+
+        def run(model, x):
+            with rewritten(swaps):
+                outputs = single(model(x, training=False), model)
+            outputs = ops.cast(outputs, "float32")
+            if outputs.shape[-1] == 1:
+                return ops.concatenate([-outputs, outputs], axis=-1)
+            return outputs
+
+        return run
+
+    def predict(self, x, batch_size: int = 128) -> np.ndarray:
+        """The logits of many inputs, computed in batches.
+
+        Args:
+            x: the inputs of a model with one input, `(N, ...)`.
+            batch_size: how many samples are computed at once.
+
+        Returns:
+            The logits as an array, `(N, K)`.
+        """
+        size, forward = as_batch_size(batch_size), self.forward()
+        parts = [
+            ops.convert_to_numpy(
+                forward(self.model, ops.convert_to_tensor(x[begin : begin + size]))
+            )
+            for begin in range(0, len(x), size)
+        ]
+        return np.concatenate(parts)
+
+
+class Differentiable:
+    """The logits of a model as it is, as a function of its input.
+
+    Args:
+        planned: the model.
+    """
+
+    def __init__(self, planned: Planned):
+        self._forward = planned.forward()
+
+    def variables(self, x) -> dict[str, Any]:
+        """By what the logits are differentiated at a batch, a dictionary of structures."""
+        return {"x": x}
+
+    def logits(self, model, x, variables):
+        """The logits as a function of the variables."""
+        return self._forward(model, variables["x"])
