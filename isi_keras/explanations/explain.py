@@ -66,7 +66,7 @@ def explain(
     count = source.plan(inputs).classes
     wanted = _classes("target", target, rows, count)
     others = _classes("against", against, rows, count)
-    wants = {"layers": tuple(layers), "leaks": bool(conservation)}
+    wants = {"layers": tuple(layers), "absorbed": bool(conservation)}
     if any(wants.values()) and not isinstance(indicator, indicators.Relevance):
         raise ValueError(
             "`layers` and `conservation` are about relevance. "
@@ -122,7 +122,7 @@ def _compile(source, indicator, sample, alone: bool, wants) -> compiling.Compile
             "logits": logits,
             "explained": ops.sum(goal.seed(logits) * logits, axis=-1),
             "layers": pulled.get("layers", {}),
-            "leaks": pulled.get("leaks", {}),
+            "absorbed": pulled.get("absorbed", {}),
         }
 
     return compiling.compiled(run, source.model)
@@ -143,7 +143,7 @@ def _explanation(model, indicator, inputs, wanted, others, layers, found) -> Exp
         config={"class_name": type(indicator).__name__, "config": indicator.get_config()},
         against=others,
         layers=_in_order(found["layers"], layers) or None,
-        conservation=_conservation(relevance, found) if found["leaks"] else None,
+        conservation=_conservation(relevance, found) if found["absorbed"] else None,
     )
 
 
@@ -158,7 +158,7 @@ def _conservation(relevance, found) -> dict[str, np.ndarray]:
     sums = sum(each.reshape(len(each), -1).sum(1, dtype="float64") for each in maps)
     where = {
         "inputs": sums,
-        **{name: part.astype("float64") for name, part in found["leaks"].items()},
+        **{name: part.astype("float64") for name, part in found["absorbed"].items()},
     }
     explained = found["explained"].astype("float64")
     return {"explained": explained, **where, "elsewhere": explained - sum(where.values())}

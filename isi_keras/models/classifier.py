@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from isi_keras.models import activations
+from isi_keras.models import activations, coverage
 from isi_keras.models.compiling import cached
 from isi_keras.models.inputs import as_batch_size
 from isi_keras.models.rewrite import Swap, leaves, rewritten
@@ -120,10 +120,10 @@ class Logits:
         return run
 
     def _plan(self, x) -> "Plan":
-        model, (producer, outputs) = (
-            self.model,
-            _producer(self.model, keras.tree.map_structure(ops.convert_to_tensor, x)),
-        )
+        model = self.model
+        with coverage.accounted(model):
+            tensors = keras.tree.map_structure(ops.convert_to_tensor, x)
+            producer, outputs = _producer(model, tensors)
         if len(outputs.shape) != 2:
             raise ValueError(
                 f"Expected a classifier with outputs of shape (N, classes). The model "
