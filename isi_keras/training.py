@@ -7,9 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
-from keras.src.trainers.compile_utils import CompileMetrics
 
-from isi_keras import _component, attacks
+from isi_keras import _component, _keras, attacks
 from isi_keras.attacks import crafting
 from isi_keras.models import inputs
 
@@ -146,13 +145,14 @@ class AdversarialTraining(keras.Model):
         """The loss of a batch: of both halves in training, else the wrapped model's."""
         if not training:
             return super().compute_loss(x, y, y_pred, sample_weight, training)
-        if self._compile_loss is None or y is None:
+        loss = _keras.read(self, "compile_loss")
+        if loss is None or y is None:
             missing = "a loss: pass one to `compile`" if y is not None else "labels: pass y"
             raise ValueError(f"Adversarial training needs {missing}.")
-        penalties = [ops.sum(loss) for loss in self.losses]  # a further pass would clear them
-        clean = self._compile_loss(y, y_pred, sample_weight)
+        penalties = [ops.sum(penalty) for penalty in self.losses]  # a further pass would clear them
+        clean = loss(y, y_pred, sample_weight)
         adversarial_pred = self.model(self._crafting(x, y), training=True)
-        adversarial = self._compile_loss(y, adversarial_pred, sample_weight)
+        adversarial = loss(y, adversarial_pred, sample_weight)
         count = ops.shape(x)[0]
         for tracker, value in ((self._clean_loss, clean), (self._adversarial_loss, adversarial)):
             tracker.update_state(ops.stop_gradient(value), sample_weight=count)
@@ -216,7 +216,7 @@ class _Adversarial(keras.Metric):
 
     def __init__(self, metrics, weighted_metrics):
         super().__init__(name="adversarial")
-        self._compiled = CompileMetrics(metrics, weighted_metrics)
+        self._compiled = _keras.compile_metrics(metrics, weighted_metrics)
 
     def build(self, y_true, y_pred) -> None:
         if not self._compiled.built:

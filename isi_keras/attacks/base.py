@@ -150,8 +150,8 @@ class BaseAttack(_component.Component, abc.ABC):
         """
         began = time.perf_counter()
         classifier = models.logits(model)
-        inputs = as_input(classifier.model, x)
-        inputs = within_bounds(inputs, *self.bounds, getattr(x, "dtype", inputs.dtype))
+        inputs, (low, high) = as_input(classifier.model, x), self.bounds
+        inputs = within_bounds(inputs, low, high, getattr(x, "dtype", inputs.dtype))
         self._warn_of_bounds(inputs)
         planned = classifier.plan(inputs)
         size = min(as_batch_size(batch_size), len(inputs))
@@ -164,8 +164,11 @@ class BaseAttack(_component.Component, abc.ABC):
             number=numbers.astype("int32"),
         )  # fmt: skip
         plan, run = attack._compiled(planned, inputs, aim is not None)
-        low, high = (backend.tensor(bound) for bound in attack.bounds)
-        limits = Limits(low, high, backend.tensor(np.asarray(attack.max_steps, "int32")))
+        limits = Limits(
+            backend.tensor(low),
+            backend.tensor(high),
+            backend.tensor(np.asarray(attack.max_steps, "int32")),
+        )
         record = Record(inputs, planned.classes, attack.max_steps, trajectory, verbose)
         slots.drive(
             lambda *slotted: run(*slotted, limits),

@@ -44,7 +44,8 @@ class Crafting:
         attack, x, truth = self.attack, ops.cast(x, "float32"), self._truth(y)
         number = ops.arange(ops.shape(x)[0], dtype="int32")
         samples = Samples(x, truth, ops.zeros_like(truth) + UNKNOWN, number)
-        limits = Limits(*map(backend.tensor, attack.bounds), attack.max_steps)
+        low, high = map(backend.tensor, attack.bounds)
+        limits = Limits(low, high, attack.max_steps)
 
         def advance(state):
             return self._plan.step(self.model, samples, state, limits)[0]

@@ -65,7 +65,7 @@ def explain(
     size = min(as_batch_size(batch_size), rows)
     wanted = _classes("target", target, rows, planned.classes)
     others = _classes("against", against, rows, planned.classes)
-    wants = {"layers": tuple(layers), "leaks": bool(conservation)}
+    wants = {"layers": tuple(layers), "absorbed": bool(conservation)}
     if any(wants.values()) and not isinstance(indicator, indicators.Relevance):
         raise ValueError(
             "`layers` and `conservation` are about relevance. "
@@ -121,7 +121,7 @@ def _compile(planned, indicator, sample, alone: bool, wants) -> compiling.Compil
             "logits": logits,
             "explained": ops.sum(goal.seed(logits) * logits, axis=-1),
             "layers": pulled.get("layers", {}),
-            "leaks": pulled.get("leaks", {}),
+            "absorbed": pulled.get("absorbed", {}),
         }
 
     return compiling.compiled(run, planned.model)
@@ -142,7 +142,7 @@ def _explanation(model, indicator, inputs, wanted, others, layers, found) -> Exp
         config={"class_name": type(indicator).__name__, "config": indicator.get_config()},
         against=others,
         layers=_in_order(found["layers"], layers) or None,
-        conservation=_conservation(relevance, found) if found["leaks"] else None,
+        conservation=_conservation(relevance, found) if found["absorbed"] else None,
     )
 
 
@@ -157,7 +157,7 @@ def _conservation(relevance, found) -> dict[str, np.ndarray]:
     sums = sum(each.reshape(len(each), -1).sum(1, dtype="float64") for each in maps)
     where = {
         "inputs": sums,
-        **{name: part.astype("float64") for name, part in found["leaks"].items()},
+        **{name: part.astype("float64") for name, part in found["absorbed"].items()},
     }
     explained = found["explained"].astype("float64")
     return {"explained": explained, **where, "elsewhere": explained - sum(where.values())}

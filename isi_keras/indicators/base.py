@@ -85,7 +85,7 @@ class Indicator(_component.Component, abc.ABC):
             planned: the model.
             sample: a batch of its inputs.
             centred: whether `significance` will be given a centre.
-            wanted: `layers` and `leaks`, as `Propagation` takes them.
+            wanted: `layers` and `absorbed`, as `Propagation` takes them.
         """
 
     @abc.abstractmethod

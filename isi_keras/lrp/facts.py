@@ -42,15 +42,15 @@ class Fact:
 NOTHING = Fact()
 
 
-class Pass:
+class Trace:
     """One pass of a model: the facts, and by what it is differentiated besides the input.
 
     Args:
         rule: a function from a linear layer, and whether it is at the model's input, to its rule.
         fold: whether batch normalisation is merged into its neighbour.
         signal: whether the signal takes all the relevance of a product with a gate.
-        leaks: zeros `(N,)` by name, whose derivatives are the relevance that ends in biases and in
-            `epsilon`; empty if nobody asks.
+        absorbed: zeros `(N,)` by name, whose derivatives are the relevance that ends in biases and
+            in `epsilon`; empty if nobody asks.
     """
 
     def __init__(
@@ -58,9 +58,9 @@ class Pass:
         rule: Callable[[Any, bool], Rule],
         fold: bool,
         signal: bool,
-        leaks: Mapping[str, Any] | None = None,
+        absorbed: Mapping[str, Any] | None = None,
     ):
-        self.rule, self.fold, self.signal, self.leaks = rule, fold, signal, leaks
+        self.rule, self.fold, self.signal, self.absorbed = rule, fold, signal, absorbed
         self.folded: list[Any] = []
         self._facts: dict[int, tuple[Any, Fact]] = {}  # the tensor too, lest its id be reused
 
@@ -83,8 +83,8 @@ class Pass:
 
     def surrogate(self, rule: Rule, linear: Linear, value):
         """A tensor equal to `value` whose gradient hands relevance on by the rule."""
-        if self.leaks:
-            linear = dataclasses.replace(linear, leak=self.leaks["bias"])
+        if self.absorbed:
+            linear = dataclasses.replace(linear, absorbed=self.absorbed["bias"])
         elif rule == Epsilon(epsilon=0.0):
             return value  # z / z = 1: the rule is the plain gradient
         total, linear = ops.stop_gradient(value), dataclasses.replace(linear, biased=rule.bias)
@@ -100,14 +100,16 @@ class Pass:
         """Zero, with the gradient of `part` times `weight * value / stab(part)`."""
         share = ops.stop_gradient(weight * ratio(value, part, epsilon))
         zero = (part - ops.stop_gradient(part)) * share
-        return self.lost("epsilon", zero, weight * value - part * share) if self.leaks else zero
+        if not self.absorbed:
+            return zero
+        return self.absorb("epsilon", zero, weight * value - part * share)
 
-    def lost(self, name: str, outputs, value):
-        """The outputs, of which `value` is a part whose relevance goes to the leak `name`."""
-        if not self.leaks:
+    def absorb(self, name: str, outputs, value):
+        """The outputs, of which `value` is a part whose relevance goes to the absorber `name`."""
+        if not self.absorbed:
             return outputs
         value = ops.broadcast_to(ops.cast(value, outputs.dtype), ops.shape(outputs))
-        return outputs + along(self.leaks[name], outputs) * ops.stop_gradient(value)
+        return outputs + along(self.absorbed[name], outputs) * ops.stop_gradient(value)
 
 
 def is_float(tensor) -> bool:

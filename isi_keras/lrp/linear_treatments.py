@@ -4,7 +4,8 @@ import dataclasses
 
 from keras import ops
 
-from isi_keras.lrp.facts import Pass, carrying
+from isi_keras import _keras
+from isi_keras.lrp.facts import Trace, carrying
 from isi_keras.lrp.treatments import activated
 from isi_keras.models import activations
 from isi_keras.rules.linear import (
@@ -19,7 +20,7 @@ from isi_keras.rules.linear import (
 )
 
 
-def linear(run: Pass, layer, call, args, kwargs, weights: Weights):
+def linear(run: Trace, layer, call, args, kwargs, weights: Weights):
     """A layer with a kernel, by the rule that the composite has for it."""
     x, fact = args[0], run.fact(args[0])
     rule = run.rule(layer, fact.ones is not None)
@@ -29,7 +30,7 @@ def linear(run: Pass, layer, call, args, kwargs, weights: Weights):
         return call(x, *args[1:], **kwargs)
 
     kernel = ops.convert_to_tensor(getattr(layer, weights.kernel))
-    bias = getattr(layer, "bias", None)
+    bias = _keras.read(layer, "bias")
     known = Linear(
         x=x,
         z=None,
@@ -40,7 +41,7 @@ def linear(run: Pass, layer, call, args, kwargs, weights: Weights):
         ones=fact.ones,
         preprocessing=fact.preprocessing,
     )
-    mergeable = run.fold and rule.proportional and getattr(layer, "groups", 1) == 1
+    mergeable = run.fold and rule.proportional and _keras.read(layer, "groups") in (None, 1)
     if fact.affine and weights.inputs is not None and mergeable:
         *affine, axis = fact.affine
         if axis == channel_axis(layer, len(x.shape)):
@@ -61,9 +62,9 @@ def _after_affine(known: Linear, x, affine, axis: int, channels: int):
     return known, carrying(x, plain)
 
 
-def _ended(run: Pass, layer, rule, known: Linear, weights: Weights):
+def _ended(run: Trace, layer, rule, known: Linear, weights: Weights):
     outputs = run.surrogate(rule, known, known.z)
-    function = getattr(layer, "activation", None)
+    function = _keras.read(layer, "activation")
     if function is not None and not activations.of(function).linear:
         return activated(run, function, outputs, function)
     if weights.outputs is None or (known.bias is not None and len(known.bias.shape) > 1):
@@ -71,7 +72,7 @@ def _ended(run: Pass, layer, rule, known: Linear, weights: Weights):
     return run.note(outputs, linear=known, layer=layer, rule=rule, outputs=weights.outputs)
 
 
-def separable(run: Pass, layer, call, args, kwargs):
+def separable(run: Trace, layer, call, args, kwargs):
     """A separable convolution: a depthwise one, then one of width 1."""
     x, fact = args[0], run.fact(args[0])
     rule = run.rule(layer, fact.ones is not None)
@@ -101,7 +102,7 @@ def separable(run: Pass, layer, call, args, kwargs):
     return _ended(run, layer, outer, known, Weights())
 
 
-def batch_normalization(run: Pass, layer, call, args, kwargs):
+def batch_normalization(run: Trace, layer, call, args, kwargs):
     """An affine map of each channel, merged into the linear layer before it where there is one."""
     x, fact = args[0], run.fact(args[0])
     rank = len(x.shape)
@@ -130,7 +131,7 @@ def batch_normalization(run: Pass, layer, call, args, kwargs):
     return run.note(outputs, affine=(x, scale, shift, axis % rank))
 
 
-def averaging(run: Pass, layer, call, args, kwargs):
+def averaging(run: Trace, layer, call, args, kwargs):
     """Average pooling: a linear map with equal weights."""
     x, nonnegative = run.entered(args[0]), run.fact(args[0]).nonnegative
 

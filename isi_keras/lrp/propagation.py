@@ -10,14 +10,15 @@ import keras
 import numpy as np
 from keras import ops
 
-from isi_keras import backend
+from isi_keras import _keras, backend
 from isi_keras.composites import Composite
 from isi_keras.lrp import registry, treatments
-from isi_keras.lrp.facts import Pass, is_float
+from isi_keras.lrp.facts import Trace, is_float
+from isi_keras.models import coverage
 from isi_keras.models.rewrite import Swap, leaves, nodes, rewritten
 
 ON_UNKNOWN = ("error", "gradient")
-LEAKS = ("bias", "epsilon", "padding")
+ABSORBERS = ("bias", "epsilon", "padding")
 _HALF = ("float16", "bfloat16")
 
 
@@ -32,11 +33,11 @@ class Propagation:
         centred: whether the relevance is measured from a point that the caller chooses, so that
             the derivative by the input itself is wanted where it can be had.
         layers: names of layers whose outputs' relevance is wanted.
-        leaks: whether it is wanted how much relevance biases and epsilon absorb.
+        absorbed: whether it is wanted how much relevance biases and epsilon absorb.
 
     Raises:
-        ValueError: if a layer has no rule, a rule for the first layer cannot be applied, or a name
-            of `layers` is unknown.
+        ValueError: if a layer has no rule, a rule for the first layer cannot be applied, a name of
+            `layers` is unknown, or a weight belongs to no layer that is found.
     """
 
     def __init__(
@@ -48,15 +49,16 @@ class Propagation:
         *,
         centred: bool = False,
         layers: Sequence[str] = (),
-        leaks: bool = False,
+        absorbed: bool = False,
     ):
         self.composite, self.gated = composite, False
-        self._asked, self._leaks, self._shapes = tuple(layers), leaks, {}
+        self._asked, self._absorbed, self._shapes = tuple(layers), absorbed, {}
         self._current: Any = None
         self._probes: Mapping[str, Any] = {}
         self._calls: dict[str, int] = {}
         self._observing: Any = None
         model = planned.model
+        coverage.check(model, registry.treatment_of)
         self._forward = planned.forward(self._swaps(model, on_unknown, planned.head.swaps))
         row = keras.tree.map_structure(lambda rows: ops.convert_to_tensor(rows[:1]), sample)
         if layers or self._input_matters(model, row, centred):
@@ -66,7 +68,7 @@ class Propagation:
         """By what the logits are differentiated at a batch, a dictionary of structures.
 
         `"x"` is the input itself, or `"ones"` a factor of it; `"layers"` are zeros by the names of
-        layers and `"leaks"` zeros by the names of `LEAKS`, whose derivatives are relevance.
+        layers and `"absorbed"` zeros by the names of `ABSORBERS`, whose derivatives are relevance.
         """
         rows = ops.shape(keras.tree.flatten(x)[0])[0]
         found: dict[str, Any] = {"ones": _ones(x)} if self.gated else {"x": x}
@@ -74,16 +76,16 @@ class Propagation:
             found["layers"] = {
                 name: ops.zeros((rows, *shape)) for name, shape in self._shapes.items()
             }
-        if self._leaks:
-            found["leaks"] = {name: ops.zeros((rows,)) for name in LEAKS}
+        if self._absorbed:
+            found["absorbed"] = {name: ops.zeros((rows,)) for name in ABSORBERS}
         return found
 
     def logits(self, model, x, variables: Mapping[str, Any]):
         """The logits of a batch as a function of the variables."""
         composite = self.composite
         x = variables.get("x", x)
-        run = Pass(
-            composite.rule, composite.fold, composite.gates == "signal", variables.get("leaks")
+        run = Trace(
+            composite.rule, composite.fold, composite.gates == "signal", variables.get("absorbed")
         )
         if "ones" in variables:
             pairs = zip(keras.tree.flatten(x), keras.tree.flatten(variables["ones"]), strict=True)
@@ -96,7 +98,7 @@ class Propagation:
             return logits
 
     @contextlib.contextmanager
-    def _running(self, run: Pass, probes: Mapping[str, Any]) -> Iterator[None]:
+    def _running(self, run: Trace, probes: Mapping[str, Any]) -> Iterator[None]:
         with rewritten(()):  # one thread at a time
             self._current, self._probes, self._calls = run, probes, {}
             try:
@@ -157,7 +159,7 @@ class Propagation:
         bare = {id(swap.layer) for swap in head if swap.name == "call"}
         everything = list(nodes(model, registry.treatment_of))
         asked = self._named(everything[1:])
-        detached = {id(child) for node in everything for child in registry.detached_children(node)}
+        detached = {id(part) for node in everything for part in _keras.detached(node)}
         inner = {id(node) for node in leaves(model, registry.treatment_of)}
         plain: list[str] = []
         yield from (swap for node in nodes(model) if node is not model for swap in _single(node))
@@ -238,10 +240,11 @@ class Propagation:
 
 def _single(node) -> list[Swap]:
     """Single instead of half precision, in which quotients overflow."""
-    policy = getattr(node, "_dtype_policy", None)
+    policy = _keras.read(node, "dtype_policy")
     if policy is None or policy.compute_dtype not in _HALF:
         return []
-    return [Swap(node, "_dtype_policy", keras.DTypePolicy("float32"))]
+    name = _keras.NAMES["dtype_policy"].attribute
+    return [Swap(node, name, keras.DTypePolicy("float32"))]
 
 
 def _ones(x):

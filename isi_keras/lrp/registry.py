@@ -5,33 +5,31 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+from keras import layers
 
-from isi_keras import _checks
+from isi_keras import _checks, _keras
 from isi_keras.lrp import linear_treatments, treatments
 from isi_keras.lrp.treatments import Treatment
 from isi_keras.models import compiling
 from isi_keras.rules.linear import Weights
 
-_layers = keras.layers
-_OPERATIONS = "keras.src.ops"
-
 _DENSE = {
-    _layers.Dense: Weights(inputs=0),
-    _layers.EinsumDense: Weights(outputs=None),
+    layers.Dense: Weights(inputs=0),
+    layers.EinsumDense: Weights(outputs=None),
 }
 _CONVOLUTION = Weights(inputs=-2)
 _TRANSPOSED = Weights(outputs=-2, inputs=-1)
 _CONVOLUTIONS = {
-    _layers.Conv1D: _CONVOLUTION,
-    _layers.Conv2D: _CONVOLUTION,
-    _layers.Conv3D: _CONVOLUTION,
-    _layers.DepthwiseConv1D: _CONVOLUTION,
-    _layers.DepthwiseConv2D: _CONVOLUTION,
-    _layers.Conv1DTranspose: _TRANSPOSED,
-    _layers.Conv2DTranspose: _TRANSPOSED,
-    _layers.Conv3DTranspose: _TRANSPOSED,
+    layers.Conv1D: _CONVOLUTION,
+    layers.Conv2D: _CONVOLUTION,
+    layers.Conv3D: _CONVOLUTION,
+    layers.DepthwiseConv1D: _CONVOLUTION,
+    layers.DepthwiseConv2D: _CONVOLUTION,
+    layers.Conv1DTranspose: _TRANSPOSED,
+    layers.Conv2DTranspose: _TRANSPOSED,
+    layers.Conv3DTranspose: _TRANSPOSED,
 }
-_SEPARABLE = (_layers.SeparableConv1D, _layers.SeparableConv2D)
+_SEPARABLE = (layers.SeparableConv1D, layers.SeparableConv2D)
 _GROUPS: dict[Treatment, str] = {
     linear_treatments.separable: "SeparableConv1D SeparableConv2D",
     linear_treatments.batch_normalization: "BatchNormalization",
@@ -68,12 +66,12 @@ _GROUPS: dict[Treatment, str] = {
     ),
 }
 # Classes of keras.applications that Keras does not export: homogeneous, or nothing at inference.
-_PRIVATE: dict[str, Treatment] = {
+_PRIVATE: dict[str | None, Treatment] = {
     "LayerScale": treatments.signed,
     "CustomScaleLayer": treatments.signed,
     "StochasticDepth": treatments.shape,
 }
-_RECURRENT = (_layers.RNN, _layers.Bidirectional)
+_RECURRENT = (layers.RNN, layers.Bidirectional)
 _CALLED: dict[str, Treatment] = {
     **dict.fromkeys(("Multiply", "Matmul", "Dot", "Einsum", "Tensordot"), treatments.product),
     **dict.fromkeys(("Divide", "TrueDivide"), treatments.quotient),
@@ -81,7 +79,7 @@ _CALLED: dict[str, Treatment] = {
     **dict.fromkeys(
         (  # noqa: SIM905
             "Reshape Transpose Squeeze ExpandDims Pad Concatenate Stack GetItem Cast Flip Ravel "
-            "Moveaxis Swapaxes Identity StopGradient"
+            "Moveaxis Swapaxes StopGradient"
         ).split(),
         treatments.shape,
     ),
@@ -90,7 +88,7 @@ _CALLED: dict[str, Treatment] = {
             "Relu Relu6 LeakyRelu Elu Selu Celu Gelu Silu Sigmoid HardSigmoid HardSilu LogSigmoid "
             "Softplus Softsign Softmax LogSoftmax Tanh HardTanh TanhShrink SoftShrink HardShrink "
             "Threshold SparsePlus SparseSigmoid Squareplus Exp Expm1 Log Log1p Sqrt Square Power "
-            "Absolute Abs Sin Cos Erf"
+            "Absolute Sin Cos Erf"
         ).split(),
         treatments.activation,
     ),
@@ -105,9 +103,7 @@ def _keras_classes() -> dict[type, Treatment]:
         for kind, weights in {**_DENSE, **_CONVOLUTIONS}.items()
     }
     for treatment, names in _GROUPS.items():
-        for word in names.split():
-            if hasattr(_layers, word):
-                known[getattr(_layers, word)] = treatment
+        known.update(dict.fromkeys(_keras.layers_named(names), treatment))
     return known
 
 
@@ -146,7 +142,7 @@ def register(layer: type, treatment: str | Callable) -> None:
         ...         return 2 * x
         >>> isi.register(Doubled, "gradient")
     """
-    if not (isinstance(layer, type) and issubclass(layer, keras.layers.Layer)):
+    if not (isinstance(layer, type) and issubclass(layer, layers.Layer)):
         raise TypeError(f"Expected a subclass of keras.layers.Layer. Received: layer={layer!r}.")
     if isinstance(treatment, str):
         if treatment not in TREATMENTS:
@@ -177,10 +173,10 @@ def treatment_of(node: Any) -> Treatment | None:
         found = _REGISTERED.get(ancestor, _KNOWN.get(ancestor))
         # A subclass that computes something else is another layer.
         if found is not None and (ancestor in _REGISTERED or kind.call is ancestor.call):
-            return None if getattr(node, "quantization_mode", None) else found
+            return None if _keras.read(node, "quantization_mode") else found
     if isinstance(node, keras.layers.Layer):
-        return _PRIVATE.get(kind.__name__)
-    return _CALLED.get(kind.__name__, treatments.signed)
+        return _PRIVATE.get(_keras.application_layer(kind))
+    return _CALLED.get(_keras.operation(node), treatments.signed)
 
 
 def refused(node: Any) -> str:
@@ -192,7 +188,7 @@ def refused(node: Any) -> str:
             "attention."
         )
     described = f"the layer {node.name!r} of class {type(node).__name__}"
-    if getattr(node, "quantization_mode", None):
+    if _keras.read(node, "quantization_mode"):
         return (
             f"There is no relevance rule for {described}, as it is quantized to "
             f"{node.quantization_mode}. Explain the model before its quantization."
@@ -203,14 +199,6 @@ def refused(node: Any) -> str:
         "function; or pass Relevance(on_unknown='gradient') to let its plain gradient stand; or "
         "use indicator='sensitivity', which needs no rules."
     )
-
-
-def detached_children(node: Any) -> list[Any]:
-    """The layers inside attention whose outputs are constants for relevance."""
-    if not isinstance(node, _layers.MultiHeadAttention | _layers.GroupQueryAttention):
-        return []
-    names = ("_query_dense", "_key_dense", "_gate_dense")
-    return [getattr(node, name) for name in names if getattr(node, name, None) is not None]
 
 
 def is_recurrent(node: Any) -> bool:

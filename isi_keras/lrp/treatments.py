@@ -10,13 +10,14 @@ from typing import Any
 import keras
 from keras import ops
 
-from isi_keras.lrp.facts import Pass, carrying
+from isi_keras import _keras
+from isi_keras.lrp.facts import Trace, carrying
 from isi_keras.models import activations
 
-Treatment = Callable[[Pass, Any, Callable, tuple, dict], Any]
+Treatment = Callable[[Trace, Any, Callable, tuple, dict], Any]
 
 
-def gradient(run: Pass, layer, call, args, kwargs):
+def gradient(run: Trace, layer, call, args, kwargs):
     """The plain gradient: right for what is homogeneous, as pooling, padding and merging are."""
     args, kwargs = _mapped(run.entered, args), _mapped(run.entered, kwargs)
     known = [run.fact(tensor).nonnegative for tensor in _tensors(args)]
@@ -26,21 +27,21 @@ def gradient(run: Pass, layer, call, args, kwargs):
     return outputs
 
 
-def signed(run: Pass, layer, call, args, kwargs):
+def signed(run: Trace, layer, call, args, kwargs):
     """The plain gradient, where inputs that are not negative can become so."""
     return call(*_mapped(run.entered, args), **_mapped(run.entered, kwargs))
 
 
-def affine(run: Pass, layer, call, args, kwargs):
+def affine(run: Trace, layer, call, args, kwargs):
     """The plain gradient; what comes of an input of zeros is a bias."""
     x, *others = _mapped(run.entered, args)
     outputs = call(x, *others, **kwargs)
-    if not run.leaks:
+    if not run.absorbed:
         return outputs
-    return run.lost("bias", outputs, call(_mapped(ops.zeros_like, x), *others, **kwargs))
+    return run.absorb("bias", outputs, call(_mapped(ops.zeros_like, x), *others, **kwargs))
 
 
-def shape(run: Pass, layer, call, args, kwargs):
+def shape(run: Trace, layer, call, args, kwargs):
     """What moves entries about and changes none; the model's input stays the model's input."""
     facts = [run.fact(tensor) for tensor in _tensors(args)]
     if any(fact.ones is None or fact.preprocessing != facts[0].preprocessing for fact in facts):
@@ -51,27 +52,27 @@ def shape(run: Pass, layer, call, args, kwargs):
     ones = call(*_mapped(lambda tensor: run.fact(tensor).ones, args), **kwargs)
     for tensor, ones_of in zip(_tensors(outputs), _tensors(ones), strict=True):
         padding = ops.stop_gradient(1 - ones_of)  # is an input as any other
-        whole = run.lost("padding", ones_of + padding, padding)
+        whole = run.absorb("padding", ones_of + padding, padding)
         run.note(tensor, ones=whole, preprocessing=facts[0].preprocessing)
     return outputs
 
 
-def preprocessing(run: Pass, layer, call, args, kwargs):
+def preprocessing(run: Trace, layer, call, args, kwargs):
     """`Rescaling` and `Normalization`: what is relevant after them is so before them."""
     (x, *args), fact = args, run.fact(args[0])
     outputs = call(x, *args, **kwargs)
     if fact.ones is None:
-        return run.lost("bias", outputs, call(ops.zeros_like(x), *args, **kwargs))
+        return run.absorb("bias", outputs, call(ops.zeros_like(x), *args, **kwargs))
     return run.note(outputs, ones=fact.ones, preprocessing=(*fact.preprocessing, call))
 
 
-def activation(run: Pass, layer, call, args, kwargs):
+def activation(run: Trace, layer, call, args, kwargs):
     """A function of each entry passes relevance on unchanged."""
     x = run.entered(args[0])
     return activated(run, layer, x, lambda z: call(z, *args[1:], **kwargs))
 
 
-def activated(run: Pass, function, z, call: Callable):
+def activated(run: Trace, function, z, call: Callable):
     """`call(z)`, through which relevance passes unchanged; `function` says what it is."""
     kind = activations.of(function)
     if kind.homogeneous:
@@ -84,12 +85,12 @@ def activated(run: Pass, function, z, call: Callable):
     return run.note(outputs, nonnegative=kind.nonnegative, squashed=kind.squashed)
 
 
-def normalization(run: Pass, layer, call, args, kwargs):
+def normalization(run: Trace, layer, call, args, kwargs):
     """Layer and group normalisation: the mean is a linear map, the deviation a constant."""
     x = run.entered(args[0])
     value = call(x, *args[1:], **kwargs)
-    beta = getattr(layer, "beta", None)
-    if getattr(layer, "rms_scaling", False):
+    beta = _keras.read(layer, "beta")
+    if _keras.read(layer, "rms_scaling"):
         return run.passed(value, x)
     if beta is None:
         return run.passed(value, x - _mean(layer, x))
@@ -98,7 +99,7 @@ def normalization(run: Pass, layer, call, args, kwargs):
     beta = ops.reshape(ops.convert_to_tensor(beta), shape)
     centred = x - _mean(layer, x)
     outputs = ops.stop_gradient(value) + run.scaled(centred, value - beta, 1e-7)
-    return run.lost("bias", outputs, beta)
+    return run.absorb("bias", outputs, beta)
 
 
 def _axes(layer) -> list[int]:
@@ -107,7 +108,7 @@ def _axes(layer) -> list[int]:
 
 def _mean(layer, x):
     """The mean that the layer subtracts."""
-    if not hasattr(layer, "groups"):
+    if not isinstance(layer, keras.layers.GroupNormalization):
         return ops.mean(x, axis=_axes(layer), keepdims=True)
     axis = layer.axis % len(x.shape)
     shape = ops.shape(x)
@@ -118,7 +119,7 @@ def _mean(layer, x):
     return ops.reshape(mean, shape)
 
 
-def embedding(run: Pass, layer, call, args, kwargs):
+def embedding(run: Trace, layer, call, args, kwargs):
     """A row of a table for each index: the relevance of an index is that of its row."""
     outputs, ones = call(*args, **kwargs), run.fact(args[0]).ones
     if ones is None:
@@ -126,7 +127,7 @@ def embedding(run: Pass, layer, call, args, kwargs):
     return ops.stop_gradient(outputs) * ops.expand_dims(ones, -1)
 
 
-def product(run: Pass, layer, call, args, kwargs):
+def product(run: Trace, layer, call, args, kwargs):
     """Products of tensors: the signal takes all, or each factor an equal share."""
     args = _mapped(run.entered, args)
     factors = _tensors(args)
@@ -147,32 +148,32 @@ def product(run: Pass, layer, call, args, kwargs):
     return run.note(outputs, nonnegative=all(fact.nonnegative for fact in facts.values()))
 
 
-def quotient(run: Pass, layer, call, args, kwargs):
+def quotient(run: Trace, layer, call, args, kwargs):
     """What is divided gets all relevance."""
     upper, lower, *rest = _mapped(run.entered, args)
     return call(upper, ops.stop_gradient(ops.convert_to_tensor(lower)), *rest, **kwargs)
 
 
-def addition(run: Pass, layer, call, args, kwargs):
+def addition(run: Trace, layer, call, args, kwargs):
     """A sum or difference of two: numbers and weights among them are biases."""
-    outputs = (signed if type(layer).__name__ == "Subtract" else gradient)(
+    outputs = (signed if _keras.operation(layer) == "Subtract" else gradient)(
         run, layer, call, args, kwargs
     )
     if not _is_constant(args[0]) and not _is_constant(args[1]):
         return outputs
     run.note(outputs, nonnegative=False)
     only = [value if _is_constant(value) else ops.zeros_like(value) for value in args[:2]]
-    return run.lost("bias", outputs, call(*only, *args[2:], **kwargs))
+    return run.absorb("bias", outputs, call(*only, *args[2:], **kwargs))
 
 
-def attention(run: Pass, layer, call, args, kwargs):
+def attention(run: Trace, layer, call, args, kwargs):
     """Dot-product attention as a layer: relevance goes to the values alone."""
     query, value, *key = _mapped(run.entered, args[0])
     others = [ops.stop_gradient(tensor) for tensor in (key or [value])]
     return call([ops.stop_gradient(query), value, *others], *args[1:], **kwargs)
 
 
-def detached(run: Pass, layer, call, args, kwargs):
+def detached(run: Trace, layer, call, args, kwargs):
     """Queries, keys and gates: they weigh what is relevant, and are not."""
     return ops.stop_gradient(call(*args, **kwargs))
 

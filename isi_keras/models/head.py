@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from isi_keras.models import activations
+from isi_keras.models import activations, coverage
 from isi_keras.models.rewrite import Swap, leaves, rewritten
 
 _REMOVED = {"softmax", "log_softmax", "sigmoid"}
@@ -38,7 +38,8 @@ def found(model: keras.Model, x, from_logits: bool | None) -> Head:
         ValueError: if the model is no classifier, or if it cannot be known whether its outputs are
             logits.
     """
-    producer, outputs = _producer(model, keras.tree.map_structure(ops.convert_to_tensor, x))
+    with coverage.accounted(model):
+        producer, outputs = _producer(model, keras.tree.map_structure(ops.convert_to_tensor, x))
     if len(outputs.shape) != 2:
         raise ValueError(
             f"Expected a classifier with outputs of shape (N, classes). The model "

@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
+from isi_keras import _keras
+
 _LOCK = threading.RLock()
 _MISSING = object()
 
@@ -32,6 +34,7 @@ def rewritten(swaps: Iterable[Swap]) -> Iterator[None]:
         old = []
         try:
             for layer, name, value in swaps:
+                _keras.check_exchange(layer, name)
                 old.append((vars(layer), name, vars(layer).get(name, _MISSING)))
                 vars(layer)[name] = value
             yield
@@ -62,7 +65,7 @@ def nodes(model, whole: Callable[[Any], Any] = lambda node: False) -> Iterator[A
 def leaves(model, whole: Callable[[Any], Any] = lambda node: False) -> Iterator[Any]:
     """The layers and operations of a model that hold no others or are `whole`, each once.
 
-    A layer used as the activation of another belongs to that other.
+    A layer used as the activation of another that holds nothing else belongs to that other.
     """
     return (
         node
@@ -72,11 +75,7 @@ def leaves(model, whole: Callable[[Any], Any] = lambda node: False) -> Iterator[
 
 
 def _children(node) -> list[Any]:
-    children = [
-        child
-        for child in [*getattr(node, "operations", ()), *getattr(node, "_layers", ())]
-        if child is not getattr(node, "activation", None)
-    ]
-    if getattr(node, "_functional", None) is not None:
-        children.append(node._functional)
-    return children
+    found = _keras.children(node)
+    activation = _keras.read(node, "activation")
+    others = [child for child in found if child is not activation]
+    return found if others else []

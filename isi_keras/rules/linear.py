@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from isi_keras import _keras
 from isi_keras.models.rewrite import Swap, rewritten
 
 
@@ -35,7 +36,7 @@ class Linear:
         ones: a tensor of ones of the shape of `x`, by which the relevance of a first layer is
             differentiated; `None` for another layer.
         preprocessing: what is done to each entry of the model's input before it is `x`.
-        leak: by which the relevance that goes to biases is differentiated, zeros `(N,)`.
+        absorbed: by which the relevance that goes to biases is differentiated, zeros `(N,)`.
     """
 
     x: Any
@@ -47,21 +48,21 @@ class Linear:
     nonnegative: bool = False
     ones: Any = None
     preprocessing: Sequence[Callable[[Any], Any]] = ()
-    leak: Any = None
+    absorbed: Any = None
 
     def run(self, x, kernel, bias: Callable[[Any], Any] | None = None):
         """The layer at another input, with another kernel, and what `bias` makes of the bias."""
         if bias is None or self.bias is None or not self.biased:
             return self.contract(x, kernel, None)
         z = self.contract(x, kernel, bias(self.bias))
-        if self.leak is not None:
+        if self.absorbed is not None:
             share = z - self.contract(x, kernel, None)
-            z = z + along(self.leak, z) * ops.stop_gradient(share)
+            z = z + along(self.absorbed, z) * ops.stop_gradient(share)
         return z
 
     def plain(self):
         """The pre-activation."""
-        if self.leak is None and (self.biased or self.bias is None):
+        if self.absorbed is None and (self.biased or self.bias is None):
             return self.z
         return self.run(self.x, self.kernel, lambda bias: bias)
 
@@ -104,7 +105,7 @@ class Weights:
 
 def without_activation(layer, call: Callable) -> Callable:
     """The layer's `call` without its fused activation."""
-    if getattr(layer, "activation", None) is None:
+    if _keras.read(layer, "activation") is None:
         return call
     swap = Swap(layer, "activation", keras.activations.linear)
 
@@ -117,12 +118,11 @@ def without_activation(layer, call: Callable) -> Callable:
 
 def contraction(layer, kernel: str, call: Callable) -> Callable[[Any, Any, Any], Any]:
     """The layer as a function of input, kernel and bias, without its activation."""
-    variable = getattr(layer, f"_{kernel}", None)
-    variable = getattr(layer, kernel) if variable is None else variable
-    own = getattr(layer, "bias", None)
+    variable = _keras.kernel(layer, kernel)
+    own = _keras.read(layer, "bias")
     bare = without_activation(layer, call)
-    low_rank = [Swap(layer, "lora_enabled", False)] if getattr(layer, "lora_enabled", 0) else []
-    removable = hasattr(layer, "use_bias")
+    low_rank = [Swap(layer, "lora_enabled", False)] if _keras.read(layer, "lora") else []
+    removable = _keras.read(layer, "use_bias") is not None
     without_bias = [Swap(layer, "use_bias", False), Swap(layer, "bias", None)]
 
     def run(x, kernel, bias):
@@ -149,7 +149,7 @@ def spread(vector, z, layer):
 
 def channel_axis(layer, rank: int) -> int:
     """The axis of the layer's output that counts its channels."""
-    if getattr(layer, "data_format", None) == "channels_first":
+    if _keras.read(layer, "data_format") == "channels_first":
         return 1
     return rank - 1
 
