@@ -33,6 +33,7 @@ class Explanation(Result):
             what a rule for the first layer gave to padding; and `"elsewhere"`, the rest, which is
             rounding unless layers follow their plain gradient (`on_unknown="gradient"`, raw
             operations). `None` unless it was asked for.
+        data_format: where the channels are, `"channels_last"` or `"channels_first"`.
     """
 
     x: Any
@@ -44,6 +45,7 @@ class Explanation(Result):
     against: np.ndarray | None = None
     layers: Mapping[str, np.ndarray] | None = None
     conservation: Mapping[str, np.ndarray] | None = None
+    data_format: str = "channels_last"
 
     def __len__(self) -> int:
         return len(self.logits)
@@ -88,6 +90,7 @@ class AttackResult(Result):
         config: the attack's configuration.
         trajectory: the logits before each step and at the end, `(N, T + 1, K)`, where `T` is the
             largest number of steps; NaN once a sample has ended. `None` unless it was asked for.
+        data_format: where the channels are, `"channels_last"` or `"channels_first"`.
     """
 
     STOPS: ClassVar[dict[str, str]] = {
@@ -117,6 +120,7 @@ class AttackResult(Result):
     seconds: float
     config: Mapping[str, Any]
     trajectory: np.ndarray | None = None
+    data_format: str = "channels_last"
 
     def __len__(self) -> int:
         return len(self.x)
@@ -134,5 +138,6 @@ class AttackResult(Result):
     @property
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """The least and the greatest value an input may take, as arrays that broadcast to `x`."""
-        low, high = self.config["bounds"]
+        config = self.config["config"] if "class_name" in self.config else self.config
+        low, high = config["bounds"]
         return np.asarray(low, "float32"), np.asarray(high, "float32")
