@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from isi_keras import axes
 from isi_keras.results import AttackResult
 
-DISTANCES = ("l0_feature", "l0_pixel", "l2", "linf")
+DISTANCES = ("l0_feature", "l0_position", "l2", "linf")
 SIMILARITIES = ("ssim", "psnr")
 _SSIM_WINDOW = 7
 
@@ -43,9 +44,10 @@ class Report:
             true labels were given.
         robust_accuracy: the same after the attack: a success counts as wrong, whatever `y` says.
         measures: by name a `Measure`: the number of changed features `l0_feature` and of changed
-            pixels `l0_pixel` (a pixel with any changed channel counts once), the Euclidean and the
-            greatest distance `l2` and `linf` in the units of the data, and for images the
-            structural similarity `ssim` (at most 1) and the peak signal-to-noise ratio `psnr` in
+            positions `l0_position` (a pixel or a time step with any changed channel counts once),
+            the Euclidean and the greatest distance `l2` and `linf` in the units of the data, and
+            for images the structural similarity `ssim` (at most 1) and the peak signal-to-noise
+            ratio `psnr` in
             dB, both with the width of the bounds as the range of the data.
         stops: how many samples ended for each reason.
         steps: the mean number of steps of the attacked samples.
@@ -94,7 +96,7 @@ class Report:
         return "\n".join(lines)
 
 
-def evaluate(result: AttackResult, *, data_format: str = "channels_last") -> Report:
+def evaluate(result: AttackResult, *, data_format: str | None = None) -> Report:
     """Measures an attack: success, distances, similarities and cost.
 
     Args:
@@ -122,11 +124,8 @@ def evaluate(result: AttackResult, *, data_format: str = "channels_last") -> Rep
             f"Expected an AttackResult. Received: {type(result).__name__}. "
             "Pass what an Attack returned, or AttackResult.load(path)."
         )
-    if data_format not in ("channels_last", "channels_first"):
-        raise ValueError(
-            "Expected data_format to be 'channels_last' or 'channels_first'. "
-            f"Received: data_format={data_format!r}."
-        )
+    data_format = result.data_format if data_format is None else data_format
+    axes.check_data_format(data_format)
     attacked = result.attacked
     success = result.success[attacked]
     clean = robust = None
@@ -170,9 +169,8 @@ def robust_within(result: AttackResult, budgets, *, measure: str = "l0_feature")
 
 def _measures(result, attacked, success, data_format) -> dict[str, Measure]:
     x, adversarial = result.x[attacked], result.adversarial[attacked]
-    if data_format == "channels_first" and x.ndim > 3:
-        x, adversarial = np.moveaxis(x, 1, -1), np.moveaxis(adversarial, 1, -1)
-    values = distances(x, adversarial)
+    values = distances(x, adversarial, data_format=data_format)
+    x, adversarial = (axes.channels_last(part, data_format) for part in (x, adversarial))
     measures = {
         name: _measure(values[name], success, np.where(success, values[name], np.inf))
         for name in DISTANCES
@@ -185,17 +183,15 @@ def _measures(result, attacked, success, data_format) -> dict[str, Measure]:
     return measures
 
 
-def distances(x: np.ndarray, adversarial: np.ndarray) -> dict[str, np.ndarray]:
-    """The distances of `DISTANCES` for each sample, `(N,)` each; channels last.
-
-    `(N, H, W)` has none, as in the plots: to take its rows for pixels would report too few changes.
-    """
+def distances(
+    x: np.ndarray, adversarial: np.ndarray, *, data_format: str = "channels_last"
+) -> dict[str, np.ndarray]:
+    """The distances of `DISTANCES` for each sample, `(N,)` each."""
     difference = (adversarial - x).astype("float64")
     flat = np.abs(difference.reshape(len(x), np.prod(x.shape[1:], dtype=int)))  # (N, D)
-    pixels = (difference != 0).any(-1) if x.ndim > 3 else difference != 0
     return {
         "l0_feature": (flat > 0).sum(1).astype("float64"),
-        "l0_pixel": pixels.sum(axis=tuple(range(1, pixels.ndim))).astype("float64"),
+        "l0_position": axes.any_channel(difference, data_format).sum(1).astype("float64"),
         "l2": np.sqrt((flat**2).sum(1)),
         "linf": flat.max(1, initial=0.0),
     }

@@ -90,6 +90,7 @@ def attack(
     from isi_keras.attacks.attack import Attack
     from isi_keras.evaluation import evaluate
     from isi_keras.models.classifier import logits
+    from isi_keras.plotting import images, style
 
     chosen = _norm(
         norm,
@@ -103,7 +104,7 @@ def attack(
     how = Attack(indicator, chosen, max_steps, bounds, objective)
     network, (x, y) = source.load(model, data, samples, bounds)
     data_format = keras.config.image_data_format()
-    drawable = _drawable(output.are_images(x, data_format), picture, x)
+    drawable = _drawable(images.are_images(x, data_format), picture, x)
     result = how(
         logits(network, from_logits),
         x,
@@ -112,13 +113,16 @@ def attack(
         batch_size=batch_size,
         verbose=options.verbose(),
     )
-    print(evaluate(result, data_format=data_format))
+    print(evaluate(result))
     print(f"\nresult:  {result.save(result_path)}")
-    if drawable and result.attacked.any():
-        figure = output.draw_attack(result, data_format)
-        print(f"picture: {output.save_picture(figure, picture_path)}")
+    if not drawable:
+        print("picture: none, because the inputs are not images")
+    elif not result.attacked.any():
+        print("picture: none, because no sample was attacked")
     else:
-        print(f"picture: none, as {'nothing was attacked' if drawable else 'x is no images'}")
+        from isi_keras.plotting.attack.examples import draw_attack
+
+        print(f"picture: {style.save_picture(draw_attack(result), picture_path)}")
 
 
 @app.command(epilog="Example: isi-keras explain lenet-mnist --samples 6 --target 3")
@@ -149,11 +153,12 @@ def explain(
 
     from isi_keras.explanations.explain import explain
     from isi_keras.models.classifier import logits
+    from isi_keras.plotting import images, style
 
     bounds = source.bounds_of(model, bounds)
     network, (x, y) = source.load(model, data, samples, bounds)
     data_format = keras.config.image_data_format()
-    drawable = _drawable(x.ndim == 2 or output.are_images(x, data_format), picture, x)
+    drawable = _drawable(x.ndim == 2 or images.are_images(x, data_format), picture, x)
     explanation = explain(
         logits(network, from_logits),
         x,
@@ -165,10 +170,10 @@ def explain(
     print(output.predictions(explanation.prediction, y))
     print(f"result:  {explanation.save(result_path)}")
     if drawable:
-        figure = output.draw_explanation(explanation, bounds, data_format)
-        print(f"picture: {output.save_picture(figure, picture_path)}")
+        figure = output.draw_explanation(explanation, bounds)
+        print(f"picture: {style.save_picture(figure, picture_path)}")
     else:
-        print("picture: none, as x is neither images nor a table")
+        print("picture: none, because the inputs are neither images nor a table")
 
 
 @app.command(epilog="Example: isi-keras evaluate results/lenet-mnist-relevance-l0.npz")
@@ -181,24 +186,23 @@ def evaluate(
             "--json", metavar="", help="Print JSON; what is infinite or undefined is null."
         ),
     ] = False,
-    data_format: Annotated[
-        options.DataFormat, typer.Option(metavar="NAME", help="channels_last or channels_first.")
-    ] = options.DataFormat.LAST,
+    data_format: options.ChannelsOf = None,
 ) -> None:
     """Print the report of a saved attack; no backend is started."""
     from isi_keras.evaluation import evaluate
     from isi_keras.results import AttackResult
 
-    report = evaluate(AttackResult.load(result), data_format=data_format.value)
+    report = evaluate(AttackResult.load(result), data_format=data_format)
     print(json.dumps(_plain(report.to_dict()), indent=2, allow_nan=False) if as_json else report)
 
 
 app.command(epilog="Example: isi-keras hardness lenet-jsma --samples 50")(
     reported()(hardness.hardness)
 )
-app.command(epilog="Example: isi-keras plot results/lenet-mnist-relevance-l0.npz --kind changes")(
-    plot.plot
-)
+app.command(
+    help=plot.help_text(),
+    epilog="Example: isi-keras plot results/lenet-mnist-relevance-l0.npz --kind changes",
+)(plot.plot)
 app.command(epilog="Example: isi-keras reproduce jsma --samples 100 --out /tmp/jsma")(
     reported()(reproduce.reproduce)
 )

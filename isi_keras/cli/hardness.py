@@ -75,6 +75,7 @@ def hardness(
     from isi_keras.attacks.hardness import BUDGETS
     from isi_keras.attacks.hardness import hardness as sweep
     from isi_keras.models.classifier import logits
+    from isi_keras.plotting import style
 
     if not 0 < budget <= BUDGETS[-1]:
         raise typer.BadParameter(
@@ -101,9 +102,9 @@ def hardness(
     print(f"\nresult:  {result.save(result_path)}")
     if result.succeeds_within(budget).any():
         figure = plotting.hardness(result, budget=budget)
-        print(f"picture: {output.save_picture(figure, picture_path)}")
+        print(f"picture: {style.save_picture(figure, picture_path)}")
     else:
-        print("picture: none, as no attempt succeeded within the budget")
+        print("picture: none, because no attempt succeeded within the budget")
 
 
 def _attack(bounds: tuple[float, float], indicator: str | None, **wanted: Any) -> Any:
@@ -124,10 +125,12 @@ def _attack(bounds: tuple[float, float], indicator: str | None, **wanted: Any) -
 
 def summary(result: HardnessResult, budget: float) -> str:
     """What a sweep found, in a few lines."""
+    from isi_keras.plotting.checks import settings
+
     within = result.succeeds_within(budget)
-    left_out = result.config["misclassified"]
+    samples, left_out = (settings(result)[name] for name in ("samples", "misclassified"))
     lines = [
-        f"{len(result)} attempts on {result.config['samples'] - left_out} samples "
+        f"{len(result)} attempts on {samples - left_out} samples "
         f"({left_out} misclassified, left out); {result.seconds:.2f} s",
         f"within {budget:.1%} of the inputs: {within.mean():.2%} succeed"
         + (f", by {result.distortion[within].mean():.2%} of the inputs" if within.any() else ""),

@@ -83,7 +83,8 @@ Features = Annotated[
     int | None, _norm("N", "l0, l2: inputs changed in a step. Default: 1, 20.", min=1)
 ]
 Unit = Annotated[
-    str | None, _norm("NAME", "l0: feature, or pixel (all its channels). Default: feature.")
+    str | None,
+    _norm("NAME", "l0: feature or position (a pixel, a time step). Default: feature."),
 ]
 SkipSaturated = Annotated[
     bool | None,
@@ -132,6 +133,14 @@ ExplanationOut = Annotated[Path | None, _file("FILE.npz", "Default: results/MODE
 HardnessOut = Annotated[Path | None, _file("FILE.npz", "Default: results/MODEL-hardness.npz.")]
 Picture = Annotated[
     Path | None, _file("FILE.png", "A .png, .pdf or .svg. Default: beside the result.")
+]
+
+
+ChannelsOf = Annotated[
+    DataFormat | None,
+    option(
+        "NAME", "channels_last or channels_first. Default: as the result says.", show_default=False
+    ),
 ]
 
 

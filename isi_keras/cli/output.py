@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from typer import BadParameter
 
-from isi_keras.results import AttackResult, Explanation, write_atomically
+from isi_keras.plotting.plots import PICTURES
+from isi_keras.results import Explanation
 
-FORMATS = (".png", ".pdf", ".svg")
 LISTED = 20
 
 
@@ -17,16 +17,16 @@ def places(out: Path | None, picture: Path | None, model: str, *words: str) -> t
     """Where the result and the picture go; both can be written, and nothing is written yet.
 
     Raises:
-        BadParameter: if the picture has no suffix of `FORMATS`.
+        BadParameter: if the picture has no suffix of `PICTURES`.
         OSError: if one of them cannot be written.
     """
     if out is None:
         out = Path("results", "-".join((Path(model).stem, *words)).lower() + ".npz")
     out = out if out.suffix == ".npz" else out.with_name(out.name + ".npz")
     picture = out.with_suffix(".png") if picture is None else picture
-    if picture.suffix.lower() not in FORMATS:
+    if picture.suffix.lower() not in PICTURES:
         raise BadParameter(
-            f"Expected a picture that ends in {', '.join(FORMATS)}. Received: {str(picture)!r}."
+            f"Expected a picture that ends in {', '.join(PICTURES)}. Received: {str(picture)!r}."
         )
     for path in (out, picture):
         check_writable(path)
@@ -51,53 +51,13 @@ def check_writable(path: Path) -> None:
         raise IsADirectoryError(f"Cannot write the file {str(path)!r}: a folder has this name.")
 
 
-def save_picture(figure: Any, path: Path) -> Path:
-    """Writes a figure in the format that the suffix of `path` names."""
-    kind = path.suffix[1:].lower()
-    return write_atomically(path, lambda file: figure.savefig(file, format=kind))
-
-
-def are_images(x: np.ndarray, data_format: str) -> bool:
-    """Whether `x` can be drawn as grey or colour images."""
-    axis = 3 if data_format == "channels_last" else 1
-    return x.ndim == 3 or (x.ndim == 4 and x.shape[axis] in (1, 3))
-
-
-def draw_attack(
-    result: AttackResult, data_format: str, count: int = 10, indices: Any = None, **options: Any
-) -> Any:
-    """The gallery of an attack; where changes are small they have the whole range of colours.
-
-    `indices` are drawn in place of the first `count`; further options are those of
-    `plotting.examples`.
-    """
-    from isi_keras import plotting
-
-    drawn = np.flatnonzero(result.attacked)[:count]
-    if indices is not None:
-        drawn = np.array([index for index in indices if 0 <= index < len(result)], int)
-    greatest = float(np.abs(result.adversarial[drawn] - result.x[drawn]).max(initial=0))
-    width = float(np.max(np.subtract(*result.bounds[::-1])))
-    axes = tuple(range(1, result.x.ndim))
-    many = result.changed[drawn].sum(axis=axes).max(initial=0) >= 100
-    chosen = {
-        "columns": 5 if many else 10,  # captions of three digits leave no room for ten
-        "limit": greatest if 0 < greatest < width else None,
-    }
-    return plotting.examples(
-        result, count=count, indices=indices, data_format=data_format, **(chosen | options)
-    )
-
-
-def draw_explanation(explanation: Explanation, bounds, data_format: str) -> Any:
+def draw_explanation(explanation: Explanation, bounds: tuple[float, float]) -> Any:
     """The maps of an explanation; the bounds are black and white if they hold the inputs."""
     from isi_keras import plotting
 
     low, high = bounds
     inside = low <= explanation.x.min() and explanation.x.max() <= high
-    return plotting.heatmaps(
-        explanation, bounds=bounds if inside else None, data_format=data_format
-    )
+    return plotting.heatmaps(explanation, bounds=bounds if inside else None)
 
 
 def predictions(predicted: np.ndarray, labels: np.ndarray | None) -> str:
@@ -115,20 +75,19 @@ def predictions(predicted: np.ndarray, labels: np.ndarray | None) -> str:
     return "\n".join([*lines, f"predicted (how often): {shown}{more}"])
 
 
-def place_of(out: Path | None, results: list[Path], kind: str) -> Path:
+def place_of(out: Path | None, results: list[Path], kind: str, suffixes: tuple[str, ...]) -> Path:
     """Where the picture of some results goes; it can be written, and nothing is written yet.
 
     Raises:
         BadParameter: if its suffix is none of those that the picture may have.
         OSError: if it cannot be written.
     """
-    formats = (".gif",) if kind == "animation" else FORMATS
     if out is None:
         stem = kind if len(results) > 1 else f"{results[0].stem}-{kind}"
-        out = results[0].with_name(stem + formats[0])
-    if out.suffix.lower() not in formats:
+        out = results[0].with_name(stem + suffixes[0])
+    if out.suffix.lower() not in suffixes:
         raise BadParameter(
-            f"Expected a picture that ends in {', '.join(formats)}. Received: {str(out)!r}."
+            f"Expected a picture that ends in {', '.join(suffixes)}. Received: {str(out)!r}."
         )
     check_writable(out)
     return out

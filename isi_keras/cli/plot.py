@@ -21,6 +21,13 @@ def _words(text: str | None) -> list[str] | None:
     return None if text is None else [word.strip() for word in text.split(",")]
 
 
+def help_text() -> str:
+    """What `isi-keras plot --help` says above the options: the plots of each kind of result."""
+    from isi_keras.cli import plot_kinds
+
+    return "\n\n".join(["Draw what a file holds; no backend is started.", *plot_kinds.listed()])
+
+
 @reported()
 def plot(
     results: Results,
@@ -45,37 +52,26 @@ def plot(
     ] = None,
     score: Annotated[str | None, option("NAME", "Of curves: probability, logit or margin.")] = None,
     measure: Annotated[
-        str | None, option("NAME", "Of distances: l0_feature, l0_pixel, l2 or linf.")
+        str | None, option("NAME", "Of distances: l0_feature, l0_position, l2 or linf.")
     ] = None,
     budget: Annotated[float | None, option("SIZE", "Of success and distortion.")] = None,
-    of: Annotated[
-        str | None, option("NAME", "Of a matrix: success, distortion, hardness or distance.")
+    matrix: Annotated[
+        str | None,
+        option("NAME", "Of a sweep's matrix: success, distortion, hardness or distance."),
     ] = None,
     bounds: Annotated[
         tuple[float, float] | None, option("LOW HIGH", "Black and white in the inputs of maps.")
     ] = None,
-    over: Annotated[
-        bool | None, option("", "Draw maps over their input.", "--over", show_default=False)
+    overlay: Annotated[
+        bool | None, option("", "Draw maps over their input.", "--overlay", show_default=False)
     ] = None,
     limit: Annotated[
         float | None, option("SIZE", "The change that has the strongest colour.")
     ] = None,
     seconds: Annotated[float | None, option("S", "How long an animation shows each step.")] = None,
-    data_format: Annotated[
-        options.DataFormat, option("NAME", "channels_last or channels_first.")
-    ] = options.DataFormat.LAST,
+    data_format: options.ChannelsOf = None,
 ) -> None:
-    """Draw what a file holds; no backend is started.
-
-    An attack: examples, changes (of a table), targets (towards several),
-    attacks, trajectory, trajectories, animation, distances, robust-accuracy
-    or matrix. Maps: heatmaps, heatmap, indicators or surface. A sweep:
-    hardness, success or matrix. Pixel flipping: faithfulness. Random
-    parameters: randomisation.
-
-    Several results in one picture: robust-accuracy, distances, attacks,
-    indicators, success, faithfulness or randomisation.
-    """
+    """Draws what a file holds; `help_text` is what the command line says of it."""
     from isi_keras.cli import output, plot_kinds
 
     if label is not None and len(label) != len(results):
@@ -83,7 +79,7 @@ def plot(
             f"Expected a --label for each of {len(results)} results. Received: {len(label)}."
         )
     records = plot_kinds.load(results, part)
-    kind = plot_kinds.choose(kind, records, data_format.value)
+    chosen = plot_kinds.choose(kind, records, data_format)
     given: dict[str, Any] = {
         "index": index or None,
         "count": count,
@@ -92,16 +88,14 @@ def plot(
         "score": score,
         "measure": measure,
         "budget": budget,
-        "of": of,
+        "matrix": matrix,
         "bounds": bounds,
-        "over": over,
+        "overlay": overlay,
         "limit": limit,
         "seconds": seconds,
-        "data_format": data_format.value,
+        "data_format": data_format,
     }
-    given = {name: value for name, value in given.items() if value is not None}
-    path = output.place_of(out, results, kind)
+    path = output.place_of(out, results, plot_kinds.word(chosen), chosen.suffixes)
     labels = label or (None if len(results) == 1 else output.labels_of(results))
-    drawn = plot_kinds.draw(kind, records, labels, given)
-    written = drawn(path) if kind == "animation" else output.save_picture(drawn, path)
-    print(f"{kind}: {written}")
+    written = plot_kinds.draw(chosen, records, labels, given, path)
+    print(f"{plot_kinds.word(chosen)}: {written}")

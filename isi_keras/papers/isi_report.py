@@ -6,7 +6,6 @@ from typing import Any
 
 from rich.table import Table
 
-from isi_keras.cli import output
 from isi_keras.papers import isi, report
 from isi_keras.results import AttackResult
 
@@ -26,6 +25,7 @@ NOTES = (
 def reproduce(samples: int, out: Path, batch_size: int, save_results: bool, verbose: int) -> None:
     """Runs the 2020 notebook's attacks and writes table, numbers and pictures."""
     from isi_keras import zoo
+    from isi_keras.plotting import style
 
     model, (x, y) = zoo.load("lenet-mnist")
     rows, files, remarks = [], [], []
@@ -38,7 +38,7 @@ def reproduce(samples: int, out: Path, batch_size: int, save_results: bool, verb
             files.append(result.save(out / f"{run.name}.npz"))
         picture = _draw(run, result)
         if picture is not None:
-            files.append(output.save_picture(picture, out / f"{run.name}.png"))
+            files.append(style.save_picture(picture, out / f"{run.name}.png"))
     command = _command(samples, out, batch_size, save_results)
     files.append(report.write(out / report.NAME, command, SOURCE, runs=rows))
     report.show([_table(rows, samples)], [*NOTES, *remarks], files)
@@ -46,10 +46,11 @@ def reproduce(samples: int, out: Path, batch_size: int, save_results: bool, verb
 
 def _draw(run: isi.Run, result: AttackResult) -> Any:
     from isi_keras import plotting
+    from isi_keras.plotting.attack.examples import draw_attack
 
     if run.targeted:
         return plotting.targets(result)
-    return output.draw_attack(result, "channels_last") if result.attacked.any() else None
+    return draw_attack(result) if result.attacked.any() else None
 
 
 def _command(samples: int, out: Path, batch_size: int, save_results: bool) -> str:

@@ -143,10 +143,11 @@ def attempts(
 
 def attempt_numbers(found: HardnessResult) -> dict[str, Any]:
     """Success rate and mean distortion of all attempts and of those that succeed."""
+    from isi_keras.plotting.checks import settings
+
     within = found.succeeds_within()
     return {
-        "samples": found.config["samples"],
-        "misclassified": found.config["misclassified"],
+        **{name: settings(found)[name] for name in ("samples", "misclassified")},
         "attempts": len(found),
         "success_rate": float(within.mean()),
         "distortion_all": float(found.distortion.mean()),

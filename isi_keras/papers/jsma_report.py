@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from isi_keras.cli import output
 from isi_keras.papers import jsma, jsma_figures, report
 
 SOURCE = "Papernot et al. 2016, arXiv 1511.07528v1"
@@ -31,6 +30,7 @@ def reproduce(
 ) -> None:
     """Runs the paper's experiments and writes tables, numbers and pictures."""
     from isi_keras import zoo
+    from isi_keras.plotting import style
 
     sets = jsma.sets(mnist, samples)
     model, (x, y) = zoo.load("lenet-jsma")
@@ -69,7 +69,7 @@ def reproduce(
     pictures |= {name: jsma_figures.matrices(name, ours[name]) for name in ours}
 
     files = [
-        output.save_picture(picture, out / f"{name.replace('_', '-')}.png")
+        style.save_picture(picture, out / f"{name.replace('_', '-')}.png")
         for name, picture in pictures.items()
     ]
     if save_results:

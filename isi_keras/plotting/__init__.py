@@ -6,41 +6,19 @@ window or stays open, `figure.savefig(path)` writes one, and a notebook shows th
 returns.
 """
 
-from isi_keras.plotting.attack.animation import animation
-from isi_keras.plotting.attack.attacks import attacks
-from isi_keras.plotting.attack.changes import changes
-from isi_keras.plotting.attack.distances import distances
-from isi_keras.plotting.attack.examples import examples
-from isi_keras.plotting.attack.robust_accuracy import robust_accuracy
-from isi_keras.plotting.attack.targets import targets
-from isi_keras.plotting.attack.trajectories import trajectories
-from isi_keras.plotting.attack.trajectory import trajectory
-from isi_keras.plotting.explanation.faithfulness import faithfulness
-from isi_keras.plotting.explanation.heatmaps import heatmap, heatmaps
-from isi_keras.plotting.explanation.indicators import indicators
-from isi_keras.plotting.explanation.randomisation import randomisation
-from isi_keras.plotting.explanation.surface import surface
-from isi_keras.plotting.matrices.hardness import hardness
-from isi_keras.plotting.matrices.matrix import matrix
-from isi_keras.plotting.matrices.success import success
+from typing import Any
 
-__all__ = [
-    "animation",
-    "attacks",
-    "changes",
-    "distances",
-    "examples",
-    "faithfulness",
-    "hardness",
-    "heatmap",
-    "heatmaps",
-    "indicators",
-    "matrix",
-    "randomisation",
-    "robust_accuracy",
-    "success",
-    "surface",
-    "targets",
-    "trajectories",
-    "trajectory",
-]
+import lazy_loader
+
+from isi_keras.plotting.plots import PLOTS as PLOTS
+
+_load, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submodules=["style"],
+    submod_attrs={plot.module: [plot.name] for plot in PLOTS.values()},
+)
+__all__ = sorted(PLOTS)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    return _load(name)

@@ -2,66 +2,47 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from isi_keras.results import (
-    AttackResult,
-    Explanation,
-    FlippingResult,
-    HardnessResult,
-    RandomisationResult,
-)
+from isi_keras import _checks, axes
+from isi_keras.plotting import plots, style
+from isi_keras.results import AttackResult, Explanation, Result
 
-DRAWN_BY = {
-    AttackResult: "plotting.examples",
-    Explanation: "plotting.heatmaps",
-    FlippingResult: "plotting.faithfulness",
-    HardnessResult: "plotting.hardness",
-    RandomisationResult: "plotting.randomisation",
-}
-
-MADE_BY = {
-    AttackResult: "an Attack",
-    Explanation: "explain",
-    FlippingResult: "pixel_flipping",
-    HardnessResult: "hardness",
-    RandomisationResult: "parameter_randomisation",
-}
+R = TypeVar("R", bound=Result)
 
 
-def expect(record: Any, kind: type) -> None:
-    """Raises unless `record` is a `kind` with at least one sample."""
-    if not isinstance(record, kind):
-        other = next((name for known, name in DRAWN_BY.items() if isinstance(record, known)), None)
-        advice = (
-            f"Draw it with {other}."
-            if other
-            else f"Pass what {MADE_BY[kind]} returned, or {kind.__name__}.load(path)."
-        )
-        raise TypeError(f"Expected: {_a(kind)}. Received: {type(record).__name__}. {advice}")
-    if len(record) == 0:
+def expect(record: Any, kind: plots.Kind) -> None:
+    """Raises unless `record` is of a kind and has at least one sample."""
+    name = kind.record.__name__
+    if not isinstance(record, kind.record):
+        advice = f"Pass what {kind.maker} returned, or {name}.load(path)."
+        if isinstance(record, Result):
+            usual = plots.plots_of(plots.kind_of(record))[0]
+            advice = f"Draw it with plotting.{usual.name}."
+        raise TypeError(f"Expected: {_a(name)}. Received: {type(record).__name__}. {advice}")
+    if len(record) == 0:  # pyright: ignore[reportArgumentType]
         raise ValueError(
-            f"There is nothing to draw. Received: {_a(kind)} of 0 samples. Pass one with "
+            f"There is nothing to draw. Received: {_a(name)} of 0 samples. Pass one with "
             "at least one sample."
         )
 
 
-def expect_each(records: Any, kind: type, call: str) -> None:
-    """Raises unless `records` maps at least one label to a `kind` with samples.
+def expect_each(records: Any, kind: plots.Kind, call: str) -> None:
+    """Raises unless `records` maps at least one label to a record of a kind with samples.
 
     Args:
         records: what the user passed.
-        kind: the record that is expected.
+        kind: what is expected.
         call: how it is done right, for the text of the error.
     """
     held = list(records.values()) if isinstance(records, Mapping) else [records]
-    if not isinstance(records, Mapping) or any(not isinstance(record, kind) for record in held):
+    if not isinstance(records, Mapping) or any(not isinstance(r, kind.record) for r in held):
         raise TypeError(
-            f"Expected: a mapping from labels to {kind.__name__}. Received: "
+            f"Expected: a mapping from labels to {kind.record.__name__}. Received: "
             f"{', '.join(sorted({type(record).__name__ for record in held}))}. Pass what "
-            f"{MADE_BY[kind]} returned, as in {call}."
+            f"{kind.maker} returned, as in {call}."
         )
     if not records or not all(map(len, held)):
         raise ValueError(
@@ -69,6 +50,27 @@ def expect_each(records: Any, kind: type, call: str) -> None:
             f"{len(records)} results, {sum(not len(record) for record in held)} of them without "
             "samples."
         )
+
+
+def as_mapping(records: Mapping[str, R] | R, kind: plots.Kind, call: str) -> Mapping[str, R]:
+    """A mapping of records, also of a single one, whose label is empty; raises as `expect_each`."""
+    if isinstance(records, kind.record):
+        expect(records, kind)
+        return {"": records}  # pyright: ignore[reportReturnType]
+    expect_each(records, kind, call)
+    return records  # pyright: ignore[reportReturnType]
+
+
+def settings(record: Any) -> Mapping[str, Any]:
+    """What a record was made with: the configuration of its maker."""
+    return record.config["config"] if "class_name" in record.config else record.config
+
+
+def format_of(record: AttackResult | Explanation, data_format: str | None) -> str:
+    """Where the channels of a record are: where the user says, else where the record does."""
+    data_format = record.data_format if data_format is None else data_format
+    axes.check_data_format(data_format)
+    return data_format
 
 
 def chosen(indices: Any, count: int) -> np.ndarray:
@@ -92,7 +94,7 @@ def chosen(indices: Any, count: int) -> np.ndarray:
 
 def first_attacked(result: AttackResult, count: int) -> np.ndarray:
     """The first `count` samples that were attacked at all."""
-    positive(count, "count")
+    count = _checks.integer("count", count, 1)
     indices = np.flatnonzero(result.attacked)[:count]
     if indices.size == 0:
         stops = ", ".join(f"{n} {stop}" for stop, n in Counter(result.stop_reason.tolist()).items())
@@ -100,20 +102,6 @@ def first_attacked(result: AttackResult, count: int) -> np.ndarray:
             f"No sample was attacked. Received: {stops}. Pass indices to draw these samples anyway."
         )
     return indices
-
-
-def positive(value: Any, name: str) -> None:
-    """Raises unless `value` is an integer of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"{name} must be an integer of at least 1. Received: {name}={value!r}.")
-
-
-def above_zero(value: Any, name: str) -> None:
-    """Raises unless `value` is a number above 0, in the units of `x`, or `None`."""
-    if value is not None and not value > 0:
-        raise ValueError(
-            f"{name} must be greater than 0, in the units of x. Received: {name}={value!r}."
-        )
 
 
 def class_name(number: Any, classes: Sequence[str] | None) -> str:
@@ -127,6 +115,11 @@ def class_name(number: Any, classes: Sequence[str] | None) -> str:
             "numbers."
         )
     return str(classes[int(number)])
+
+
+def short_name(number: Any, classes: Sequence[str] | None, inches: float = style.LONGEST) -> str:
+    """The name of a class, cut to some inches."""
+    return style.shorten(class_name(number, classes), inches)
 
 
 def check_names(names: Sequence[str] | None, features: int | None) -> None:
@@ -147,16 +140,8 @@ def expect_no_image(given: Any, name: str) -> None:
         )
 
 
-def one_of(name: str, value: Any, known: Sequence[str]) -> None:
-    """Raises unless `value` is among `known`."""
-    if value not in known:
-        raise ValueError(
-            f"Expected {name} to be {' or '.join(map(repr, known))}. Received: {name}={value!r}."
-        )
-
-
-def _a(kind: type) -> str:
-    return f"{'an' if kind.__name__[0] in 'AEIOU' else 'a'} {kind.__name__}"
+def _a(name: str) -> str:
+    return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
 
 
 def _short(value: Any) -> str:

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from isi_keras import axes
+
 LUMINANCE = (0.2126, 0.7152, 0.0722)
 """The shares of red, green and blue in how bright a colour is."""
 
@@ -32,7 +34,7 @@ def as_images(x: Any, bounds: tuple[Any, Any], *, data_format: str = "channels_l
     array([[[0. , 0.5, 1. ]]])
     """
     x = np.asarray(x, "float64")
-    channels = channels_last(x, data_format).shape[-1]
+    channels = with_channels(x, data_format).shape[-1]
     if channels not in (1, 3):
         raise ValueError(
             "An image has 1 channel (grey) or 3 (red, green, blue). "
@@ -40,7 +42,7 @@ def as_images(x: Any, bounds: tuple[Any, Any], *, data_format: str = "channels_l
             f"{channels} channels. Pass {_other(data_format)!r} as data_format if the "
             "channels are on the other side, else select the channels to draw."
         )
-    images = channels_last(_scale(x, bounds), data_format)
+    images = with_channels(_scale(x, bounds), data_format)
     return images[..., 0] if channels == 1 else images
 
 
@@ -57,7 +59,7 @@ def as_maps(relevance: Any, *, data_format: str = "channels_last") -> np.ndarray
     Raises:
         ValueError: if the shape is not that of images or a value is not finite.
     """
-    return channels_last(finite(relevance, "relevance"), data_format).sum(-1)
+    return with_channels(finite(relevance, "relevance"), data_format).sum(-1)
 
 
 def as_changes(x: Any, adversarial: Any, *, data_format: str = "channels_last") -> np.ndarray:
@@ -78,7 +80,7 @@ def as_changes(x: Any, adversarial: Any, *, data_format: str = "channels_last") 
         ValueError: if the shape is not that of images or a value is not finite.
     """
     change = finite(adversarial, "adversarial") - finite(x, "x")
-    change = channels_last(change, data_format)  # (N, H, W, C)
+    change = with_channels(change, data_format)  # (N, H, W, C)
     most = np.abs(change).argmax(-1)[..., None]
     return np.take_along_axis(change, most, -1)[..., 0]
 
@@ -89,17 +91,13 @@ def faded(image: np.ndarray) -> np.ndarray:
     return 0.6 + 0.4 * grey
 
 
-def channels_last(x: np.ndarray, data_format: str) -> np.ndarray:
+def with_channels(x: np.ndarray, data_format: str) -> np.ndarray:
     """Views images as `(N, H, W, C)`.
 
     Raises:
         ValueError: if `x` does not have the dimensions of images, or for an unknown `data_format`.
     """
-    if data_format not in ("channels_last", "channels_first"):
-        raise ValueError(
-            'data_format must be "channels_last" or "channels_first". '
-            f"Received: data_format={data_format!r}."
-        )
+    axes.check_data_format(data_format)
     if x.ndim == 3:
         return x[..., None]
     if x.ndim != 4:
@@ -109,12 +107,17 @@ def channels_last(x: np.ndarray, data_format: str) -> np.ndarray:
             "as in dataclasses.replace(result, x=result.x.reshape(-1, 28, 28), ...). Of tabular "
             "features, draw an Explanation with plotting.heatmaps."
         )
-    return np.moveaxis(x, 1, -1) if data_format == "channels_first" else x
+    return axes.channels_last(x, data_format)
+
+
+def are_images(x: np.ndarray, data_format: str) -> bool:
+    """Whether `x` can be drawn as grey or colour images."""
+    return x.ndim in (3, 4) and with_channels(x, data_format).shape[-1] in (1, 3)
 
 
 def ratio(x: np.ndarray, data_format: str) -> float:
     """Height over width of the images in `x`."""
-    height, width = channels_last(x, data_format).shape[1:3]
+    height, width = with_channels(x, data_format).shape[1:3]
     return height / width
 
 

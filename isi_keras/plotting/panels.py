@@ -50,7 +50,7 @@ def draw_over(ax: Axes, image: np.ndarray, values: np.ndarray, limit: float) -> 
     ax.imshow(values, cmap=style.SIGNED, vmin=-limit, vmax=limit, alpha=opacity)
 
 
-def color_bar(ax: Axes, label: str = "", *, room: float = 0, beyond: bool = False) -> Colorbar:
+def signed_bar(ax: Axes, label: str = "", *, room: float = 0, beyond: bool = False) -> Colorbar:
     """A colour bar as high as `ax`, to its right, with ticks at 0 and at the limits.
 
     Args:
@@ -60,23 +60,26 @@ def color_bar(ax: Axes, label: str = "", *, room: float = 0, beyond: bool = Fals
         room: inches that the numbers take at least, so that bars with other numbers align.
         beyond: whether some values lie beyond the limits; the bar then ends in points.
     """
-    ax.set_anchor("W")
-    image = ax.images[-1]
-    bar = ax.get_figure().colorbar(  # pyright: ignore[reportOptionalMemberAccess]
-        image,
-        cax=ax.inset_axes((1.05, 0, 0.08, 1)),
+    limit = ax.images[-1].get_clim()[1]
+    texts = numbers_of(limit)
+    bar = style.color_bar(
+        ax.images[-1],
+        _beside(ax, 1.05, 0.08),
+        label,
+        (-limit, 0, limit),
+        texts,
         extend="both" if beyond else "neither",
+        pad=2 + 72 * max(0, room - style.widest(texts, style.SMALL)),
     )
-    limit = image.get_clim()[1]
-    numbers = numbers_of(limit)
-    bar.set_ticks([-limit, 0, limit], labels=numbers)
-    bar.ax.tick_params(labelsize=style.SMALL, length=2, width=0.6, pad=2)
     for text, place in zip(bar.ax.get_yticklabels(), ("bottom", "center", "top"), strict=True):
         text.set_verticalalignment(place)
-    bar.outline.set_linewidth(0.6)  # pyright: ignore[reportCallIssue]
-    own = max(style.text_width(text, style.SMALL) for text in numbers)
-    bar.set_label(label, size=style.SMALL, labelpad=2 + 72 * max(0, room - own))
     return bar
+
+
+def _beside(ax: Axes, left: float, width: float) -> Axes:
+    """A panel for a colour bar right of `ax`, placed and sized in shares of its width."""
+    ax.set_anchor("W")
+    return ax.inset_axes((left, 0, width, 1))
 
 
 def draw_signed_bars(ax: Axes, values: np.ndarray, limit: float) -> None:
@@ -121,15 +124,10 @@ def common_bar(
         numbers: what stands at the lower limit, 0 and the upper limit; the values if `None`.
         beyond: whether some values lie beyond the limits; the bar then ends in points.
     """
-    bar = ax.get_figure(root=True).colorbar(  # pyright: ignore[reportOptionalMemberAccess]
-        colors, cax=ax, extend="both" if beyond else "neither"
-    )
-    limit = colors.get_clim()[1]
-    bar.set_ticks([-limit, 0, limit], labels=numbers or numbers_of(limit))  # pyright: ignore[reportOptionalOperand]
-    ax.tick_params(labelsize=style.SMALL, length=2, width=0.6, pad=2)
-    bar.outline.set_linewidth(0.6)  # pyright: ignore[reportCallIssue]
-    bar.set_label(label, size=style.SMALL, labelpad=2)
-    return bar
+    limit: Any = colors.get_clim()[1]
+    extend = "both" if beyond else "neither"
+    texts = numbers or numbers_of(limit)
+    return style.color_bar(colors, ax, label, (-limit, 0, limit), texts, extend=extend)
 
 
 def scale_bar(
@@ -144,24 +142,17 @@ def scale_bar(
     """A slim colour bar as high as `ax`, to its right, of a quantity without a sign.
 
     Args:
-        ax: the panel. The bar lies outside it, as that of `color_bar`.
+        ax: the panel. The bar lies outside it, as that of `signed_bar`.
         colors: what was drawn there, with its colours and limits.
         label: what the colours measure.
         inches: how high the bar is, for as many ticks as there is room.
         whole: whether the quantity is counted, so that ticks stand at whole numbers.
         extend: at which end values lie beyond the limits: `"neither"`, `"min"`, `"max"`, `"both"`.
     """
-    ax.set_anchor("W")
-    figure = ax.get_figure()
-    bar = figure.colorbar(colors, cax=ax.inset_axes((1.03, 0, 0.05, 1)), extend=extend)  # pyright: ignore[reportOptionalMemberAccess]
     low, high = colors.get_clim()
     ticks = ticks_between(low, high, inches, whole=whole)  # pyright: ignore[reportArgumentType]
-    bar.set_ticks(ticks, labels=[tick_text(tick) for tick in ticks])
-    bar.ax.tick_params(labelsize=style.SMALL, length=2, width=0.6, pad=2)
-    bar.ax.tick_params(which="minor", length=0)
-    bar.outline.set_linewidth(0.6)  # pyright: ignore[reportCallIssue]
-    bar.set_label(label, size=style.SMALL, labelpad=2)
-    return bar
+    texts = [tick_text(tick) for tick in ticks]
+    return style.color_bar(colors, _beside(ax, 1.03, 0.05), label, ticks, texts, extend=extend)
 
 
 def ticks_between(low: float, high: float, inches: float, *, whole: bool = False) -> list[float]:
@@ -205,16 +196,14 @@ def legend_above(
 
 def entry(ax: Axes, label: str, said: str) -> str:
     """An entry of `legend_above`, as in "label: said"; the label is cut to the width of `ax`."""
-    width = ax.get_window_extent().width / ax.get_figure(root=True).dpi  # pyright: ignore[reportOptionalMemberAccess]
-    room = width - 0.45 - style.text_width(f": {said}", style.SMALL)
+    room = style.inches(ax)[0] - 0.45 - style.text_width(f": {said}", style.SMALL)
     return f"{style.shorten(label, room, style.SMALL)}: {said}" if label else said
 
 
 def mean_of(results: Iterable[Any]) -> str:
     """Of how many samples each curve is the mean, as in "mean of 8 samples ± SE"."""
-    counts = sorted({len(result) for result in results})
-    number = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    return f"mean of {number} samples ± SE" if counts[-1] > 1 else "1 sample"
+    counts = [len(result) for result in results]
+    return f"mean of {style.span(counts)} samples ± SE" if max(counts) > 1 else "1 sample"
 
 
 def half_page(lines: int) -> Axes:

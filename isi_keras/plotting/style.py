@@ -1,18 +1,23 @@
-"""The theme of all figures: sizes, fonts and colours, applied inside `context` and nowhere else."""
+"""The look of all figures: sizes, fonts, colours, colour bars; applied inside `context` only."""
 
 import contextlib
 import io
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import matplotlib.style
 from cycler import cycler
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colorbar import Colorbar
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.textpath import TextToPath
+
+from isi_keras.results import write_atomically
 
 WIDTH = 7.0
 """Width of a full figure in inches: the text block of a two-column page, printed one to one."""
@@ -28,6 +33,12 @@ LINE = 1.35 * TEXT / 72
 
 GAP = 0.05
 """Inches between two images."""
+
+PITCH = 1.2 * SMALL / 72
+"""Least inches from one line of tick labels to the next."""
+
+LONGEST = 1.1
+"""Inches after which a name is cut."""
 
 FONT = "DejaVu Sans"
 """The family that Matplotlib ships, so that a figure looks the same on every machine."""
@@ -136,6 +147,49 @@ def figure(width: float, height: float, *, layout: str = "constrained") -> Theme
     return ThemedFigure(figsize=(width, height), layout=engine)
 
 
+def save_picture(figure: Figure, path: Path) -> Path:
+    """Writes a figure in the format that the suffix of `path` names, whole or not at all."""
+    kind = path.suffix[1:].lower()
+    return write_atomically(path, lambda file: figure.savefig(file, format=kind))
+
+
+def color_bar(
+    colors: ScalarMappable,
+    panel: Axes,
+    label: str,
+    ticks: Sequence[float],
+    texts: Sequence[str],
+    *,
+    extend: str = "neither",
+    pad: float = 2,
+) -> Colorbar:
+    """Draws the colour bar of a picture into a panel of its own.
+
+    Args:
+        colors: what was drawn, with its colours and limits.
+        panel: for the bar.
+        label: what the colours measure.
+        ticks: where numbers stand.
+        texts: these numbers.
+        extend: at which end values lie beyond the limits: `"neither"`, `"min"`, `"max"`, `"both"`.
+        pad: points from the numbers to the label.
+    """
+    figure: Any = panel.get_figure(root=True)
+    bar = figure.colorbar(colors, cax=panel, extend=extend)
+    bar.set_ticks(ticks, labels=texts)
+    panel.tick_params(labelsize=SMALL, length=2, width=0.6, pad=2)
+    panel.tick_params(which="minor", length=0)
+    bar.outline.set_linewidth(0.6)
+    bar.set_label(label, size=SMALL, labelpad=pad)
+    return bar
+
+
+def inches(ax: Axes) -> tuple[float, float]:
+    """Width and height of a panel as the figure is laid out now."""
+    box, figure = ax.get_window_extent(), ax.get_figure(root=True)
+    return box.width / figure.dpi, box.height / figure.dpi  # pyright: ignore[reportOptionalMemberAccess]
+
+
 def frame(ax: Axes, color: str = NEUTRAL, width: float = 0.6) -> None:
     """Takes the ticks from `ax` and draws its frame in `color`, `width` points wide."""
     ax.set(xticks=[], yticks=[])
@@ -147,6 +201,27 @@ def text_width(text: str, size: float = TEXT) -> float:
     font = FontProperties(family=FONT, size=size)
     measure = TextToPath().get_text_width_height_descent
     return max(measure(line, font, False)[0] for line in text.split("\n")) / 72
+
+
+def widest(texts: Iterable[str], size: float = TEXT) -> float:
+    """Inches of the widest of `texts` at `size` points."""
+    return max(text_width(text, size) for text in texts)
+
+
+def lines(texts: Iterable[str]) -> int:
+    """How many lines the highest of `texts` has."""
+    return max(text.count("\n") + 1 for text in texts)
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things, as in "1 step" and "2 steps"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def span(counts: Collection[int]) -> str:
+    """The numbers that several results have, as in "8" or "5 to 8"."""
+    least, most = min(counts), max(counts)
+    return str(least) if least == most else f"{least} to {most}"
 
 
 def wrap(text: str, width: float, size: float = TEXT, *, at: str = " ") -> str:

@@ -136,6 +136,8 @@ def _encode(value: Any) -> np.ndarray:
 def _decode(array: np.ndarray, kind: Any) -> Any:
     if kind is float:
         return float(array)
+    if kind is str:
+        return str(array)
     if array.dtype.kind == "U" and array.ndim == 0:
         return json.loads(str(array))
     return array

@@ -78,7 +78,8 @@ class HardnessResult(Result):
 
         Source: Papernot et al. 2016, equations 11 and 12.
         """
-        scale = 100 if self.config["measure"] == "l0" else 1
+        config = self.config["config"] if "class_name" in self.config else self.config
+        scale = 100 if config["measure"] == "l0" else 1
         rates = np.stack([100 * self.success_rate(budget) for budget in self.budgets])
         means = np.stack([scale * self.mean_distortion(budget) for budget in self.budgets])
         means = np.where(rates > 0, means, 0.0)

@@ -20,6 +20,7 @@ import isi_keras as isi
 from isi_keras.cli import backend, commands, hardness, output, reproduce
 from isi_keras.cli import images as folders
 from isi_keras.papers import isi as isi_paper
+from isi_keras.plotting.attack.examples import draw_attack
 
 
 def fresh(*arguments, code=0, **environment):
@@ -161,13 +162,13 @@ def test_nothing_attacked_has_no_picture(files, tmp_path):
     model = keras.saving.load_model(files / "grey.keras")
     np.savez("wrong.npz", x=x, y=(model.predict(x, verbose=0).argmax(-1) + 1) % 3)
     text = run("attack", files / "grey.keras", "wrong.npz", "--out", "r.npz")
-    assert "picture: none, as nothing was attacked" in text
+    assert "picture: none, because no sample was attacked" in text
     assert not (tmp_path / "r.png").exists()
 
 
 def test_tables_are_attacked_without_a_picture(files, tmp_path):
     words = ["attack", files / "table.keras", files / "table.npz", "--out", "r.npz"]
-    assert "picture: none, as x is no images" in run(*words)
+    assert "picture: none, because the inputs are not images" in run(*words)
     assert [path.name for path in tmp_path.iterdir()] == ["r.npz"]
     (tmp_path / "r.npz").unlink()
     text = run(*words, "--picture", "r.png", code=1)
@@ -200,7 +201,7 @@ def test_small_changes_have_the_whole_range_of_colours(files):
     model = keras.saving.load_model(files / "grey.keras")
     result = isi.Attack("sensitivity", isi.Linf(0.1), 2)(model, np.load(files / "grey.npy"))
     greatest = np.abs(result.adversarial - result.x).max()
-    figure = output.draw_attack(result, "channels_last")
+    figure = draw_attack(result)
     limits = [image.get_clim() for ax in figure.axes for image in ax.images]
     assert any(np.allclose(limit, (-greatest, greatest)) for limit in limits)
 
@@ -344,8 +345,8 @@ def test_evaluate_takes_the_place_of_the_channels(saved):
     found = json.loads(run("evaluate", saved, "--json", "--data-format", "channels_first"))
     result = isi.AttackResult.load(saved)
     report = isi.evaluate(result, data_format="channels_first")
-    assert found["measures"]["l0_pixel"]["mean_success"] == (
-        report.measures["l0_pixel"].mean_success
+    assert found["measures"]["l0_position"]["mean_success"] == (
+        report.measures["l0_position"].mean_success
     )
 
 

@@ -17,7 +17,8 @@ from makers.results import (
 from skimage import io
 
 from isi_keras import plotting
-from isi_keras.cli import output, plot_kinds
+from isi_keras.cli.plot_kinds import word
+from isi_keras.plotting import plots, style
 
 TARGETED = {"target": np.array([1, 2, 3, 0, 1])}
 RECORDS = {
@@ -56,8 +57,8 @@ def drawn(monkeypatch):
         seen.append(figure)
         return write(figure, path)
 
-    write = output.save_picture
-    monkeypatch.setattr(output, "save_picture", keep)
+    write = style.save_picture
+    monkeypatch.setattr(style, "save_picture", keep)
     return seen
 
 
@@ -71,7 +72,7 @@ def test_the_natural_picture(tmp_path, name):
 
 @pytest.mark.parametrize(
     ("record", "kind"),
-    [(record, kind) for record, kinds in plot_kinds.KINDS.items() for kind in kinds],
+    [(kind.record.__name__, word(plot)) for kind in plots.KINDS for plot in plots.plots_of(kind)],
 )
 def test_every_picture_of_every_record(tmp_path, record, kind):
     DRAWABLE[record].save("r.npz")
@@ -81,14 +82,19 @@ def test_every_picture_of_every_record(tmp_path, record, kind):
     assert start == (b"GIF8" if kind == "animation" else b"%PDF")
 
 
-def test_every_plot_has_a_name_here():
-    known = {kind.replace("-", "_") for kinds in plot_kinds.KINDS.values() for kind in kinds}
-    assert known == set(plotting.__all__)
+def test_help_lists_every_plot():
+    text = " ".join(plain(run("plot", "--help")).split())
+    for plot in plotting.PLOTS.values():
+        assert word(plot) in text
 
 
-@pytest.mark.parametrize("kind", plot_kinds.OF_SEVERAL)
-def test_several_results_in_one_picture(tmp_path, drawn, kind):
-    record = next(DRAWABLE[name] for name, kinds in plot_kinds.KINDS.items() if kind in kinds)
+@pytest.mark.parametrize(
+    "plot",
+    [plot for plot in plotting.PLOTS.values() if plot.results != "one"],
+    ids=lambda plot: plot.name,
+)
+def test_several_results_in_one_picture(tmp_path, drawn, plot):
+    record, kind = DRAWABLE[plot.kinds[0].record.__name__], word(plot)
     record.save("one.npz")
     record.save("two.npz")
     assert run("plot", "one.npz", "two.npz", "--kind", kind) == f"{kind}: {kind}.png\n"
@@ -139,7 +145,7 @@ def test_options_reach_the_plot(drawn):
     run("plot", "r.npz", "--kind", "distances", "--measure", "l2")
     assert drawn[-1].axes[0].get_xlabel() == "L2 distance"
     make_explanation((3, 6, 5)).save("e.npz")
-    flags = ["--over", "--data-format", "channels_first"]
+    flags = ["--overlay", "--data-format", "channels_first"]
     run("plot", "e.npz", "--kind", "heatmap", *flags)
     assert len(drawn[-1].axes[0].images) == 2
     run("plot", "e.npz", "--bounds", -2, 2, "--data-format", "channels_first")
@@ -156,7 +162,7 @@ def test_a_matrix_of_a_sweep(drawn):
         "distance": result.adversarial_distance(),
     }
     for of, values in expected.items():
-        run("plot", "h.npz", "--kind", "matrix", "--of", of, "--budget", 0.02)
+        run("plot", "h.npz", "--kind", "matrix", "--matrix", of, "--budget", 0.02)
         cells = drawn[-1].axes[0].collections[0].get_array().reshape(4, 4)
         np.testing.assert_allclose(cells.filled(np.nan), values)
 
@@ -210,12 +216,16 @@ def test_an_input_of_several(drawn):
         (["r.npz", "--out", "p.jpg"], 2, "Expected a picture that ends in .png, .pdf, .svg"),
         (["r.npz", "--kind", "animation", "--out", "p.png"], 2, "that ends in .gif. Received: "),
         (["r.npz", "--kind", "distances", "--index", 1], 2, "--index does not belong to --kind"),
-        (["r.npz", "--kind", "matrix", "--of", "success"], 2, "--of does not belong to --kind"),
-        (["h.npz", "--kind", "matrix", "--of", "sucess"], 2, "Did you mean 'success'?"),
+        (
+            ["r.npz", "--kind", "matrix", "--matrix", "success"],
+            2,
+            "--matrix does not belong to",
+        ),
+        (["h.npz", "--kind", "matrix", "--matrix", "sucess"], 2, "Did you mean 'success'?"),
         (["r.npz", "--kind", "trajectory", "--index", 1, "--index", 2], 2, "Pass --index once."),
         (["r.npz", "--index", 9], 1, "index 9, but the result holds 5 samples"),
         (["r.npz", "--classes", "a,b"], 1, "Received: 2 names, but a sample has class 2"),
-        (["r.npz", "--kind", "distances", "--measure", "l1"], 1, "Received: measure='l1'"),
+        (["r.npz", "--kind", "distances", "--measure", "l1"], 1, "Unknown measure: 'l1'"),
         (["r.npz", "--out", "r.npz/p.png"], 1, "Cannot write to the folder 'r.npz'"),
     ],
 )

@@ -81,7 +81,7 @@ def test_hardness_of_what_never_turns(tmp_path):
     text = run("hardness", "flat.keras", "d.npz", "--from-logits")
     assert "0.00% succeed\n" in text
     assert "never reached: 1 pairs of classes" in text
-    assert "picture: none, as no attempt succeeded within the budget" in text
+    assert "picture: none, because no attempt succeeded within the budget" in text
     assert not (tmp_path / "results/flat-hardness.png").exists()
 
 

@@ -117,7 +117,7 @@ class TestChanges:
     @pytest.mark.parametrize(
         ("options", "match"),
         [
-            ({"limit": 0}, r"limit must be greater than 0.*Received: limit=0"),
+            ({"limit": 0}, r"limit to be a number above 0. Received: limit=0"),
             ({"indices": [5]}, r"index 5, but the result holds 5"),
             ({"names": ["a"]}, r"1 names for no tabular features"),
         ],
@@ -156,7 +156,7 @@ class TestAttacks:
         l2, linf = (style.number(far[name][0], 2) for name in ("l2", "linf"))
         first, last = "3 changed\n→ 3", "3 changed\n→ 3"
         assert said == [first, f"L2 {l2}\n→ 3", f"L\N{INFINITY} {linf}\n→ 3", last]
-        figure = plotting.attacks(norms, indices=[2], measure="l0_pixel", classes=CLASSES)
+        figure = plotting.attacks(norms, indices=[2], measure="l0_position", classes=CLASSES)
         assert {ax.get_xlabel() for ax in figure.axes[1:]} == {"3 pixels\n→ cat"}
 
     def test_failures_and_samples_that_were_not_attacked(self):
@@ -184,7 +184,7 @@ class TestAttacks:
         idle = dataclasses.replace(one, stop_reason=np.full(5, "misclassified"))
         with pytest.raises(ValueError, match=r"attacked by all of the attacks. Pass indices"):
             plotting.attacks({"a": one, "b": idle})
-        with pytest.raises(ValueError, match=r"Received: measure='l1'"):
+        with pytest.raises(ValueError, match=r"Unknown measure: 'l1'"):
             plotting.attacks({"a": one}, measure="l1")
 
 
@@ -199,7 +199,7 @@ class TestIndicators:
                 {"one": one, "two": two},
                 bounds=(-1, 1),
                 indices=[2, 0],
-                over=over,
+                overlay=over,
                 data_format=data_format,
             )
         )
@@ -262,7 +262,7 @@ class TestOverTheInput:
     @pytest.mark.parametrize(("shape", "data_format"), SHAPES.values(), ids=SHAPES)
     def test_the_map_lies_over_the_pale_input(self, shape, data_format):
         explanation = make_explanation(shape)
-        ax = plotting.heatmap(explanation, 1, over=True, data_format=data_format)
+        ax = plotting.heatmap(explanation, 1, overlay=True, data_format=data_format)
         drawn(ax.figure)
         x = explanation.x[[1]]
         (image,) = images.as_images(x, (x.min(), x.max()), data_format=data_format)
@@ -276,10 +276,10 @@ class TestOverTheInput:
         assert ax.child_axes[0].get_ylabel() == "relevance"
 
     def test_a_table_has_no_image(self):
-        with pytest.raises(ValueError, match=r"have no image.*over=True. Leave over out"):
-            plotting.heatmap(make_explanation((4,)), over=True)
-        with pytest.raises(ValueError, match=r"have no image.*over=True"):
-            plotting.indicators({"a": make_explanation((4,))}, over=True)
+        with pytest.raises(ValueError, match=r"have no image.*overlay=True. Leave overlay out"):
+            plotting.heatmap(make_explanation((4,)), overlay=True)
+        with pytest.raises(ValueError, match=r"have no image.*overlay=True"):
+            plotting.indicators({"a": make_explanation((4,))}, overlay=True)
 
 
 class TestRandomisation:

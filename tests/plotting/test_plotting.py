@@ -79,7 +79,7 @@ class TestImages:
             (np.zeros((2, 784)), (0, 1), {}, r"Received: shape \(2, 784\).*reshape.*heatmaps"),
             (np.zeros((2, 4, 4, 2)), (0, 1), {}, r"2 channels. Pass 'channels_first'"),
             (np.zeros((2, 3, 4, 4)), (0, 1), {}, r"4 channels. Pass 'channels_first'"),
-            (np.zeros((2, 4, 4)), (0, 1), {"data_format": "NHWC"}, r"Received: data_format='NHWC'"),
+            (np.zeros((2, 4, 4)), (0, 1), {"data_format": "NHWC"}, r"Unknown data_format: 'NHWC'"),
             (np.full((2, 4, 4), 3), (0, 1), {}, r"values from 3 to 3 with bounds from 0 to 1"),
             (np.zeros((2, 4, 4)), (1, 0), {}, r"lower bound must not exceed.*bounds=\(low, high\)"),
             (np.zeros((2, 4, 4)), (np.zeros(7), 1), {}, r"shapes \(7,\).*one value per input"),
@@ -384,15 +384,18 @@ class TestExamples:
             ({"indices": []}, r"at least one sample number.*Received: \[\] for 5 samples"),
             ({"indices": 2}, r"Received: 2 for 5"),
             ({"indices": [0.5]}, r"Received: \[0.5\]"),
-            ({"count": 0}, r"count must be an integer of at least 1. Received: count=0"),
-            ({"columns": 2.5}, r"columns must be .* Received: columns=2.5"),
-            ({"limit": 0}, r"limit must be greater than 0.*Received: limit=0"),
+            ({"count": 0}, r"count to be an integer, at least 1. Received: count=0"),
+            ({"limit": 0}, r"limit to be a number above 0. Received: limit=0"),
             ({"classes": ["a", "b"]}, r"Received: 2 names, but a sample has class 2"),
         ],
     )
     def test_errors_say_what_to_do(self, options, match):
         with pytest.raises(ValueError, match=match):
             plotting.examples(make_result(), **options)
+
+    def test_columns_are_counted(self):
+        with pytest.raises(TypeError, match=r"columns to be an integer.* Received: columns=2.5"):
+            plotting.examples(make_result(), columns=2.5)
 
     def test_none_attacked(self):
         result = make_result(stop_reason=np.full(5, "misclassified"), success=np.zeros(5, bool))
@@ -566,7 +569,7 @@ CASES = {
     ],
     "heatmap": [
         lambda: plotting.heatmap(make_explanation()).figure,
-        lambda: plotting.heatmap(make_explanation((6, 5, 3)), over=True).figure,
+        lambda: plotting.heatmap(make_explanation((6, 5, 3)), overlay=True).figure,
     ],
     "heatmaps": [
         lambda: plotting.heatmaps(make_explanation(), columns=9),
@@ -579,7 +582,7 @@ CASES = {
             classes=LONG,
         ),
         lambda: plotting.indicators(dict.fromkeys("abcdefghijkl", make_explanation((2, 40)))),
-        lambda: plotting.indicators({"a": make_explanation((40, 4, 1))}, over=True),
+        lambda: plotting.indicators({"a": make_explanation((40, 4, 1))}, overlay=True),
         lambda: plotting.indicators(
             dict.fromkeys("abcdefgh", make_explanation((30,))), names=LONG * 7 + LONG[:2]
         ),

@@ -141,7 +141,7 @@ class TestEvaluate:
         assert report.stops == {"max_steps": 1, "misclassified": 1, "success": 2}
         by_hand = {
             "l0_feature": ([2, 1], 1.5, 1.5, 2),
-            "l0_pixel": ([1, 1], 1, 1, 1),
+            "l0_position": ([1, 1], 1, 1, 1),
             "l2": ([0.5**0.5, 0.25], (0.5**0.5 + 0.25) / 2, (0.5**0.5 + 0.25) / 2, 0.5**0.5),
             "linf": ([0.5, 0.25], 0.375, 0.375, 0.5),
         }
@@ -177,8 +177,8 @@ class TestEvaluate:
 
     def test_tabular_data_have_no_similarities(self):
         report = isi.evaluate(hand_made(x=np.zeros((4, 3)), adversarial=np.eye(4, 3)))
-        assert set(report.measures) == {"l0_feature", "l0_pixel", "l2", "linf"}
-        assert report.measures["l0_feature"] == report.measures["l0_pixel"]
+        assert set(report.measures) == {"l0_feature", "l0_position", "l2", "linf"}
+        assert report.measures["l0_feature"] == report.measures["l0_position"]
 
     @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
     def test_images_without_a_channel_axis_are_counted_by_the_pixel(self, data_format):
@@ -187,9 +187,9 @@ class TestEvaluate:
         adversarial[:, 1, :4] = 1  # four pixels of one row
         result = hand_made(x=x, adversarial=adversarial)
         report = isi.evaluate(result, data_format=data_format)
-        assert report.measures["l0_pixel"].mean_success == 4
+        assert report.measures["l0_position"].mean_success == 4
         channel = hand_made(x=x[..., None], adversarial=adversarial[..., None])
-        assert report.measures["l0_pixel"] == isi.evaluate(channel).measures["l0_pixel"]
+        assert report.measures["l0_position"] == isi.evaluate(channel).measures["l0_position"]
 
     def test_nothing_attacked(self):
         report = isi.evaluate(
@@ -203,7 +203,7 @@ class TestEvaluate:
         report = isi.evaluate(attacked)
         text = str(report)
         assert f"{report.successes} of {report.attacked} attacked samples turned" in text
-        for word in ("l0_feature", "l0_pixel", "l2", "linf", "ssim", "psnr", "mean, turned"):
+        for word in ("l0_feature", "l0_position", "l2", "linf", "ssim", "psnr", "mean, turned"):
             assert word in text
         assert max(map(len, text.splitlines())) <= 80
         assert report.to_dict()["measures"]["l2"].keys() == {

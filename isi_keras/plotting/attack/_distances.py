@@ -1,30 +1,10 @@
-"""How far attacks went, and how often within a distance; no figure is made here."""
+"""What is left of some attacks within a distance; no figure is made here."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
-from isi_keras import evaluation
-from isi_keras.plotting import checks, images
 from isi_keras.results import AttackResult
-
-NAMED = {
-    "l0_feature": "inputs changed",
-    "l0_pixel": "pixels changed",
-    "l2": "L2 distance",
-    "linf": "L\N{INFINITY} distance",
-}
-"""What each measure of `evaluation.distances` is called on an axis."""
-
-
-def of_samples(result: AttackResult, measure: str, data_format: str) -> np.ndarray:
-    """The distance of each sample, `(N,)`."""
-    checks.one_of("measure", measure, evaluation.DISTANCES)
-    x, adversarial = result.x, result.adversarial
-    if measure == "l0_pixel" and x.ndim > 2:
-        x, adversarial = (images.channels_last(part, data_format) for part in (x, adversarial))
-    return evaluation.distances(x, adversarial)[measure]
 
 
 def curve(reached: np.ndarray, start: float) -> tuple[np.ndarray, np.ndarray]:
@@ -41,15 +21,6 @@ def curve(reached: np.ndarray, start: float) -> tuple[np.ndarray, np.ndarray]:
     places = np.concatenate([[0.0], found[found > 0]])
     left = (reached[None] > places[:, None]).mean(1) if len(reached) else np.ones(len(places))
     return places, start * left
-
-
-def as_mapping(results: Any, call: str) -> Mapping[str, AttackResult]:
-    """A mapping of results, also of a single one, whose label is empty."""
-    if isinstance(results, AttackResult):
-        checks.expect(results, AttackResult)
-        return {"": results}
-    checks.expect_each(results, AttackResult, call)
-    return results
 
 
 def expect_attacked(results: Mapping[str, AttackResult]) -> None:

@@ -1,17 +1,15 @@
 """What the pictures of attacks share: the images of some samples, who failed, and the sizes."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 
-from isi_keras.plotting import images, style
+from isi_keras.plotting import checks, images, style
 from isi_keras.results import AttackResult
 
 LARGE = 0.9
 """Width of one image in inches where there is room."""
-
-LONGEST = 1.1
-"""Inches after which the name of a class is cut."""
 
 MARKED = 1.8
 """Points of a frame that tells something."""
@@ -28,9 +26,27 @@ def rows(result: AttackResult, picked: np.ndarray, data_format: str) -> tuple[np
     )
 
 
+def names(
+    result: AttackResult,
+    index: int,
+    classes: Sequence[str] | None,
+    inches: float = style.LONGEST,
+) -> tuple[str, str]:
+    """What a sample was predicted as before and after the attack."""
+    before = checks.short_name(result.clean_prediction[index], classes, inches)
+    return before, checks.short_name(result.prediction[index], classes, inches)
+
+
 def failed(result: AttackResult) -> np.ndarray:
     """Which samples were attacked without success, `(N,)`."""
     return result.attacked & ~result.success
+
+
+def mark_failed(ax: Axes, labelled: Axes | None = None) -> None:
+    """Draws the frame of an image red, and the label below it or below another panel."""
+    if ax.images:
+        style.frame(ax, style.FAILED, MARKED)
+    (ax if labelled is None else labelled).xaxis.label.set_color(style.FAILED)
 
 
 def expect_attacked(result: AttackResult, index: int) -> None:
@@ -42,18 +58,3 @@ def expect_attacked(result: AttackResult, index: int) -> None:
             f"Sample {index} was not attacked: "
             f"{result.STOPS[str(result.stop_reason[index])]}. {advice}"
         )
-
-
-def counted(count: int, noun: str) -> str:
-    """A number of things, as in "1 step" and "2 steps"."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def lines(texts: Iterable[str]) -> int:
-    """How many lines the highest of `texts` has."""
-    return max(text.count("\n") + 1 for text in texts)
-
-
-def widest(texts: Iterable[str], size: float) -> float:
-    """Inches of the widest of `texts` at `size` points."""
-    return max(style.text_width(text, size) for text in texts)

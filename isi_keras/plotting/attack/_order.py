@@ -20,7 +20,7 @@ SMALLEST = 3.5
 
 def of_pixels(order: np.ndarray, data_format: str) -> np.ndarray:
     """The step in which any channel of each pixel was first changed, 0 if none, `(N, H, W)`."""
-    order = images.channels_last(order, data_format)  # (N, H, W, C)
+    order = images.with_channels(order, data_format)  # (N, H, W, C)
     first = np.where(order > 0, order, np.iinfo(order.dtype).max).min(-1)
     return np.where((order > 0).any(-1), first, 0)
 

@@ -1,6 +1,7 @@
 """From the logits of an attack's steps to probabilities and margins; no figure is made here."""
 
 import numpy as np
+from scipy.special import softmax
 
 from isi_keras.results import AttackResult
 
@@ -54,8 +55,7 @@ def probabilities(logits: np.ndarray) -> np.ndarray:
     """
     if logits.shape[-1] == 2 and (logits[..., 0] == -logits[..., 1]).all():
         logits = logits / 2
-    powers = np.exp(logits - logits.max(-1, keepdims=True))
-    return powers / powers.sum(-1, keepdims=True)
+    return softmax(logits, axis=-1)
 
 
 def margins(logits: np.ndarray, classes: np.ndarray) -> np.ndarray:

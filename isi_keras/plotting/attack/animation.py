@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.animation import PillowWriter
 
-from isi_keras.plotting import checks, style
+from isi_keras.plotting import checks, plots, style
 from isi_keras.plotting.attack import _film, _images
 from isi_keras.results import AttackResult, write_atomically
 
@@ -25,7 +25,7 @@ def animation(
     *,
     seconds: float = 0.3,
     classes: Sequence[str] | None = None,
-    data_format: str = "channels_last",
+    data_format: str | None = None,
 ) -> Path | bytes:
     """Writes one attack on an image as an animated GIF: the original, then a frame for each step.
 
@@ -45,7 +45,7 @@ def animation(
             not at all. `None` returns the bytes of the file, to be shown in a notebook.
         seconds: how long each step is shown, at least 0.02; the last is held six times as long.
         classes: the names of the classes; their numbers if `None`.
-        data_format: where the channels are, `"channels_last"` or `"channels_first"`.
+        data_format: `"channels_last"` or `"channels_first"`; the result's own if `None`.
 
     Returns:
         The path of the file, or its bytes.
@@ -57,25 +57,18 @@ def animation(
         OSError: if the folder cannot be written.
 
     Example:
-    >>> import numpy as np
-    >>> from isi_keras.results import AttackResult
-    >>> x, one = np.zeros((1, 4, 4)), np.ones(1, "int64")
-    >>> result = AttackResult(
-    ...     x=x, adversarial=x + np.eye(4),
-    ...     clean_prediction=0 * one, prediction=one, target=None, y=None,
-    ...     success=one == 1,
-    ...     stop_reason=np.array(["success"]), steps=one,
-    ...     order=np.eye(4, dtype=int)[None], forward=2 * one, backward=one, seconds=0.1,
-    ...     config={"bounds": (0, 1), "norm": {"class_name": "L0"}})
+    >>> from isi_keras.plotting import _example
+    >>> result = _example.attack()
     >>> animation(result)[:6]
     b'GIF89a'
     """
-    checks.expect(result, AttackResult)
+    checks.expect(result, plots.ATTACK)
     index = int(checks.chosen([index], len(result))[0])
     _images.expect_attacked(result, index)
     if not seconds >= 0.02:
         raise ValueError(f"seconds must be at least 0.02. Received: seconds={seconds!r}.")
     written = None if path is None else _gif(Path(path))
+    data_format = checks.format_of(result, data_format)
     data = _written(_film.Film(result, index, classes, data_format), seconds)
     if written is None:
         return data

@@ -6,22 +6,13 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from isi_keras.plotting import checks, images, panels, style
-from isi_keras.plotting.attack import _distances, _images
+from isi_keras import _checks
+from isi_keras.plotting import checks, images, measures, panels, plots, style
+from isi_keras.plotting.attack import _images
 from isi_keras.results import AttackResult
 
 LEAST = 0.5
 """Least width of one image in inches; more samples than fit in 7 inches widen the figure."""
-
-BY_NORM = {"L0": "l0_feature", "L2": "l2", "Linf": "linf"}
-"""The distance that tells most of an attack under a norm; of any other norm the first."""
-
-SAID = {
-    "l0_feature": "{} changed",
-    "l0_pixel": "{} pixels",
-    "l2": "L2 {}",
-    "linf": "L\N{INFINITY} {}",
-}
 
 
 def attacks(
@@ -31,7 +22,7 @@ def attacks(
     indices: Any = None,
     measure: str | None = None,
     classes: Sequence[str] | None = None,
-    data_format: str = "channels_last",
+    data_format: str | None = None,
 ) -> Figure:
     r"""Draws what several attacks, such as one under each norm, make of the same images.
 
@@ -43,10 +34,10 @@ def attacks(
         results: what an `Attack` returned on the same images, by the label of its row.
         count: how many samples to draw: the first that all of them attacked.
         indices: which samples to draw instead, as numbers or a mask of `N` bools.
-        measure: `"l0_feature"`, `"l0_pixel"`, `"l2"` or `"linf"`, as in `evaluate`; `None` for that
-            of the norm of each attack.
+        measure: `"l0_feature"`, `"l0_position"`, `"l2"` or `"linf"`, as in `evaluate`; that of the
+            norm of each attack if `None`.
         classes: the names of the classes; their numbers if `None`.
-        data_format: where the channels are, `"channels_last"` or `"channels_first"`.
+        data_format: `"channels_last"` or `"channels_first"`; the result's own if `None`.
 
     Returns:
         The Figure, at most 7 inches wide unless more samples are drawn than fit.
@@ -57,15 +48,8 @@ def attacks(
             argument does not fit them.
 
     Example:
-    >>> import numpy as np
-    >>> from isi_keras.results import AttackResult
-    >>> x, one = np.zeros((1, 4, 4)), np.ones(1, "int64")
-    >>> result = AttackResult(
-    ...     x=x, adversarial=x + np.eye(4),
-    ...     clean_prediction=7 * one, prediction=3 * one, target=None, y=None,
-    ...     success=one == 1,
-    ...     stop_reason=np.array(["success"]), steps=4 * one, order=x, forward=5 * one,
-    ...     backward=4 * one, seconds=0.1, config={"bounds": (0, 1)})
+    >>> from isi_keras.plotting import _example
+    >>> result = _example.attack()
     >>> figure = attacks({"L0": result})
     >>> [ax.get_ylabel() for ax in figure.axes], figure.axes[1].get_xlabel()
     (['original', 'L0'], '4 changed\n→ 3')
@@ -75,21 +59,25 @@ def attacks(
         picked = _attacked_by_all(results, count)
     else:
         picked = checks.chosen(indices, len(first))
-    originals, _, _ = _images.rows(first, picked, data_format)
-    rows = [_images.rows(result, picked, data_format)[1] for result in results.values()]
-    above = [_name(first.clean_prediction[index], classes) for index in picked]
-    below = [
-        _below(result, picked, measure or _measure(result), classes, data_format)
-        for result in results.values()
+    formats = [checks.format_of(result, data_format) for result in results.values()]
+    originals, _, _ = _images.rows(first, picked, formats[0])
+    rows = [
+        _images.rows(result, picked, where)[1]
+        for result, where in zip(results.values(), formats, strict=True)
     ]
-    ratio = images.ratio(first.x, data_format)
-    widest = max(_images.widest(texts, style.SMALL) for texts in below)
-    widest = max(widest, _images.widest(above, style.TEXT))
-    left = min(1.3, _images.widest(("original", *results), style.TEXT))
+    above = [checks.short_name(first.clean_prediction[index], classes) for index in picked]
+    below = [
+        _below(result, picked, measure or measures.natural(result), classes, where)
+        for result, where in zip(results.values(), formats, strict=True)
+    ]
+    ratio = images.ratio(first.x, formats[0])
+    widest = max(style.widest(texts, style.SMALL) for texts in below)
+    widest = max(widest, style.widest(above, style.TEXT))
+    left = min(1.3, style.widest(("original", *results), style.TEXT))
     cell = (style.WIDTH - left - 0.2) / len(picked) - style.GAP
     cell = min(max(cell, LEAST, LEAST / ratio, widest), max(_images.LARGE, widest))
     tall = (1 + len(rows)) * (cell * ratio + style.GAP) + 1.6 * style.LINE
-    tall += sum(_images.lines(texts) + 0.5 for texts in below) * style.LINE
+    tall += sum(style.lines(texts) + 0.5 for texts in below) * style.LINE
     with style.context():
         figure = style.figure(len(picked) * (cell + style.GAP) + left + 0.2, tall)
         grid = figure.subplots(1 + len(rows), len(picked), squeeze=False)
@@ -101,8 +89,7 @@ def attacks(
                 panels.draw_image(ax, image)
                 ax.set_xlabel(text, fontsize=style.SMALL, labelpad=2)
                 if _images.failed(result)[index]:
-                    style.frame(ax, style.FAILED, _images.MARKED)
-                    ax.xaxis.label.set_color(style.FAILED)
+                    _images.mark_failed(ax)
         for ax, label in zip(grid[:, 0], ("original", *results), strict=True):
             ax.set_ylabel(style.shorten(label, left), rotation=0, ha="right", va="center")
     return figure
@@ -110,7 +97,7 @@ def attacks(
 
 def _checked(results: Any) -> AttackResult:
     """The first of the results; raises unless all are of the same images."""
-    checks.expect_each(results, AttackResult, 'attacks({"L0": result})')
+    checks.expect_each(results, plots.ATTACK, 'attacks({"L0": result})')
     (label, first), *others = results.items()
     for name, other in others:
         if not np.array_equal(other.x, first.x):
@@ -122,18 +109,13 @@ def _checked(results: Any) -> AttackResult:
 
 
 def _attacked_by_all(results: Mapping[str, AttackResult], count: int) -> np.ndarray:
-    checks.positive(count, "count")
+    count = _checks.integer("count", count, 1)
     attacked = np.all([result.attacked for result in results.values()], axis=0)
     if not attacked.any():
         raise ValueError(
             "No sample was attacked by all of the attacks. Pass indices to draw samples anyway."
         )
     return np.flatnonzero(attacked)[:count]
-
-
-def _measure(result: AttackResult) -> str:
-    norm = result.config.get("norm")
-    return BY_NORM.get(norm["class_name"] if isinstance(norm, Mapping) else "", "l0_feature")
 
 
 def _below(
@@ -144,19 +126,14 @@ def _below(
     data_format: str,
 ) -> list[str]:
     """What stands below each image of a row: its distance, and what it became."""
-    far = _distances.of_samples(result, measure, data_format)
+    far = measures.of_samples(result, measure, data_format)
     texts = []
     for index in picked:
-        digits = 3 if measure.startswith("l0") else 2
-        said = SAID[measure].format(style.number(float(far[index]), digits))
+        said = measures.caption(measure, float(far[index]), result)
         if _images.failed(result)[index]:
             texts.append(f"{said}\nfailed")
         elif not result.attacked[index]:
             texts.append("not attacked")
         else:
-            texts.append(f"{said}\n→ {_name(result.prediction[index], classes)}")
+            texts.append(f"{said}\n→ {checks.short_name(result.prediction[index], classes)}")
     return texts
-
-
-def _name(number: Any, classes: Sequence[str] | None) -> str:
-    return style.shorten(checks.class_name(number, classes), _images.LONGEST)

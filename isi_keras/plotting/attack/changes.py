@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from isi_keras import evaluation
-from isi_keras.plotting import checks, images, panels, style
+from isi_keras import _checks, evaluation
+from isi_keras.plotting import checks, images, measures, panels, plots, style
 from isi_keras.plotting.attack import _images, _order
 from isi_keras.results import AttackResult
 
@@ -35,7 +35,7 @@ def changes(
     limit: float | None = None,
     classes: Sequence[str] | None = None,
     names: Sequence[str] | None = None,
-    data_format: str = "channels_last",
+    data_format: str | None = None,
 ) -> Figure:
     r"""Draws the original, what was added to it, and the sum; a row for each sample.
 
@@ -53,7 +53,7 @@ def changes(
             drawn if `None`. Tabular features have no colours for it.
         classes: the names of the classes; their numbers if `None`.
         names: the names of tabular features; their numbers if `None`.
-        data_format: where the channels are, `"channels_last"` or `"channels_first"`.
+        data_format: `"channels_last"` or `"channels_first"`; the result's own if `None`.
 
     Returns:
         The Figure.
@@ -64,21 +64,15 @@ def changes(
             argument does not fit it.
 
     Example:
-    >>> import numpy as np
-    >>> from isi_keras.results import AttackResult
-    >>> x, one = np.zeros((1, 4, 4)), np.ones(1, "int64")
-    >>> result = AttackResult(
-    ...     x=x, adversarial=x + np.eye(4),
-    ...     clean_prediction=7 * one, prediction=3 * one, target=None, y=None,
-    ...     success=one == 1,
-    ...     stop_reason=np.array(["success"]), steps=4 * one, order=x, forward=5 * one,
-    ...     backward=4 * one, seconds=0.1, config={"bounds": (0, 1)})
+    >>> from isi_keras.plotting import _example
+    >>> result = _example.attack()
     >>> figure = changes(result)
     >>> [ax.get_xlabel() for ax in figure.axes[:3]]
     ['predicted 7', '4 inputs changed\nL2 2, L∞ 1', 'predicted 3']
     """
-    checks.expect(result, AttackResult)
-    checks.above_zero(limit, "limit")
+    checks.expect(result, plots.ATTACK)
+    data_format = checks.format_of(result, data_format)
+    limit = limit if limit is None else _checks.positive("limit", limit)
     if indices is None:
         picked = checks.first_attacked(result, FIRST)
     else:
@@ -102,10 +96,10 @@ def _pictures(
     shown = _images.rows(result, picked, data_format)
     ratio = images.ratio(result.x, data_format)
     height, width = SIDE * min(1.0, ratio), SIDE * min(1.0, 1 / ratio)
-    text = max(_images.widest(texts, style.SMALL) for texts in below)
+    text = max(style.widest(texts, style.SMALL) for texts in below)
     cell = max(width, text + 0.1) + style.GAP
     tall = len(picked) * (height + style.GAP) + 1.5 * style.LINE
-    tall += sum(_images.lines(texts) + 0.4 for texts in below) * style.LINE
+    tall += sum(style.lines(texts) + 0.4 for texts in below) * style.LINE
     figure = style.figure(3 * cell + 0.75, tall)
     axes, beside = panels.grid_and_bar(figure, len(picked), 3, cell)
     most = panels.limit_of(shown[2]) if limit is None else float(limit)
@@ -138,7 +132,7 @@ def _table(
     changed = [_order.first_changed(result, int(index)) for index in picked]
     shown = [features[: _order.FEATURES] for features in changed]
     rows = [max(1, len(features)) for features in shown]
-    extra = sum(_images.lines(texts) + 2.6 for texts in below) * style.LINE
+    extra = sum(style.lines(texts) + 2.6 for texts in below) * style.LINE
     tall = BAR * sum(rows) + extra + 1.5 * style.LINE
     figure = style.figure(style.WIDTH, tall)
     axes = figure.subplots(len(picked), 3, squeeze=False, sharey="row", height_ratios=rows)
@@ -201,27 +195,20 @@ def _label(
         for ax, text in zip(row, texts, strict=True):
             ax.set_xlabel(text, fontsize=style.SMALL, labelpad=3)
         if _images.failed(result)[index]:
-            row[2].xaxis.label.set_color(style.FAILED)
-            if row[2].images:
-                style.frame(row[2], style.FAILED, _images.MARKED)
+            _images.mark_failed(row[2])
 
 
 def _below(
     result: AttackResult, index: int, classes: Sequence[str] | None, data_format: str
 ) -> tuple[str, str, str]:
     """What stands below the three panels of a sample."""
-    before, after = (
-        style.shorten(checks.class_name(numbers[index], classes), _images.LONGEST)
-        for numbers in (result.clean_prediction, result.prediction)
-    )
-    x, adversarial = result.x[[index]], result.adversarial[[index]]
-    if x.ndim > 2:
-        x, adversarial = (images.channels_last(part, data_format) for part in (x, adversarial))
-    far = {name: float(values[0]) for name, values in evaluation.distances(x, adversarial).items()}
-    inputs = f"{_images.counted(int(far['l0_feature']), 'input')} changed"
-    if x.ndim > 2 and x.shape[-1] > 1:
-        inputs += f" ({_images.counted(int(far['l0_pixel']), 'pixel')})"
-    distances = f"L2 {style.number(far['l2'])}, L\N{INFINITY} {style.number(far['linf'])}"
+    before, after = _images.names(result, index, classes)
+    far = evaluation.distances(result.x[[index]], result.adversarial[[index]])
+    positions, inputs = measures.changed(result.changed[index], data_format)
+    inputs += " changed"
+    if measures.has_channels(result.x.shape[1:], data_format):
+        inputs += f" ({positions})"
+    distances = f"L2 {style.number(far['l2'][0])}, L\N{INFINITY} {style.number(far['linf'][0])}"
     verdict = f"predicted {after}"
     if _images.failed(result)[index]:
         verdict += ": failed"

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from isi_keras.plotting import panels, style
+from isi_keras.plotting import checks, measures, panels, plots, style
 from isi_keras.plotting.attack import _distances
 from isi_keras.results import AttackResult
 
@@ -18,7 +18,7 @@ def distances(
     results: Mapping[str, AttackResult] | AttackResult,
     *,
     measure: str = "l0_feature",
-    data_format: str = "channels_last",
+    data_format: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draws how the distances of the successes are spread, as histograms with common bars.
@@ -27,8 +27,8 @@ def distances(
 
     Args:
         results: what an `Attack` returned; several by their labels.
-        measure: `"l0_feature"`, `"l0_pixel"`, `"l2"` or `"linf"`, as in `evaluate`.
-        data_format: where the channels are, `"channels_last"` or `"channels_first"`.
+        measure: `"l0_feature"`, `"l0_position"`, `"l2"` or `"linf"`, as in `evaluate`.
+        data_format: `"channels_last"` or `"channels_first"`; the result's own if `None`.
         ax: where to draw; a new figure, `ax.figure`, if `None`. The legend stands above `ax`.
 
     Returns:
@@ -40,23 +40,16 @@ def distances(
             `measure` is unknown.
 
     Example:
-    >>> import numpy as np
-    >>> from isi_keras.results import AttackResult
-    >>> x, one = np.zeros((2, 4, 4)), np.ones(2, "int64")
-    >>> result = AttackResult(
-    ...     x=x, adversarial=x + np.eye(4),
-    ...     clean_prediction=7 * one, prediction=3 * one, target=None, y=None,
-    ...     success=np.array([True, False]),
-    ...     stop_reason=np.array(["success", "max_steps"]), steps=4 * one,
-    ...     order=x, forward=5 * one, backward=4 * one, seconds=0.1, config={"bounds": (0, 1)})
+    >>> from isi_keras.plotting import _example
+    >>> result = _example.attack(2, success=np.array([True, False]))
     >>> ax = distances({"relevance": result})
     >>> ax.get_legend().texts[0].get_text()
     'relevance: 1 of 2 failed, median 4'
     """
-    results = _distances.as_mapping(results, 'distances({"relevance": result})')
+    results = checks.as_mapping(results, plots.ATTACK, 'distances({"relevance": result})')
     _distances.expect_attacked(results)
     won = {
-        label: _distances.of_samples(result, measure, data_format)[result.success]
+        label: measures.of_samples(result, measure, data_format)[result.success]
         for label, result in results.items()
     }
     if not any(map(len, won.values())):
@@ -75,7 +68,7 @@ def distances(
         panels.legend_above(panel, handles, [panels.entry(panel, *item) for item in said.items()])
         panel.set_xlim(edges[0], edges[-1])
         panel.yaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
-        panel.set_xlabel(_distances.NAMED[measure])
+        panel.set_xlabel(measures.label(measure, results.values()))
         panel.set_ylabel("successful attacks")
         panels.plain(panel)
     return panel

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from isi_keras.plotting import checks, images, panels, style
+from isi_keras import _checks
+from isi_keras.plotting import checks, images, panels, plots, style
 from isi_keras.plotting.attack import _images
 from isi_keras.results import AttackResult
 
@@ -30,7 +31,7 @@ def examples(
     indices: Any = None,
     columns: int = 10,
     limit: float | None = None,
-    data_format: str = "channels_last",
+    data_format: str | None = None,
 ) -> Figure:
     """Draws the original, the adversarial image and what changed, one column per sample.
 
@@ -47,7 +48,7 @@ def examples(
             samples follow below.
         limit: the change that has the strongest colour, in the units of `x`; the width of the
             bounds if `None`. Give a smaller one where every change is small.
-        data_format: where the channels are, `"channels_last"` or `"channels_first"`.
+        data_format: `"channels_last"` or `"channels_first"`; the result's own if `None`.
 
     Returns:
         The Figure, at most 7 inches wide.
@@ -58,21 +59,15 @@ def examples(
             does not fit it.
 
     Example:
-    >>> import numpy as np
-    >>> from isi_keras.results import AttackResult
-    >>> x, one = np.zeros((1, 4, 4)), np.ones(1, "int64")
-    >>> result = AttackResult(
-    ...     x=x, adversarial=x + np.eye(4),
-    ...     clean_prediction=7 * one, prediction=3 * one, target=None, y=None,
-    ...     success=one == 1,
-    ...     stop_reason=np.array(["success"]), steps=4 * one, order=x, forward=5 * one,
-    ...     backward=4 * one, seconds=0.1, config={"bounds": (0, 1)})
+    >>> from isi_keras.plotting import _example
+    >>> result = _example.attack()
     >>> figure = examples(result)
     >>> figure.axes[0].get_title(), figure.axes[2].get_xlabel()
     ('7 → 3', '4 changed')
     """
-    checks.expect(result, AttackResult)
-    checks.positive(columns, "columns")
+    checks.expect(result, plots.ATTACK)
+    data_format = checks.format_of(result, data_format)
+    columns = _checks.integer("columns", columns, 1)
     if indices is None:
         picked = checks.first_attacked(result, count)
     else:
@@ -82,9 +77,9 @@ def examples(
     above = _above(result, picked, classes)
     below = [_below(result, index) for index in picked]
     ratio = images.ratio(result.x, data_format)
-    text = max(_images.widest(above, style.TEXT), _images.widest(below, style.SMALL))
+    text = max(style.widest(above, style.TEXT), style.widest(below, style.SMALL))
     flat = ratio * (style.WIDTH - MARGIN) / (1 + BAR) < CELL
-    margin = MARGIN + (_images.widest(ROWS, style.SMALL) if flat else 0)
+    margin = MARGIN + (style.widest(ROWS, style.SMALL) if flat else 0)
     least = max(CELL, CELL / ratio, text - style.GAP / 2)
     fit = int((style.WIDTH - margin - BAR * least) / (least + style.GAP))
     across = max(1, min(len(picked), columns, fit))
@@ -93,7 +88,7 @@ def examples(
     bands = -(-len(picked) // across)
     tall = 3 * bands * (cell * ratio + style.GAP)
     for first in range(0, len(picked), across):
-        high = sum(_images.lines(texts[first : first + across]) for texts in (above, below))
+        high = sum(style.lines(texts[first : first + across]) for texts in (above, below))
         tall += (high + 0.5) * style.LINE
     with style.context():
         width = across * (cell + style.GAP) + BAR * cell + margin
@@ -110,29 +105,22 @@ def examples(
             axes[0].set_title(above[place], pad=3)
             axes[2].set_xlabel(below[place], fontsize=style.SMALL, labelpad=3)
             if _images.failed(result)[index]:
-                style.frame(axes[1], style.FAILED, _images.MARKED)
-                axes[2].xaxis.label.set_color(style.FAILED)
+                _images.mark_failed(axes[1], labelled=axes[2])
         for first in grid[: len(picked) : across]:
             for ax, name in zip(first, ROWS, strict=True):
                 ax.set_ylabel(name, fontsize=style.SMALL)
                 if flat:
                     ax.yaxis.label.set(rotation=0, ha="right", va="center")
         beyond = bool(np.abs(shown[2]).max() > limit * (1 + images.ROUNDING))
-        panels.color_bar(grid[across - 1, 2], "change of x", beyond=beyond)
+        panels.signed_bar(grid[across - 1, 2], "change of x", beyond=beyond)
     return figure
 
 
 def _above(result: AttackResult, picked: np.ndarray, classes: Sequence[str] | None) -> list[str]:
     """What stands above each column, "label → prediction", on two lines if one is too long."""
-    pairs = [
-        [
-            style.shorten(checks.class_name(number[index], classes), _images.LONGEST)
-            for number in (result.clean_prediction, result.prediction)
-        ]
-        for index in picked
-    ]
+    pairs = [_images.names(result, index, classes) for index in picked]
     above = [f"{label} → {prediction}" for label, prediction in pairs]
-    if _images.widest(above, style.TEXT) > _images.LARGE:
+    if style.widest(above, style.TEXT) > _images.LARGE:
         return [f"{label}\n→ {prediction}" for label, prediction in pairs]
     return above
 
@@ -146,5 +134,46 @@ def _below(result: AttackResult, index: int) -> str:
 
 
 def _change_limit(bounds: tuple[np.ndarray, np.ndarray], limit: float | None) -> float:
-    checks.above_zero(limit, "limit")
-    return float((bounds[1] - bounds[0]).max()) if limit is None else float(limit)
+    if limit is None:
+        return float((bounds[1] - bounds[0]).max())
+    return float(_checks.positive("limit", limit))
+
+
+def draw_attack(
+    result: AttackResult,
+    *,
+    count: int = 10,
+    classes: Sequence[str] | None = None,
+    indices: Any = None,
+    limit: float | None = None,
+    data_format: str | None = None,
+) -> Figure:
+    """Draws `examples` fit for any attack: many changes have room, small ones all the colours.
+
+    Args:
+        result: as for `examples`, and so are the others.
+        count: likewise.
+        classes: likewise.
+        indices: likewise.
+        limit: the greatest change of the samples drawn if `None`, where it is within the bounds.
+        data_format: likewise.
+
+    Returns:
+        The Figure.
+    """
+    drawn = np.flatnonzero(result.attacked)[:count]
+    if indices is not None:
+        drawn = np.array([index for index in indices if 0 <= index < len(result)], int)
+    greatest = float(np.abs(result.adversarial[drawn] - result.x[drawn]).max(initial=0))
+    if limit is None and 0 < greatest < _change_limit(result.bounds, None):
+        limit = greatest
+    most = result.changed[drawn].reshape(len(drawn), -1).sum(axis=1).max(initial=0)
+    return examples(
+        result,
+        count=count,
+        classes=classes,
+        indices=indices,
+        columns=5 if most >= 100 else 10,  # captions of three digits leave no room for ten
+        limit=limit,
+        data_format=data_format,
+    )

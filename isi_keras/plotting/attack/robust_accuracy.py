@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 
-from isi_keras.plotting import panels, style
+from isi_keras.plotting import checks, measures, panels, plots, style
 from isi_keras.plotting.attack import _distances
 from isi_keras.results import AttackResult
 
@@ -14,7 +14,7 @@ def robust_accuracy(
     results: Mapping[str, AttackResult] | AttackResult,
     *,
     measure: str = "l0_feature",
-    data_format: str = "channels_last",
+    data_format: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draws the accuracy that is left if attacks may go up to a distance, a curve for each attack.
@@ -26,8 +26,8 @@ def robust_accuracy(
 
     Args:
         results: what an `Attack` returned; several by their labels.
-        measure: `"l0_feature"`, `"l0_pixel"`, `"l2"` or `"linf"`, as in `evaluate`.
-        data_format: where the channels are, `"channels_last"` or `"channels_first"`.
+        measure: `"l0_feature"`, `"l0_position"`, `"l2"` or `"linf"`, as in `evaluate`.
+        data_format: `"channels_last"` or `"channels_first"`; the result's own if `None`.
         ax: where to draw; a new figure, `ax.figure`, if `None`. The legend stands above `ax`.
 
     Returns:
@@ -39,21 +39,13 @@ def robust_accuracy(
             or if `measure` is unknown.
 
     Example:
-    >>> import numpy as np
-    >>> from isi_keras.results import AttackResult
-    >>> x, one = np.zeros((2, 4, 4)), np.ones(2, "int64")
-    >>> result = AttackResult(
-    ...     x=x, adversarial=x + np.eye(4),
-    ...     clean_prediction=7 * one, prediction=3 * one, target=None,
-    ...     y=7 * one, success=np.array([True, False]),
-    ...     stop_reason=np.array(["success", "max_steps"]),
-    ...     steps=4 * one, order=x, forward=5 * one, backward=4 * one, seconds=0.1,
-    ...     config={"bounds": (0, 1)})
+    >>> from isi_keras.plotting import _example
+    >>> result = _example.attack(2, y=[7, 7], success=np.array([True, False]))
     >>> ax = robust_accuracy({"relevance": result})
     >>> ax.lines[0].get_xdata(), ax.lines[0].get_ydata()
     (array([0., 4., 4.]), array([100.,  50.,  50.]))
     """
-    results = _distances.as_mapping(results, 'robust_accuracy({"relevance": result})')
+    results = checks.as_mapping(results, plots.ATTACK, 'robust_accuracy({"relevance": result})')
     _distances.expect_attacked(results)
     labelled = {result.y is not None for result in results.values()}
     if len(labelled) > 1:
@@ -63,7 +55,7 @@ def robust_accuracy(
         )
     (labelled,) = labelled
     reached = {
-        label: np.where(result.success, _distances.of_samples(result, measure, data_format), np.inf)
+        label: np.where(result.success, measures.of_samples(result, measure, data_format), np.inf)
         for label, result in results.items()
     }
     finite = np.concatenate([values[np.isfinite(values)] for values in reached.values()])
@@ -89,7 +81,7 @@ def robust_accuracy(
             "median distance, failures infinite",
         )
         panel.set(xlim=(0, end), ylim=(0, 101))
-        panel.set_xlabel(f"{_distances.NAMED[measure]}, at most")
+        panel.set_xlabel(f"{measures.label(measure, results.values())}, at most")
         panel.set_ylabel(_left_of(results, labelled))
         panels.plain(panel)
     return panel
@@ -104,8 +96,7 @@ def _left(result: AttackResult, reached: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def _left_of(results: Mapping[str, AttackResult], labelled: bool) -> str:
-    counts = sorted({len(r) if labelled else int(r.attacked.sum()) for r in results.values()})
-    number = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    number = style.span([len(r) if labelled else int(r.attacked.sum()) for r in results.values()])
     if labelled:
         return f"robust accuracy (%)\nof {number} samples"
     return f"not turned (%)\nof {number} attacked samples"

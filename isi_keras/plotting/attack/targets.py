@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from isi_keras.plotting import checks, images, panels, style
+from isi_keras.plotting import checks, images, panels, plots, style
 from isi_keras.plotting.attack import _images
 from isi_keras.results import AttackResult
 
@@ -18,18 +18,19 @@ def targets(
     result: AttackResult,
     *,
     classes: Sequence[str] | None = None,
-    data_format: str = "channels_last",
+    data_format: str | None = None,
 ) -> Figure:
     """Draws a targeted attack as a grid: a row per source class, a column per target class.
 
-    The source of a sample is its `label`. A cell holds the adversarial image of the first sample
-    attacked from that source to that target, with a red frame if the attack failed. The diagonal
-    holds the first original of each source in a grey frame. Cells without a sample stay empty.
+    The source of a sample is its `clean_prediction`. A cell holds the adversarial image of the
+    first sample attacked from that source to that target, with a red frame if the attack failed.
+    The diagonal holds the first original of each source in a grey frame. Cells without a sample
+    stay empty.
 
     Args:
         result: what an `Attack` returned on images for one or more targets.
         classes: the names of the classes; their numbers if `None`.
-        data_format: where the channels are, `"channels_last"` or `"channels_first"`.
+        data_format: `"channels_last"` or `"channels_first"`; the result's own if `None`.
 
     Returns:
         The Figure, 7 inches wide or wider if the classes are many.
@@ -39,20 +40,14 @@ def targets(
         ValueError: if it is empty, untargeted or not of images, or if `classes` is too short.
 
     Example:
-    >>> import numpy as np
-    >>> from isi_keras.results import AttackResult
-    >>> x, one = np.zeros((1, 4, 4)), np.ones(1, "int64")
-    >>> result = AttackResult(
-    ...     x=x, adversarial=x + np.eye(4),
-    ...     clean_prediction=7 * one, prediction=3 * one, target=3 * one,
-    ...     y=None, success=one == 1,
-    ...     stop_reason=np.array(["success"]), steps=4 * one, order=x,
-    ...     forward=5 * one, backward=4 * one, seconds=0.1, config={"bounds": (0, 1)})
+    >>> from isi_keras.plotting import _example
+    >>> result = _example.attack(target=np.array([3]))
     >>> figure = targets(result)
     >>> [ax.get_title() for ax in figure.axes]
     ['3', '7']
     """
-    checks.expect(result, AttackResult)
+    checks.expect(result, plots.ATTACK)
+    data_format = checks.format_of(result, data_format)
     if result.target is None:
         raise ValueError(
             "A grid of targets needs a targeted attack. Received: an untargeted AttackResult "
@@ -60,14 +55,11 @@ def targets(
         )
     sources = np.unique(result.clean_prediction)
     reached = np.unique(np.concatenate([sources, result.target]))
-    names = {
-        number: style.shorten(checks.class_name(number, classes), _images.LONGEST)
-        for number in reached
-    }
+    names = {number: checks.short_name(number, classes) for number in reached}
     cells = _cells(result, sources, reached)
     picked = np.array(list(cells.values()))
     original, adversarial, _ = _images.rows(result, picked, data_format)
-    room = _images.widest(names.values(), style.TEXT)
+    room = style.widest(names.values(), style.TEXT)
     cell = (style.WIDTH - 0.35 - room) / len(reached) - style.GAP
     cell = min(max(cell, LEAST), _images.LARGE)
     turned = room > cell
@@ -86,7 +78,7 @@ def targets(
             if same:
                 style.frame(ax, style.NEUTRAL, _images.MARKED)
             elif _images.failed(result)[index]:
-                style.frame(ax, style.FAILED, _images.MARKED)
+                _images.mark_failed(ax)
         for ax, number in zip(grid[0], reached, strict=True):
             ax.set_title(names[number], rotation=90 if turned else 0, pad=3)
         for ax, number in zip(grid[:, 0], sources, strict=True):

@@ -4,8 +4,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from isi_keras.plotting import checks, panels, style
-from isi_keras.plotting.attack import _images, _scores
+from isi_keras import _checks
+from isi_keras.plotting import checks, panels, plots, style
+from isi_keras.plotting.attack import _scores
 from isi_keras.results import AttackResult
 
 SCORES = ("probability", "margin")
@@ -39,22 +40,15 @@ def trajectories(
             is unknown.
 
     Example:
-    >>> import numpy as np
-    >>> from isi_keras.results import AttackResult
-    >>> x, one = np.zeros((2, 4, 4)), np.ones(2, "int64")
-    >>> result = AttackResult(
-    ...     x=x, adversarial=x + np.eye(4),
-    ...     clean_prediction=0 * one, prediction=one, target=None, y=None,
-    ...     success=one == 1,
-    ...     stop_reason=np.array(["success"] * 2), steps=np.array([1, 2]), order=x,
-    ...     forward=2 * one, backward=one, seconds=0.1, config={"bounds": (0, 1)},
-    ...     trajectory=np.array([[[2.0, 0], [0, 1], [np.nan] * 2], [[4, 0], [2, 0], [0, 1]]]))
+    >>> from isi_keras.plotting import _example
+    >>> logits = [[[2, 0], [0, 1], [np.nan] * 2], [[4, 0], [2, 0], [0, 1]]]
+    >>> result = _example.attack(2, steps=np.array([1, 2]), trajectory=np.array(logits))
     >>> ax = trajectories(result, score="margin")
     >>> ax.lines[0].get_ydata(), [tick.get_text() for tick in ax.get_xticklabels()]
     (array([ 3. ,  0.5, -1. ]), ['0\n2', '1\n1', '2\n0'])
     """
-    checks.expect(result, AttackResult)
-    checks.one_of("score", score, SCORES)
+    checks.expect(result, plots.ATTACK)
+    _checks.one_of("score", score, SCORES)
     logits, picked = _scores.of_all(result)
     aimed = result.clean_prediction if result.target is None else result.target
     classes = aimed[picked].astype(int)
@@ -76,7 +70,7 @@ def trajectories(
             panel.set_ylim(0, 1)
         panel.legend(
             [panel.lines[0], panel.collections[0]],
-            [f"median of {_images.counted(len(picked), 'sample')}", "25 % to 75 %"],
+            [f"median of {style.counted(len(picked), 'sample')}", "25 % to 75 %"],
             loc="lower left",
             bbox_to_anchor=(0, 1),
             borderaxespad=0.2,
@@ -87,8 +81,7 @@ def trajectories(
         panel.set_xlim(0, max(1, steps[-1]))
         _ticks(panel, result.steps[picked])
         panel.set_xlabel("step\nsamples still running")
-        tall = panel.get_window_extent().height / panel.get_figure(root=True).dpi  # pyright: ignore[reportOptionalMemberAccess]
-        panel.set_ylabel(style.wrap(f"{score} of the {whose}", 0.9 * tall))
+        panel.set_ylabel(style.wrap(f"{score} of the {whose}", 0.9 * style.inches(panel)[1]))
         panels.plain(panel)
     return panel
 

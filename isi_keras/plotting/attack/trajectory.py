@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from isi_keras.plotting import checks, images, panels, style
+from isi_keras import _checks
+from isi_keras.plotting import checks, images, measures, panels, plots, style
 from isi_keras.plotting.attack import _images, _order, _scores
 from isi_keras.results import SCORES, AttackResult
 
@@ -28,7 +29,7 @@ def trajectory(
     score: str = "probability",
     classes: Sequence[str] | None = None,
     names: Sequence[str] | None = None,
-    data_format: str = "channels_last",
+    data_format: str | None = None,
 ) -> Figure:
     """Draws how one attack went: the scores by step, beside what it changed and when.
 
@@ -45,7 +46,7 @@ def trajectory(
             unit its sigmoid), or `"logit"`.
         classes: the names of the classes; their numbers if `None`.
         names: the names of tabular features; their numbers if `None`.
-        data_format: where the channels are, `"channels_last"` or `"channels_first"`.
+        data_format: `"channels_last"` or `"channels_first"`; the result's own if `None`.
 
     Returns:
         The Figure, 7 inches wide.
@@ -56,22 +57,15 @@ def trajectory(
             an argument does not fit.
 
     Example:
-    >>> import numpy as np
-    >>> from isi_keras.results import AttackResult
-    >>> x, one = np.zeros((1, 4, 4)), np.ones(1, "int64")
-    >>> result = AttackResult(
-    ...     x=x, adversarial=x + np.eye(4),
-    ...     clean_prediction=0 * one, prediction=one, target=None, y=None,
-    ...     success=one == 1,
-    ...     stop_reason=np.array(["success"]), steps=one,
-    ...     order=np.eye(4, dtype=int)[None], forward=2 * one, backward=one, seconds=0.1,
-    ...     config={"bounds": (0, 1)}, trajectory=np.array([[[2.0, 1.0, 0.0], [1.0, 2.0, 0.0]]]))
+    >>> from isi_keras.plotting import _example
+    >>> result = _example.attack(trajectory=np.array([[[2.0, 1, 0], [1, 2, 0]]]))
     >>> figure = trajectory(result, score="logit")
     >>> [text.get_text() for text in figure.legends[0].texts]
     ['0, predicted before', '1, reached', 'best other']
     """
-    checks.expect(result, AttackResult)
-    checks.one_of("score", score, SCORES)
+    checks.expect(result, plots.ATTACK)
+    data_format = checks.format_of(result, data_format)
+    _checks.one_of("score", score, SCORES)
     index = int(checks.chosen([index], len(result))[0])
     _images.expect_attacked(result, index)
     logits = _scores.of_sample(result, index)  # (S + 1, K)
@@ -99,7 +93,7 @@ def trajectory(
             _order.draw_steps(beside, image[0], order, side)
             if len(order) > order.shape[1]:
                 beside.set_anchor("C")  # its label needs more room than the image
-            beside.set_xlabel(_counted(result, index, order), fontsize=style.SMALL)
+            beside.set_xlabel(_counted(result.order[index] > 0, data_format), fontsize=style.SMALL)
     return figure
 
 
@@ -133,25 +127,20 @@ def _named(result: AttackResult, index: int, classes: Sequence[str] | None) -> d
     role = "reached" if result.target is None else "target"
     roles = {label: "predicted before"} | ({} if goal is None else {goal: role})
     return {
-        number: f"{style.shorten(checks.class_name(number, classes), 1.5)}, {said}"
+        number: f"{checks.short_name(number, classes, 1.5)}, {said}"
         for number, said in roles.items()
     }
 
 
 def _caption(result: AttackResult, index: int, classes: Sequence[str] | None) -> str:
-    before, after = (
-        style.shorten(checks.class_name(numbers[index], classes), 1.5)
-        for numbers in (result.clean_prediction, result.prediction)
-    )
-    steps = _images.counted(result.steps[index], "step")
+    before, after = _images.names(result, index, classes, 1.5)
+    steps = style.counted(result.steps[index], "step")
     why = result.STOPS.get(str(result.stop_reason[index]), str(result.stop_reason[index]))
     return f"{before} → {after}, {steps}, {why}"
 
 
-def _counted(result: AttackResult, index: int, order: np.ndarray) -> str:
-    """How many pixels were changed, and how many inputs if a pixel has several."""
-    pixels = _images.counted(int(np.count_nonzero(order)), "pixel")
-    if order.size == result.order[index].size:
-        return f"{pixels} changed"
-    inputs = _images.counted(int(np.count_nonzero(result.order[index])), "input")
-    return f"{pixels} changed ({inputs})"
+def _counted(where: np.ndarray, data_format: str) -> str:
+    """How many positions were changed, and how many inputs if a position has several."""
+    positions, inputs = measures.changed(where, data_format)
+    more = f" ({inputs})" if measures.has_channels(where.shape, data_format) else ""
+    return f"{positions} changed{more}"

@@ -4,10 +4,9 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 
-from isi_keras.plotting import checks, panels, style
+from isi_keras.plotting import checks, panels, plots, style
 from isi_keras.results import FlippingResult
 
 DASHED = (0, (4, 2))
@@ -46,7 +45,7 @@ def faithfulness(
     >>> result = FlippingResult(
     ...     flipped=np.array([0, 0.5, 1]), logit=np.array([[2.0, 1, 0]]),
     ...     probability=np.array([[0.9, 0.5, 0.1]]), target=np.array([3]),
-    ...     config={"patch": 1, "order": "most"})
+    ...     config={"class_name": "pixel_flipping", "config": {"patch": 1, "order": "most"}})
     >>> ax = faithfulness({"relevance": result})
     >>> ax.get_xlabel(), ax.get_legend().texts[0].get_text()
     ('pixels flipped (%)', 'relevance: 0.500')
@@ -77,12 +76,14 @@ def faithfulness(
 
 def _draw(ax: Axes, result: FlippingResult, score: str, colors) -> Any:
     """Draws a curve and its band; a random order takes no colour from the palette."""
-    chance = result.config.get("order") == "random"
+    chance = checks.settings(result).get("order") == "random"
     color = style.NEUTRAL if chance else next(colors)
     curve, share = result.curve(score).astype("float64"), 100 * result.flipped
     mean = curve.mean(axis=0)
     if len(curve) > 1:
-        error = curve.std(axis=0, ddof=1) / np.sqrt(len(curve))
+        from scipy.stats import sem  # slow to import
+
+        error = sem(curve)
         ax.fill_between(share, mean - error, mean + error, color=color, alpha=0.25, linewidth=0)
     (line,) = ax.plot(share, mean, color=color, linewidth=1.4, linestyle=DASHED if chance else "-")
     return line
@@ -90,8 +91,8 @@ def _draw(ax: Axes, result: FlippingResult, score: str, colors) -> Any:
 
 def _unit(curves: Any) -> str:
     """What all the curves flip, in words."""
-    checks.expect_each(curves, FlippingResult, 'faithfulness({"relevance": result})')
-    patches = {result.config["patch"] for result in curves.values()}
+    checks.expect_each(curves, plots.FLIPPING, 'faithfulness({"relevance": result})')
+    patches = {checks.settings(result)["patch"] for result in curves.values()}
     if len(patches) > 1:
         raise ValueError(
             "The curves of one panel must flip the same things. Received: patch="

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from isi_keras.plotting import checks, images, panels, style
-from isi_keras.plotting.attack import _images
-from isi_keras.plotting.explanation import heatmaps
+from isi_keras.plotting import checks, images, panels, plots, style
+from isi_keras.plotting.explanation import _maps
 from isi_keras.results import Explanation
 
 FIRST = 4
@@ -33,11 +32,11 @@ def indicators(
     explanations: Mapping[str, Explanation],
     *,
     indices: Any = None,
-    over: bool = False,
+    overlay: bool = False,
     classes: Sequence[str] | None = None,
     names: Sequence[str] | None = None,
     bounds: tuple[Any, Any] | None = None,
-    data_format: str = "channels_last",
+    data_format: str | None = None,
 ) -> Figure:
     """Draws the maps of several indicators of the same samples as a grid.
 
@@ -50,12 +49,12 @@ def indicators(
         explanations: what `explain` returned for the same samples and classes, by the label of its
             column.
         indices: which samples, as numbers or a mask of `N` bools; the first 4 if `None`.
-        over: whether the maps of images lie over their input, as in `heatmap`.
+        overlay: whether the maps of images lie over their input, as in `heatmap`.
         classes: the names of the classes; their numbers if `None`.
         names: the names of tabular features; their numbers if `None`.
         bounds: which values are black and white in the inputs, numbers or arrays that broadcast to
             `x`; the least and greatest of the samples drawn if `None`.
-        data_format: where the channels of an image are, `"channels_last"` or `"channels_first"`.
+        data_format: `"channels_last"` or `"channels_first"`; the result's own if `None`.
 
     Returns:
         The Figure, 7 inches wide or wider if the indicators are many.
@@ -67,11 +66,8 @@ def indicators(
 
     Example:
     >>> import dataclasses
-    >>> import numpy as np
-    >>> from isi_keras.results import Explanation
-    >>> one = Explanation(
-    ...     x=np.eye(4)[None], relevance=np.eye(4)[None], logits=np.array([[2.0, 11.3]]),
-    ...     prediction=np.array([1]), target=np.array([1]), config={"class_name": "Relevance"})
+    >>> from isi_keras.plotting import _example
+    >>> one = _example.explanation()
     >>> two = dataclasses.replace(one, relevance=-2 * one.relevance)
     >>> figure = indicators({"z": one, "epsilon": two})
     >>> [(ax.get_title(), ax.get_xlabel()) for ax in figure.axes[:3]]
@@ -84,15 +80,16 @@ def indicators(
     captions = [_caption(first, int(index), classes) for index in picked]
     with style.context():
         if first.x.ndim == 2:
-            checks.expect_no_image(over, "over")
+            checks.expect_no_image(overlay, "overlay")
             return _table(explanations, picked, captions, names)
         checks.check_names(names, None)
-        inputs = heatmaps.inputs_of(first, picked, bounds, data_format)
+        where = checks.format_of(first, data_format)
+        inputs = _maps.inputs_of(first, picked, bounds, where)
         maps = [
-            images.as_maps(each.relevance[picked], data_format=data_format)
+            images.as_maps(each.relevance[picked], data_format=checks.format_of(each, data_format))
             for each in explanations.values()
         ]
-        return _pictures(explanations, inputs, np.stack(maps, 1), captions, over=over)
+        return _pictures(explanations, inputs, np.stack(maps, 1), captions, overlay=overlay)
 
 
 def _pictures(
@@ -101,13 +98,13 @@ def _pictures(
     maps: np.ndarray,
     captions: list[str],
     *,
-    over: bool,
+    overlay: bool,
 ) -> Figure:
     """The grid; `maps` are `(samples, indicators, H, W)`."""
     count, columns = len(inputs), 1 + len(explanations)
     ratio = inputs.shape[1] / inputs.shape[2]
-    tall_captions = _images.widest(captions, style.TEXT)
-    left = _images.lines(captions) * style.LINE + 0.05
+    tall_captions = style.widest(captions, style.TEXT)
+    left = style.lines(captions) * style.LINE + 0.05
     side = (style.WIDTH - left - BESIDE) / columns - style.GAP
     side = min(max(side, LEAST), LARGEST)
     high = max(min(side * ratio, 2 * LARGEST), 0.0)
@@ -115,15 +112,15 @@ def _pictures(
     titles = ["input", *(_broken(label, side) for label in explanations)]
     width = columns * (side + style.GAP) + left + BESIDE
     note = style.wrap(NOTE, 0.95 * width, style.SMALL)
-    below = (note.count("\n") + 1.3) * style.LINE
-    figure = style.figure(width, count * row + _images.lines(titles) * style.LINE + below + 0.1)
+    below = (style.lines([note]) + 0.3) * style.LINE
+    figure = style.figure(width, count * row + style.lines(titles) * style.LINE + below + 0.1)
     axes, bar = panels.grid_and_bar(figure, count, columns, side)
     for line, image, own, caption in zip(axes, inputs, maps, captions, strict=True):
         panels.draw_image(line[0], image)
         line[0].set_ylabel(caption, labelpad=3)
         for ax, values in zip(line[1:], own, strict=True):
             limit = panels.limit_of(values)
-            if over:
+            if overlay:
                 panels.draw_over(ax, image, values, limit)
             else:
                 panels.draw_signed(ax, values, limit)
@@ -150,7 +147,7 @@ def _table(
     width = max(style.WIDTH, 1.6 + columns * 1.1)
     titles = [_broken(label, (width - 1.6) / columns) for label in explanations]
     row = 0.19 * shown + 2.8 * style.LINE
-    figure = style.figure(width, len(picked) * row + (_images.lines(titles) + 0.5) * style.LINE)
+    figure = style.figure(width, len(picked) * row + (style.lines(titles) + 0.5) * style.LINE)
     cells = figure.subfigures(len(picked), 1, squeeze=False, hspace=0.02)
     top = None
     for (cell,), index, caption in zip(cells, picked, captions, strict=True):
@@ -163,7 +160,7 @@ def _table(
         axes = cell.subplots(1, columns, squeeze=False, sharey=True)[0]
         for ax, each, limit in zip(axes, values, limits, strict=True):
             panels.draw_signed_bars(ax, each[features], limit)
-        labels = heatmaps.labels_of(first, int(index), features, names, 1.1)
+        labels = _maps.labels_of(first, int(index), features, names, 1.1)
         axes[0].set_yticks(np.arange(len(features)), labels)
         more = f", {shown} of {first.x.shape[1]} features" if shown < first.x.shape[1] else ""
         cell.suptitle(caption.replace("\n", ", ") + more)
@@ -175,7 +172,7 @@ def _table(
 
 def _checked(explanations: Any) -> Explanation:
     """The first of the explanations; raises unless all are of the same samples and classes."""
-    checks.expect_each(explanations, Explanation, 'indicators({"relevance": explanation})')
+    checks.expect_each(explanations, plots.MAPS, 'indicators({"relevance": explanation})')
     (label, first), *others = explanations.items()
     for name, other in others:
         same = (
@@ -195,7 +192,7 @@ def _checked(explanations: Any) -> Explanation:
 def _caption(explanation: Explanation, index: int, classes: Sequence[str] | None) -> str:
     """What stands beside a row: the explained class, and the prediction if it is another one."""
     predicted, explained = (
-        style.shorten(checks.class_name(numbers[index], classes), _images.LONGEST)
+        checks.short_name(numbers[index], classes)
         for numbers in (explanation.prediction, explanation.target)
     )
     logit = f"logit {style.number(explanation.logits[index, explanation.target[index]])}"
@@ -217,5 +214,5 @@ def _pieces(line: str, width: float) -> list[str]:
 
 def _quantity(explanations: Mapping[str, Explanation]) -> str:
     """What the maps show, if all show the same."""
-    found = {heatmaps.quantity_of(each) for each in explanations.values()}
+    found = {_maps.quantity_of(each) for each in explanations.values()}
     return found.pop() if len(found) == 1 else "map"

@@ -7,19 +7,8 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from isi_keras.plotting import checks, panels, style
+from isi_keras.plotting import checks, measures, panels, plots, style
 from isi_keras.results import RandomisationResult
-
-LONGEST = 1.1
-"""Inches after which the name of a layer is cut."""
-
-NAMED = {
-    "spearman": "rank correlation of the magnitudes",
-    "ssim": "structural similarity of the magnitudes",
-}
-
-PITCH = 1.2 * style.SMALL / 72
-"""Least inches from one name to the next."""
 
 
 def randomisation(
@@ -53,17 +42,16 @@ def randomisation(
     >>> result = RandomisationResult(
     ...     layers=np.array(["original", "dense", "conv2d"]), target=np.array([3]),
     ...     similarity=np.array([[1.0, 0.5, 0.25]]),
-    ...     config={"cascade": True, "similarity": "spearman"})
+    ...     config={"class_name": "parameter_randomisation",
+    ...             "config": {"cascade": True, "similarity": "spearman"}})
     >>> ax = randomisation({"relevance": result})
     >>> [tick.get_text() for tick in ax.get_xticklabels()], ax.get_legend().texts[0].get_text()
     (['original', 'dense', 'conv2d'], 'relevance: 0.250')
     """
-    if isinstance(results, RandomisationResult):
-        checks.expect(results, RandomisationResult)
-        results = {"": results}
-    first = _checked(results)
-    cascade = first.config["cascade"]
-    names = [style.shorten(str(name), LONGEST, style.SMALL) for name in first.layers]
+    results = checks.as_mapping(results, plots.RANDOM, 'randomisation({"relevance": result})')
+    first = _first(results)
+    cascade, similarity = (checks.settings(first)[key] for key in ("cascade", "similarity"))
+    names = [style.shorten(str(name), style.LONGEST, style.SMALL) for name in first.layers]
     # Apart from each other, where no line tells which points belong together.
     apart = 0.0 if cascade else 0.5 / len(results)
     with style.context():
@@ -85,20 +73,19 @@ def randomisation(
         panel.axhline(0, color="black", linewidth=0.6, zorder=1)
         panel.set(xlim=(-0.3, len(names) - 0.7), ylim=(1.05 * lowest, 1.03))
         panel.set_xlabel("layers random from the top down to" if cascade else "layer made random")
-        panel.set_ylabel(
-            f"{NAMED[first.config['similarity']]},\n{panels.mean_of(results.values())}"
-        )
+        said = measures.MEASURES[similarity].label
+        panel.set_ylabel(f"{said},\n{panels.mean_of(results.values())}")
         panels.plain(panel)
     return panel
 
 
-def _checked(results: Any) -> RandomisationResult:
+def _first(results: Mapping[str, RandomisationResult]) -> RandomisationResult:
     """The first of the results; raises unless all can stand in one panel."""
-    checks.expect_each(results, RandomisationResult, 'randomisation({"relevance": result})')
     (label, first), *others = results.items()
     for name, other in others:
         same = np.array_equal(other.layers, first.layers) and all(
-            other.config[key] == first.config[key] for key in ("cascade", "similarity")
+            checks.settings(other)[key] == checks.settings(first)[key]
+            for key in ("cascade", "similarity")
         )
         if not same:
             raise ValueError(
@@ -110,30 +97,22 @@ def _checked(results: Any) -> RandomisationResult:
 
 def _mean_and_error(similarity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Over the samples for which it is defined, `(L + 1,)` each; NaN where it is for none."""
-    known = ~np.isnan(similarity)
-    count = known.sum(0)
-    values = np.where(known, similarity, 0.0).astype("float64")
-    mean = np.divide(values.sum(0), count, out=np.full(len(count), np.nan), where=count > 0)
-    squares = np.where(known, (values - mean) ** 2, 0.0).sum(0)
-    variance = np.divide(squares, count - 1, out=np.zeros(len(count)), where=count > 1)
-    return mean, np.sqrt(variance / np.maximum(count, 1))
+    from scipy.stats import mstats  # slow to import
+
+    known = np.ma.masked_invalid(similarity.astype("float64"))
+    return known.mean(axis=0).filled(np.nan), np.ma.filled(mstats.sem(known), 0.0)
 
 
 def _new_panel(lines: int, names: list[str]) -> Axes:
-    height = panels.HEIGHT + (lines + 1) * style.LINE + _widest(names)
+    height = panels.HEIGHT + (lines + 1) * style.LINE + style.widest(names, style.SMALL)
     return style.figure(style.WIDTH / 2, height).add_subplot()
 
 
 def _name_layers(ax: Axes, names: list[str]) -> None:
     """Names the layers, upright if they are long, and only some if there are many."""
-    box, figure = ax.get_window_extent(), ax.get_figure(root=True)
-    cell = 0.85 * box.width / figure.dpi / len(names)  # pyright: ignore[reportOptionalMemberAccess]
-    turned = _widest(names) + 0.06 > cell
-    every = max(1, -int(-PITCH // cell)) if turned else 1
+    cell = 0.85 * style.inches(ax)[0] / len(names)
+    turned = style.widest(names, style.SMALL) + 0.06 > cell
+    every = max(1, -int(-style.PITCH // cell)) if turned else 1
     shown = np.arange(0, len(names), every)
     labels = [names[number] for number in shown]
     ax.set_xticks(shown, labels, rotation=90 if turned else 0)
-
-
-def _widest(names: list[str]) -> float:
-    return max(style.text_width(name, style.SMALL) for name in names)

@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from mpl_toolkits.mplot3d import Axes3D
 
-from isi_keras.plotting import checks, images, panels, style
-from isi_keras.plotting.explanation import heatmaps
+from isi_keras.plotting import checks, images, panels, plots, style
+from isi_keras.plotting.explanation import _maps
 from isi_keras.results import Explanation
 
 SIZE = (4.2, 3.2)
@@ -30,7 +30,7 @@ def surface(
     *,
     ax: Axes | None = None,
     classes: Sequence[str] | None = None,
-    data_format: str = "channels_last",
+    data_format: str | None = None,
 ) -> Axes:
     """Draws the map of one image as a surface over its pixels, its height the relevance.
 
@@ -44,7 +44,7 @@ def surface(
         ax: where to draw, a panel made with `projection="3d"`; a new figure, `ax.figure`, if
             `None`.
         classes: the names of the classes; their numbers if `None`.
-        data_format: where the channels are, `"channels_last"` or `"channels_first"`.
+        data_format: `"channels_last"` or `"channels_first"`; the result's own if `None`.
 
     Returns:
         The Axes, of three dimensions.
@@ -56,16 +56,14 @@ def surface(
     Source: Papernot et al. 2016, figure 7.
 
     Example:
-    >>> import numpy as np
-    >>> from isi_keras.results import Explanation
-    >>> explanation = Explanation(
-    ...     x=np.zeros((1, 4, 4)), relevance=np.eye(4)[None], logits=np.array([[2.0, 11.3]]),
-    ...     prediction=np.array([1]), target=np.array([1]), config={"class_name": "Relevance"})
+    >>> from isi_keras.plotting import _example
+    >>> explanation = _example.explanation()
     >>> ax = surface(explanation)
     >>> ax.get_zlabel(), ax.get_title()
     ('relevance', 'predicted 1, explained 1, logit 11.3')
     """
-    checks.expect(explanation, Explanation)
+    checks.expect(explanation, plots.MAPS)
+    data_format = checks.format_of(explanation, data_format)
     index = int(checks.chosen([index], len(explanation))[0])
     if ax is not None and not isinstance(ax, Axes3D):
         raise TypeError(
@@ -74,14 +72,13 @@ def surface(
         )
     maps = images.as_maps(explanation.relevance[[index]], data_format=data_format)
     heights, block = blocks(maps[0])
-    caption = heatmaps.caption_of(explanation, index, classes)
+    caption = _maps.caption_of(explanation, index, classes)
     with style.context():
         panel = style.figure(*SIZE).add_subplot(projection="3d") if ax is None else ax
         _draw(panel, heights, block)
-        width = panel.get_window_extent().width / panel.get_figure(root=True).dpi  # pyright: ignore[reportOptionalMemberAccess]
-        panel.set_title(style.wrap(caption, width, at=", "), pad=-4)
+        panel.set_title(style.wrap(caption, style.inches(panel)[0], at=", "), pad=-4)
         each = f" of {block} by {block} pixels" if block > 1 else ""
-        panel.set_zlabel(heatmaps.quantity_of(explanation) + each, labelpad=1)  # pyright: ignore[reportAttributeAccessIssue]
+        panel.set_zlabel(_maps.quantity_of(explanation) + each, labelpad=1)  # pyright: ignore[reportAttributeAccessIssue]
     return panel
 
 

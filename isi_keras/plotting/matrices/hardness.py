@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from isi_keras.plotting import checks, panels, style
+from isi_keras.plotting import checks, measures, panels, plots, style
 from isi_keras.plotting.matrices import matrix
 from isi_keras.results import HardnessResult
 
@@ -13,8 +13,6 @@ NOTE = "Grey: no attempt, or no success."
 
 BETWEEN = 0.45
 """Inches that the numbers of a colour bar and the gap to the next panel take."""
-
-DISTORTION = {"l0": "% of inputs", "l2": "L2 distance", "linf": "L\N{INFINITY} distance"}
 
 
 class _Panel(NamedTuple):
@@ -48,26 +46,20 @@ def hardness(result: HardnessResult, *, budget: float | None = None) -> Figure:
     Source: Papernot et al. 2016, figures 12 to 15.
 
     Example:
-    >>> import numpy as np
-    >>> from isi_keras.results import HardnessResult
-    >>> result = HardnessResult(
-    ...     classes=np.array(["cat", "dog"]), budgets=np.array([0.1, 0.2]), source=np.array([0, 1]),
-    ...     target=np.array([1, 0]), min_budget=np.array([0.05, np.inf]),
-    ...     distortion=np.array([0.05, 0.2]), distance=None, distance_single=None, seconds=1.0,
-    ...     config={"measure": "l0"})
-    >>> figure = hardness(result)
+    >>> from isi_keras.plotting import _example
+    >>> figure = hardness(_example.sweep())
     >>> [ax.get_title() for ax in figure.axes]
     ['success rate (%)', 'mean distortion (% of inputs)', 'hardness']
     """
-    checks.expect(result, HardnessResult)
+    checks.expect(result, plots.SWEEP)
     shown = _panels(result, budget)
-    names = [style.shorten(str(n), matrix.LONGEST, style.SMALL) for n in result.classes]
+    names = [style.shorten(str(n), style.LONGEST, style.SMALL) for n in result.classes]
     rows, columns = (2, 2) if len(shown) == 4 else (1, 3)
-    widest = max(style.text_width(name, style.SMALL) for name in names)
+    widest = style.widest(names, style.SMALL)
     side = (style.WIDTH - 0.25 - widest) / columns - BETWEEN
     side /= 1 + matrix.BAR
     turnable = any(not name.isdigit() for name in names)
-    below = widest if turnable and widest + 0.06 > side / len(names) else matrix.PITCH
+    below = widest if turnable and widest + 0.06 > side / len(names) else style.PITCH
     with style.context():
         note = style.wrap(_note(result, budget), 0.95 * style.WIDTH, style.SMALL)
         around = below + (3 + note.count("\n")) * style.LINE
@@ -90,7 +82,7 @@ def hardness(result: HardnessResult, *, budget: float | None = None) -> Figure:
 
 
 def _panels(result: HardnessResult, budget: float | None) -> list[_Panel]:
-    measure = result.config["measure"]
+    measure = measures.MEASURES[checks.settings(result)["measure"]]
     rate, distortion = result.success_rate(budget), result.mean_distortion(budget)
     if np.isnan(distortion).all():
         raise ValueError(
@@ -98,11 +90,10 @@ def _panels(result: HardnessResult, budget: float | None) -> list[_Panel]:
             f"budget={budget!r} with budgets up to {result.budgets[-1]:g}. Pass a greater budget, "
             "or draw the matrices one by one with plotting.matrix."
         )
-    percent = 100 if measure == "l0" else 1
     hard = np.where(result.success_rate() > 0, result.hardness(), np.nan)
     drawn = [
         _Panel("success rate", 100 * rate, "%", (0.0, 100.0)),
-        _own_limits("mean distortion", percent * distortion, DISTORTION[measure]),
+        _own_limits("mean distortion", measure.scale * distortion, measure.unit),
         _own_limits("hardness", hard, ""),
     ]
     if result.distance is not None:
@@ -128,10 +119,7 @@ def _digits(values: np.ndarray, side: float) -> int:
 def _note(result: HardnessResult, budget: float | None) -> str:
     """What the panels do not say: the budget, the number of attempts, what grey means."""
     budget = float(result.budgets[-1] if budget is None else budget)
-    l0 = result.config["measure"] == "l0"
-    within = (
-        f"{style.number(100 * budget)} % of inputs"
-        if l0
-        else f"a distance of {style.number(budget)}"
-    )
+    measure = measures.MEASURES[checks.settings(result)["measure"]]
+    size = style.number(measure.scale * budget)
+    within = f"a distance of {size}" if measure.scale == 1 else f"{size} {measure.unit}"
     return f"Success and distortion are within {within}; {len(result)} attempts. {NOTE}"

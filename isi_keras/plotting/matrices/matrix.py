@@ -6,21 +6,16 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from isi_keras import _checks
 from isi_keras.plotting import checks, panels, style
 
 KINDS = ("sequential", "signed")
-
-LONGEST = 1.1
-"""Inches after which the name of a class is cut."""
 
 LARGEST = 4.5
 """Inches of a side whose cells are too many to be read as numbers."""
 
 LEAST = 2.2
 """Inches of a side of few classes."""
-
-PITCH = 1.2 * style.SMALL / 72
-"""Least inches from one line of tick labels to the next."""
 
 MARGIN = 0.02
 """Inches of a cell that its number leaves free."""
@@ -71,14 +66,12 @@ def matrix(
     """
     values = _checked(values)
     names = [checks.class_name(number, classes) for number in range(len(values))]
-    names = [style.shorten(name, LONGEST, style.SMALL) for name in names]
+    names = [style.shorten(name, style.LONGEST, style.SMALL) for name in names]
     limits = _limits(values, kind, limits)
     with style.context():
         if ax is None:
-            numbers = max(
-                style.text_width(panels.tick_text(tick), style.SMALL)
-                for tick in panels.ticks_between(*limits, LEAST)
-            )
+            ticks = panels.ticks_between(*limits, LEAST)
+            numbers = style.widest(map(panels.tick_text, ticks), style.SMALL)
             turnable = classes is not None
             panel, side = _new_panel(values, names, digits, numbers, turnable=turnable)
         else:
@@ -104,41 +97,36 @@ def draw(
     """Draws the cells, `side` inches in all, and their numbers if they fit."""
     import seaborn  # it loads pyplot, which importing isi_keras.plotting does not
 
+    written_in = fits(values, side, digits)
     seaborn.heatmap(
         values,
+        annot=np.vectorize(written)(values, digits) if written_in else None,
+        fmt="",
+        annot_kws={"fontsize": style.SMALL},
         mask=np.isnan(values),
         vmin=limits[0],
         vmax=limits[1],
         cmap=style.SEQUENTIAL if kind == "sequential" else style.SIGNED,
         cbar=False,
         square=True,
-        linewidths=0.4 if fits(values, side, digits) else 0,
+        linewidths=0.4 if written_in else 0,
         linecolor="white",
         xticklabels=False,
         yticklabels=False,
         ax=ax,
     )
     ax.set_facecolor(style.EMPTY)
-    if fits(values, side, digits):
-        cells = ax.collections[0]
-        for row, column in np.argwhere(~np.isnan(values)):
-            value = values[row, column]
-            ax.text(
-                column + 0.5,
-                row + 0.5,
-                written(float(value), digits),
-                color=style.ink(cells.to_rgba(value)),
-                fontsize=style.SMALL,
-                ha="center",
-                va="center",
-            )
+    if written_in:  # in the colour of the greater contrast, which seaborn does not choose
+        known = values[~np.isnan(values)]
+        for text, value in zip(ax.texts[-len(known) :], known, strict=True):
+            text.set_color(style.ink(ax.collections[0].to_rgba(value)))
 
 
 def turn_names(ax: Axes, names: Sequence[str], cell: float, *, turnable: bool) -> None:
     """Names rows and columns, upright where they are too long, and only some if there are many."""
-    widest = max(style.text_width(name, style.SMALL) for name in names)
+    widest = style.widest(names, style.SMALL)
     turned = turnable and widest + 0.06 > cell
-    needed = max(PITCH, PITCH if turned else widest + 0.06)
+    needed = max(style.PITCH, style.PITCH if turned else widest + 0.06)
     steps = (base * 10**power for power in range(7) for base in (1, 2, 5))
     every = next(step for step in steps if step * cell >= needed or step >= len(names))
     shown = np.arange(0, len(names), every)
@@ -173,8 +161,7 @@ def limits_of(values: np.ndarray) -> tuple[float, float]:
 def _needed(values: np.ndarray, digits: int) -> float:
     """Inches that a cell needs for its number."""
     texts = {written(float(value), digits) for value in values[~np.isnan(values)]}
-    widest = max(style.text_width(text, style.SMALL) for text in texts)
-    return max(widest + MARGIN, PITCH)
+    return max(style.widest(texts, style.SMALL) + MARGIN, style.PITCH)
 
 
 def _checked(values: Any) -> np.ndarray:
@@ -198,7 +185,7 @@ def _checked(values: Any) -> np.ndarray:
 
 
 def _limits(values: np.ndarray, kind: str, limits: Any) -> tuple[float, float]:
-    checks.one_of("kind", kind, KINDS)
+    _checks.one_of("kind", kind, KINDS)
     if limits is None:
         if kind == "sequential":
             return limits_of(values)
@@ -224,13 +211,13 @@ def _new_panel(
     values: np.ndarray, names: Sequence[str], digits: int, numbers: float, *, turnable: bool
 ) -> tuple[Axes, float]:
     """A new figure for the matrix, and the inches of its side; those of the bar have `numbers`."""
-    widest = max(style.text_width(name, style.SMALL) for name in names)
+    widest = style.widest(names, style.SMALL)
     around = widest + numbers + 0.7  # the labels of the axis and of the bar
     most = (style.WIDTH - around) / (1 + BAR)
     side = max(LEAST, len(values) * _needed(values, digits))
     side = side if side <= most else min(LARGEST, most)
     turned = turnable and widest + 0.06 > side / len(values)
-    below = (widest if turned else PITCH) + 2 * style.LINE
+    below = (widest if turned else style.PITCH) + 2 * style.LINE
     figure = style.figure((1 + BAR) * side + around, side + below + 0.15)
     return figure.add_subplot(), side
 
@@ -240,6 +227,5 @@ def _side(ax: Axes, names: Sequence[str]) -> float:
     figure = ax.get_figure(root=True)
     # Lays the panels out: before that they are smaller than they will be.
     figure.draw_without_rendering()  # pyright: ignore[reportOptionalMemberAccess]
-    box, dpi = ax.get_window_extent(), figure.dpi  # pyright: ignore[reportOptionalMemberAccess]
-    widest = max(style.text_width(name, style.SMALL) for name in names)
-    return max(0.1, min((box.width / dpi - widest) / (1 + BAR), box.height / dpi - 0.1))
+    (wide, high), widest = style.inches(ax), style.widest(names, style.SMALL)
+    return max(0.1, min((wide - widest) / (1 + BAR), high - 0.1))

@@ -7,17 +7,11 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from isi_keras.plotting import checks, panels, style
+from isi_keras.plotting import checks, measures, panels, plots, style
 from isi_keras.results import HardnessResult
 
 TITLE = "success rate, mean distortion of the successes"
 """What the legend has, within the greatest budget."""
-
-UNITS = {
-    "l0": "inputs changed, at most (%)",
-    "l2": "L2 distance, at most",
-    "linf": "L\N{INFINITY} distance, at most",
-}
 
 
 def success(
@@ -41,24 +35,14 @@ def success(
         ValueError: if one is empty, or if they measure distortion differently.
 
     Example:
-    >>> import numpy as np
-    >>> from isi_keras.results import HardnessResult
-    >>> result = HardnessResult(
-    ...     classes=np.array(["cat", "dog"]), budgets=np.array([0.1, 0.2]), source=np.array([0, 1]),
-    ...     target=np.array([1, 0]), min_budget=np.array([0.05, np.inf]),
-    ...     distortion=np.array([0.05, 0.2]), distance=None, distance_single=None, seconds=1.0,
-    ...     config={"measure": "l0"})
-    >>> ax = success({"JSMA": result})
+    >>> from isi_keras.plotting import _example
+    >>> ax = success({"JSMA": _example.sweep()})
     >>> ax.get_legend().texts[0].get_text()
     'JSMA: 50 %, 5 %'
     """
-    if isinstance(results, HardnessResult):
-        checks.expect(results, HardnessResult)
-        results = {"": results}
-    checks.expect_each(results, HardnessResult, 'success({"JSMA": result})')
+    results = checks.as_mapping(results, plots.SWEEP, 'success({"JSMA": result})')
     measure = _measure(results)
-    percent = 100 if measure == "l0" else 1
-    end = percent * max(float(result.budgets[-1]) for result in results.values())
+    end = measure.scale * max(float(result.budgets[-1]) for result in results.values())
     with style.context():
         panel = panels.half_page(len(results) + 1) if ax is None else ax
         handles, entries = [], []
@@ -66,17 +50,18 @@ def success(
         for (label, result), (color, dashes) in zip(results.items(), panels.looks(), strict=False):
             places, rates = _curve(result)
             look: dict[str, Any] = {"color": color, "linewidth": 1.4, "linestyle": dashes}
-            panel.plot(percent * places, 100 * rates, drawstyle="steps-post", **look)
+            panel.plot(measure.scale * places, 100 * rates, drawstyle="steps-post", **look)
             marker = next(markers)
             at = np.array([result.succeeds_within(budget).mean() for budget in result.budgets])
-            (points,) = panel.plot(percent * result.budgets, 100 * at, color=color, marker=marker)
-            points.set(linestyle="", markersize=3.5, clip_on=False)
+            (points,) = panel.plot(measure.scale * result.budgets, 100 * at, color=color)
+            points.set(marker=marker, linestyle="", markersize=3.5, clip_on=False)
             handles.append(panel.plot([], [], **look, marker=marker, markersize=3.5)[0])
-            entries.append(panels.entry(panel, label, _said(result, percent)))
+            entries.append(panels.entry(panel, label, _said(result, measure.scale)))
         panels.legend_above(panel, handles, entries, TITLE)
         panel.set(xlim=(0, end), ylim=(0, 101))
-        panel.set_xlabel(UNITS[measure])
-        panel.set_ylabel(_of(results))
+        panel.set_xlabel(f"{measure.label}, at most{' (%)' if measure.scale == 100 else ''}")
+        attempts = style.span([len(result) for result in results.values()])
+        panel.set_ylabel(f"success rate (%)\nof {attempts} attempts")
         panels.plain(panel)
     return panel
 
@@ -88,27 +73,21 @@ def _curve(result: HardnessResult) -> tuple[np.ndarray, np.ndarray]:
     return places, np.array([(result.min_budget <= place * (1 + 1e-9)).mean() for place in places])
 
 
-def _said(result: HardnessResult, percent: int) -> str:
+def _said(result: HardnessResult, scale: int) -> str:
     """The success rate and the mean distortion of the successes within the greatest budget."""
     won = result.succeeds_within()
     rate = f"{style.number(100 * won.mean())} %"
     if not won.any():
         return rate
-    unit = " %" if percent == 100 else ""
-    return f"{rate}, {style.number(percent * result.distortion[won].mean())}{unit}"
+    unit = " %" if scale == 100 else ""
+    return f"{rate}, {style.number(scale * result.distortion[won].mean())}{unit}"
 
 
-def _measure(results: Mapping[str, HardnessResult]) -> str:
-    measures = sorted({result.config["measure"] for result in results.values()})
-    if len(measures) > 1:
+def _measure(results: Mapping[str, HardnessResult]) -> measures.Measure:
+    found = sorted({checks.settings(result)["measure"] for result in results.values()})
+    if len(found) > 1:
         raise ValueError(
             "The sweeps of one panel must measure the same. Received: measure="
-            f"{', '.join(map(repr, measures))}. Draw each in a panel of its own."
+            f"{', '.join(map(repr, found))}. Draw each in a panel of its own."
         )
-    return measures[0]
-
-
-def _of(results: Mapping[str, HardnessResult]) -> str:
-    counts = sorted({len(result) for result in results.values()})
-    number = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    return f"success rate (%)\nof {number} attempts"
+    return measures.MEASURES[found[0]]

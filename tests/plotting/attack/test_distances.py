@@ -79,15 +79,37 @@ class TestDistances:
                 x=np.moveaxis(result.x, -1, 1),
                 adversarial=np.moveaxis(result.adversarial, -1, 1),
             )
-        ax = plotting.distances(result, measure="l0_pixel", data_format=data_format)
+        ax = plotting.distances(result, measure="l0_position", data_format=data_format)
         assert entries(ax) == ["0 of 6 failed, median 1.50"]
         assert ax.get_xlabel() == "pixels changed"
 
-    def test_images_without_channels_are_counted_by_the_pixel(self):
-        result = make_attack((6, 5), samples=3)
-        assert entries(plotting.distances(result, measure="l0_pixel")) == [
-            "0 of 3 failed, median 2"
+    @pytest.mark.parametrize(
+        ("shape", "label", "median"),
+        [
+            ((8,), "features changed", 2),
+            ((6, 2), "time steps changed", 1),
+            ((6, 5, 1), "pixels changed", 2),
+            ((3, 3, 3, 2), "voxels changed", 1),
+        ],
+    )
+    def test_a_position_is_what_the_rank_says(self, shape, label, median):
+        result = make_attack(shape, samples=3)
+        ax = plotting.distances(result, measure="l0_position")
+        assert entries(ax) == [f"0 of 3 failed, median {median}"]
+        assert ax.get_xlabel() == label
+        ax = plotting.distances({"a": result, "b": make_attack((7, 3, 1))}, measure="l0_position")
+        assert (ax.get_xlabel() == "positions changed") == (label != "pixels changed")
+
+    def test_the_result_says_where_the_channels_are(self):
+        first = make_attack((3, 6, 5), data_format="channels_first")
+        last = make_attack((3, 6, 5))
+        found = [
+            evaluate(result).measures["l0_position"].median_success for result in (first, last)
         ]
+        for result, median in zip((first, last), found, strict=True):
+            ax = plotting.distances(result, measure="l0_position")
+            assert entries(ax) == [f"0 of 5 failed, median {style.number(median)}"]
+        assert found == [3, 1]
 
     @pytest.mark.parametrize(
         ("values", "edges"),
@@ -127,7 +149,7 @@ class TestDistances:
 
     @pytest.mark.parametrize("draw", [plotting.distances, plotting.robust_accuracy])
     def test_measures_are_known_by_name(self, draw, result):
-        with pytest.raises(ValueError, match=r"'l0_feature' or .*Received: measure='l1'"):
+        with pytest.raises(ValueError, match=r"Unknown measure: 'l1'.*one of 'l0_feature'"):
             draw(result, measure="l1")
 
 

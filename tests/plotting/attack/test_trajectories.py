@@ -16,7 +16,7 @@ from PIL import Image, ImageSequence
 import isi_keras as isi
 from isi_keras import plotting
 from isi_keras.plotting import images, style
-from isi_keras.plotting.attack import _film, _order, _replay, _scores
+from isi_keras.plotting.attack import _film, _order, _scores
 
 
 def softmax(logits):
@@ -102,7 +102,7 @@ class TestTrajectory:
     def test_each_changed_pixel_has_one_mark_of_its_first_step(self, shape, data_format):
         result = make_attack(shape)
         figure = drawn(plotting.trajectory(result, 4, data_format=data_format))
-        order = images.channels_last(result.order[[4]], data_format)[0]  # (H, W, C)
+        order = images.with_channels(result.order[[4]], data_format)[0]  # (H, W, C)
         expected = {}
         for row, column, channel in np.argwhere(order):
             step = order[row, column, channel]
@@ -112,9 +112,12 @@ class TestTrajectory:
         assert len(places) == len(expected)
         texts = [text.get_text() for text in figure.axes[1].texts]
         assert sorted(texts) == sorted(map(str, expected.values()))  # the pixels are large
-        pixel = "pixel" if len(expected) == 1 else "pixels"
-        said = f"{len(expected)} {pixel} changed"
-        said += " (5 inputs)" if 3 in (shape[0], shape[-1]) else ""
+        said = {
+            "grey": "5 pixels changed",
+            "no channel": "1 time step changed (5 inputs)",
+            "colour": "2 pixels changed (5 inputs)",
+            "channels first": "5 pixels changed (5 inputs)",
+        }[next(name for name, value in SHAPES.items() if value == (shape, data_format))]
         assert figure.axes[1].get_xlabel() == said
         (bar,) = figure.axes[1].child_axes
         assert bar.get_ylabel() == "first changed in step"
@@ -169,10 +172,10 @@ class TestTrajectory:
         ("fields", "options", "match"),
         [
             ({"trajectory": None}, {}, r"trajectory=None.*attack\(model, x, trajectory=True\)"),
-            ({}, {"score": "softmax"}, r"'probability' or 'logit'. Received: score='softmax'"),
+            ({}, {"score": "softmax"}, r"Unknown score: 'softmax'.*'probability', 'logit'"),
             ({}, {"index": 5}, r"index 5, but the result holds 5"),
             ({}, {"names": ["a"]}, r"1 names for no tabular features"),
-            ({}, {"data_format": "NHWC"}, r"Received: data_format='NHWC'"),
+            ({}, {"data_format": "NHWC"}, r"Unknown data_format: 'NHWC'"),
             (
                 {"stop_reason": np.array(["misclassified"] + ["success"] * 4)},
                 {},
@@ -236,7 +239,7 @@ class TestTrajectories:
         ("fields", "options", "match"),
         [
             ({"trajectory": None}, {}, r"trajectory=True"),
-            ({}, {"score": "logit"}, r"'probability' or 'margin'. Received: score='logit'"),
+            ({}, {"score": "logit"}, r"Unknown score: 'logit'.*'probability', 'margin'"),
             (
                 {"stop_reason": np.full(5, "already_target")},
                 {},
@@ -275,7 +278,10 @@ class TestAnimation:
             before, now = (len(marks.get_offsets()) for marks in ax.collections)
             assert before == ((order > 0) & (order < step)).sum()
             assert now == ((order > 0) & (order == step)).sum()
-            assert ax.get_xlabel().startswith(f"step {step} of 4: {before + now} pixel")
+            changed = style.counted(before + now, "pixel")
+            if shape == (6, 5):  # by its rank a sequence, whose rows are the time steps
+                changed = style.counted(min(step, 1), "time step")
+            assert ax.get_xlabel() == f"step {step} of 4: {changed} changed"
         drawn(film.figure)
 
     def test_bars_are_the_probabilities_after_the_step(self):
@@ -345,7 +351,7 @@ class TestReplay:
     )
     def test_attacks_that_change_an_input_once(self, attack):
         config = attack.get_config()
-        _replay.expect_each_once(make_attack(config=config))
+        _film.expect_each_once(make_attack(config=config))
 
     @pytest.mark.parametrize(
         ("attack", "match"),
@@ -361,14 +367,14 @@ class TestReplay:
     )
     def test_attacks_that_may_change_an_input_twice(self, attack, match):
         with pytest.raises(ValueError, match=match):
-            _replay.expect_each_once(make_attack(config=attack.get_config()))
+            _film.expect_each_once(make_attack(config=attack.get_config()))
 
     def test_the_images_between_are_those_that_the_model_saw(self):
         model, x = small_network(), random_images(6)
         attack = isi.Attack("sensitivity", isi.L0(features=2), max_steps=6)
         result = attack(model, x, trajectory=True)
         for index in range(6):
-            between = _replay.inputs(result, index)
+            between = _film.inputs_of(result, index)
             np.testing.assert_array_equal(between[0], result.x[index])
             np.testing.assert_array_equal(between[-1], result.adversarial[index])
             logits = isi.logits(model).predict(between.astype("float32"))

@@ -153,7 +153,7 @@ class TestMatrix:
             (np.zeros((0, 0)), {}, r"nothing to draw.*shape \(0, 0\)"),
             ([[0, np.inf], [1, 0]], {}, r"infinity in 1 cells. Set these to NaN"),
             (np.eye(2), {"classes": ["a"]}, r"1 names.*at least 2 names"),
-            (np.eye(2), {"kind": "diverging"}, r"'sequential' or 'signed'. Received: kind='div"),
+            (np.eye(2), {"kind": "diverging"}, r"Unknown kind: 'div"),
             (np.eye(2), {"limits": (1, 0)}, r"low < high.*limits=\(1, 0\)"),
             (np.eye(2), {"limits": (0, 1), "kind": "signed"}, r"'signed' \(-high, high\)"),
         ],

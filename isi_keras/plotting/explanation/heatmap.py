@@ -1,0 +1,77 @@
+"""The relevance map of one sample."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from isi_keras.plotting import checks, images, plots, style
+from isi_keras.plotting.explanation import _maps
+from isi_keras.results import Explanation
+
+
+def heatmap(
+    explanation: Explanation,
+    index: int = 0,
+    *,
+    overlay: bool = False,
+    ax: Axes | None = None,
+    classes: Sequence[str] | None = None,
+    names: Sequence[str] | None = None,
+    data_format: str | None = None,
+) -> Axes:
+    """Draws the relevance map of one sample, alone or over the input.
+
+    An image gets a map summed over its channels and a colour bar, symmetric about zero. Of
+    `Relevance`, red speaks for the explained class and blue against it; of `Sensitivity`, red says
+    that a greater input raises the logit, blue that it lowers it. Tabular features, `(N, D)`, get
+    bars, the greatest on top.
+
+    Args:
+        explanation: what `explain` returned.
+        index: which sample, from 0.
+        overlay: whether the map of an image lies over its input, which is pale grey. What is 0 is
+            transparent, the greatest magnitude hides the input.
+        ax: where to draw; a new figure, `ax.figure`, if `None`. The colour bar stands to the right
+            of `ax`; `layout="constrained"` makes room for it in your figure.
+        classes: the names of the classes; their numbers if `None`.
+        names: the names of tabular features; their numbers if `None`.
+        data_format: `"channels_last"` or `"channels_first"`; the result's own if `None`.
+
+    Returns:
+        The Axes.
+
+    Raises:
+        TypeError: if `explanation` is not an `Explanation`.
+        ValueError: if `index`, `overlay`, `classes`, `names` or `data_format` do not fit it.
+
+    Example:
+    >>> from isi_keras.plotting import _example
+    >>> explanation = _example.explanation()
+    >>> heatmap(explanation).images[0].get_clim()
+    (-0.5, 0.5)
+    """
+    checks.expect(explanation, plots.MAPS)
+    data_format = checks.format_of(explanation, data_format)
+    index = int(checks.chosen([index], len(explanation))[0])
+    caption = _maps.caption_of(explanation, index, classes)
+    with style.context():
+        panel = _new_panel(explanation, data_format) if ax is None else ax
+        width, _ = style.inches(panel)
+        if explanation.x.ndim == 2:
+            checks.expect_no_image(overlay, "overlay")
+            _maps.draw_bars(panel, explanation, index, names, width)
+        else:
+            picked, below = np.array([index]), None
+            (values,) = images.as_maps(explanation.relevance[picked], data_format=data_format)
+            if overlay:
+                (below,) = _maps.inputs_of(explanation, picked, None, data_format)
+            _maps.draw_map(panel, values, _maps.quantity_of(explanation), below=below)
+        panel.set_title(style.wrap(caption, width, at=", "))
+    return panel
+
+
+def _new_panel(explanation: Explanation, data_format: str) -> Axes:
+    width = style.WIDTH / 2
+    height = _maps.height_of(explanation, width, data_format) + 2 * style.LINE
+    return style.figure(width, height).add_subplot()
