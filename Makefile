@@ -26,9 +26,10 @@ test-tensorflow test-jax test-torch: test-%: $(ALL)/.installed ## the suite on o
 test-large: $(ALL)/.installed ## what `make test` leaves out, with BACKEND=tensorflow|jax|torch: many minutes
 	$(RUN) KERAS_BACKEND=$(BACKEND) $(ALL)/bin/python -m pytest -q -n auto -m large
 
-lint: $(ALL)/.installed ## ruff
+lint: $(ALL)/.installed ## ruff, and who imports whom
 	$(ALL)/bin/ruff check .
 	$(ALL)/bin/ruff format --check .
+	$(ALL)/bin/lint-imports --no-cache --no-logo
 
 types: $(ALL)/.installed ## pyright
 	$(ALL)/bin/pyright --pythonpath $(ALL)/bin/python
