@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 from keras.src.trainers.compile_utils import CompileMetrics
 
+from isi_keras import _component
 from isi_keras._checks import unknown
 from isi_keras.attacks import crafting
 from isi_keras.attacks.attack import Attack
@@ -184,7 +185,7 @@ class AdversarialTraining(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """Returns what `from_config` builds the model back from."""
-        attack = {"class_name": type(self.attack).__name__, "config": self.attack.get_config()}
+        attack = _component.serialize(self.attack)
         model = keras.saving.serialize_keras_object(self.model)
         return {"model": model, "attack": attack, "weight": self.weight, "name": self.name}
 

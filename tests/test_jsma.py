@@ -342,7 +342,7 @@ class TestContracts:
         loaded = isi.AttackResult.load(result.save(tmp_path / "result"))
         for name in ("adversarial", "order", "stop_reason", "target", "backward"):
             np.testing.assert_array_equal(getattr(loaded, name), getattr(result, name))
-        assert isi.JSMA.from_config(loaded.config) == jsma
+        assert isi.JSMA.from_config(loaded.config["config"]) == jsma
         np.testing.assert_array_equal(loaded.bounds[0], np.zeros(9))
 
     def test_numbers_of_numpy_are_numbers(self):
@@ -363,7 +363,7 @@ class TestChosenTargets:
         np.testing.assert_array_equal(result.clean_prediction, label)
         np.testing.assert_array_equal(result.success, result.prediction != label)
         assert (result.target != label).all()
-        assert isi.JSMA.from_config(result.config) == jsma
+        assert isi.JSMA.from_config(result.config["config"]) == jsma
         return result, network, x
 
     def test_runner_up(self, dense):

@@ -60,7 +60,7 @@ def make_result(shape=(6, 5, 1), low=-1.0, high=1.0, samples=5, seed=0, **fields
         "forward": counts,
         "backward": counts,
         "seconds": 0.1,
-        "config": {"bounds": (low, high)},
+        "config": {"class_name": "Attack", "config": {"bounds": (low, high)}},
     }
     return AttackResult(**(values | fields))
 
@@ -97,7 +97,10 @@ def make_attack(shape=(6, 5, 1), low=-1.0, high=1.0, samples=5, classes=4, **fie
     values = {
         "order": order,
         "trajectory": trajectory,
-        "config": {"bounds": (low, high), "norm": {"class_name": "L0", "config": {}}},
+        "config": {
+            "class_name": "Attack",
+            "config": {"bounds": (low, high), "norm": {"class_name": "L0", "config": {}}},
+        },
     }
     return dataclasses.replace(result, **(values | fields))
 
@@ -117,14 +120,16 @@ def make_hardness(count=4, **fields):
         "distance": 0.5 + source / 100,
         "distance_single": 0.4 + source / 100,
         "seconds": 1.0,
-        "config": {"measure": "l0"},
+        "config": {"class_name": "hardness", "config": {"measure": "l0"}},
     }
     return HardnessResult(**(values | fields))
 
 
 def make_flipping():
     curve = np.linspace(1, 0, 5, dtype="float32")[None]
-    return FlippingResult(np.linspace(0, 1, 5), curve, curve, np.zeros(1, int), {"patch": 1})
+    return FlippingResult(
+        np.linspace(0, 1, 5), curve, curve, np.zeros(1, int), {"config": {"patch": 1}}
+    )
 
 
 def make_randomisation(layers=("original", "dense", "conv2d"), samples=3, seed=0, **fields):
@@ -134,7 +139,7 @@ def make_randomisation(layers=("original", "dense", "conv2d"), samples=3, seed=0
         "layers": np.array(layers),
         "similarity": similarity,
         "target": np.zeros(samples, int),
-        "config": {"cascade": True, "similarity": "spearman"},
+        "config": {"config": {"cascade": True, "similarity": "spearman"}},
     }
     return RandomisationResult(**(values | fields))
 
@@ -485,7 +490,7 @@ class TestExamples:
         assert tops[1] > tops[2] > tops[4]
 
     def test_change_is_measured_by_the_width_of_the_bounds(self):
-        result = make_result(config={"bounds": (np.full((6, 5, 1), -1.0), 3.0)})
+        result = make_result(config={"config": {"bounds": (np.full((6, 5, 1), -1.0), 3.0)}})
         assert columns_of(plotting.examples(result), 5)[0][2].images[0].get_clim() == (-4, 4)
 
     @pytest.mark.parametrize(("limit", "extend"), [(0.25, "both"), (2.0, "neither")])

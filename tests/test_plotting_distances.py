@@ -78,14 +78,14 @@ class TestDistances:
                 x=np.moveaxis(result.x, -1, 1),
                 adversarial=np.moveaxis(result.adversarial, -1, 1),
             )
-        ax = plotting.distances(result, measure="l0_pixel", data_format=data_format)
+        ax = plotting.distances(result, measure="l0_position", data_format=data_format)
         assert entries(ax) == ["0 of 6 failed, median 1.50"]
-        assert ax.get_xlabel() == "pixels changed"
+        assert ax.get_xlabel() == "positions changed"
 
-    def test_images_without_channels_are_counted_by_the_pixel(self):
+    def test_of_sequences_time_steps_are_counted(self):
         result = make_attack((6, 5), samples=3)
-        assert entries(plotting.distances(result, measure="l0_pixel")) == [
-            "0 of 3 failed, median 2"
+        assert entries(plotting.distances(result, measure="l0_position")) == [
+            "0 of 3 failed, median 1"
         ]
 
     @pytest.mark.parametrize(
@@ -174,7 +174,11 @@ class TestRobustAccuracy:
 
     def test_distances_without_steps(self, result):
         ax = plotting.robust_accuracy(result, measure="l2")
-        expected = np.sort(distances(result.x, result.adversarial)["l2"][result.success])
+        expected = np.sort(
+            distances(result.x, result.adversarial, data_format="channels_last")["l2"][
+                result.success
+            ]
+        )
         np.testing.assert_allclose(ax.lines[0].get_xdata()[1:-1], expected)
 
     def test_no_success_is_a_level_line(self):
@@ -205,7 +209,7 @@ class TestSuccess:
         assert entries(plotting.success(make_hardness())) == ["75 %, 2 %"]
 
     def test_distances_are_not_shares(self):
-        ax = plotting.success({"a": make_hardness(config={"measure": "l2"})})
+        ax = plotting.success({"a": make_hardness(config={"config": {"measure": "l2"}})})
         np.testing.assert_allclose(ax.lines[1].get_xdata(), [0.01, 0.1, 0.3])
         assert entries(ax) == ["a: 75 %, 0.0200"]
         assert ax.get_xlabel() == "L2 distance, at most"
@@ -223,6 +227,6 @@ class TestSuccess:
         assert ax.get_ylabel() == "success rate (%)\nof 24 to 40 attempts"
 
     def test_measures_must_agree(self):
-        other = make_hardness(config={"measure": "l2"})
+        other = make_hardness(config={"config": {"measure": "l2"}})
         with pytest.raises(ValueError, match=r"measure='l0', 'l2'. Draw each in a panel"):
             plotting.success({"a": make_hardness(), "b": other})

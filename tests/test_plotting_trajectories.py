@@ -13,7 +13,7 @@ from PIL import Image, ImageSequence
 from test_plotting import CLASSES, SHAPES, drawn, make_attack, pixels
 
 import isi_keras as isi
-from isi_keras import plotting
+from isi_keras import _component, plotting
 from isi_keras.plotting import images, style
 from isi_keras.plotting.attack import _film, _order, _replay, _scores
 
@@ -343,7 +343,7 @@ class TestReplay:
         ],
     )
     def test_attacks_that_change_an_input_once(self, attack):
-        config = attack.get_config()
+        config = _component.serialize(attack)
         _replay.expect_each_once(make_attack(config=config))
 
     @pytest.mark.parametrize(
@@ -360,7 +360,7 @@ class TestReplay:
     )
     def test_attacks_that_may_change_an_input_twice(self, attack, match):
         with pytest.raises(ValueError, match=match):
-            _replay.expect_each_once(make_attack(config=attack.get_config()))
+            _replay.expect_each_once(make_attack(config=_component.serialize(attack)))
 
     def test_the_images_between_are_those_that_the_model_saw(self):
         model, x = small_network(), random_images(6)

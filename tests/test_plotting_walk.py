@@ -35,7 +35,7 @@ PLOTS = {
     "attacks": (lambda r, e, f: plotting.attacks({"a": r, "b": r}, data_format=f), True),
     "changes": (lambda r, e, f: plotting.changes(r, data_format=f), False),
     "distances": (
-        lambda r, e, f: plotting.distances(r, measure="l0_pixel", data_format=f),
+        lambda r, e, f: plotting.distances(r, measure="l0_position", data_format=f),
         False,
     ),
     "examples": (lambda r, e, f: plotting.examples(r, data_format=f), True),
@@ -47,7 +47,7 @@ PLOTS = {
     "matrix": (lambda r, e, f: plotting.matrix(make_hardness().hardness()), None),
     "randomisation": (lambda r, e, f: plotting.randomisation(make_randomisation()), None),
     "robust_accuracy": (
-        lambda r, e, f: plotting.robust_accuracy(r, measure="l0_pixel", data_format=f),
+        lambda r, e, f: plotting.robust_accuracy(r, measure="l0_position", data_format=f),
         False,
     ),
     "success": (lambda r, e, f: plotting.success(make_hardness()), None),

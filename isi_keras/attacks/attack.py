@@ -147,7 +147,9 @@ class Attack(_component.Component):
                 "into `y`."
             )
         seconds = time.perf_counter() - began
-        return notes.result(truth, aim, self.indicator.cost(count), self.get_config(), seconds)
+        return notes.result(
+            truth, aim, self.indicator.cost(count), _component.serialize(self), seconds
+        )
 
     def _trace_key(self):
         """What a trace depends on; bounds and `max_steps` are arguments of it."""

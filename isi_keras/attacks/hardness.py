@@ -9,14 +9,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from isi_keras import models
+from isi_keras import _component, axes, models
 from isi_keras._checks import unknown
 from isi_keras.attacks import jsma
 from isi_keras.attacks.attack import Attack
 from isi_keras.evaluation import distances as distances_of
 from isi_keras.indicators import JacobianSaliency
 from isi_keras.models.inputs import as_classes, as_input
-from isi_keras.norms import choices
 from isi_keras.results import HardnessResult
 
 BUDGETS = (0.003, 0.013, 0.026, 0.051, 0.077, 0.102, 0.128, 0.255, 0.383)
@@ -111,7 +110,7 @@ def hardness(
             bar.add(len(chosen))
     whole = {name: np.concatenate([part[name] for part in found]) for name in found[0]}
     config = {
-        "attack": {"class_name": type(attack).__name__, "config": attack.get_config()},
+        "attack": _component.serialize(attack),
         "measure": measure,
         "samples": len(right),
         "misclassified": int((~right).sum()),
@@ -122,7 +121,7 @@ def hardness(
         distance=whole.pop("distance", None),
         distance_single=whole.pop("distance_single", None),
         seconds=time.perf_counter() - began,
-        config=config,
+        config={"class_name": "hardness", "config": config},
         **whole,
     )
 
@@ -163,14 +162,13 @@ class _Sweep:
 
     def _distortion(self, result) -> np.ndarray:
         """How far each attempt went, `(N,)`."""
-        first = keras.config.image_data_format() == "channels_first" and result.x.ndim > 2
-        x, adversarial = (
-            np.moveaxis(part, 1, -1) if first else part for part in (result.x, result.adversarial)
-        )
-        unit = getattr(self.attack.norm, "unit", "feature")
+        unit = axes.as_unit(getattr(self.attack.norm, "unit", "feature"))
         name = self.measure if self.measure != "l0" else f"l0_{unit}"
-        distance = distances_of(x, adversarial)[name]
-        return distance if self.measure != "l0" else distance / choices(unit, result.x.shape[1:])
+        data_format = result.data_format
+        distance = distances_of(result.x, result.adversarial, data_format=data_format)[name]
+        if self.measure != "l0":
+            return distance
+        return distance / axes.count(unit, result.x.shape[1:], data_format)
 
 
 def _with_budget(attack: Any, shape: tuple, budget: float) -> tuple[Attack, float | None]:

@@ -187,7 +187,7 @@ class JSMA(_component.Component):
             trajectory=trajectory,
             verbose=verbose,
         )
-        return dataclasses.replace(result, config=self.get_config())
+        return dataclasses.replace(result, config=_component.serialize(self))
 
     def _indicator(self) -> indicators.JacobianSaliency:
         return indicators.JacobianSaliency(

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from isi_keras.results import AttackResult
+from isi_keras.results import AttackResult, Stop
 
-_REASONS = tuple(AttackResult.STOPS)
+_REASONS = tuple(stop.label for stop in Stop if stop > Stop.RUNNING)
 
 
 class Record:
@@ -69,4 +69,5 @@ class Record:
             seconds=seconds,
             config=config,
             trajectory=None if trajectory is None else trajectory[:, : self.steps.max() + 1],
+            data_format=keras.config.image_data_format(),
         )

@@ -11,9 +11,9 @@ from keras import ops
 
 from isi_keras import backend, goals, norms
 from isi_keras.attacks import slots
-from isi_keras.results import AttackResult
+from isi_keras.results import Stop
 
-_CODE = {reason: code for code, reason in enumerate(AttackResult.STOPS, slots.RUNNING + 1)}
+_CODE = {stop.label: int(stop) for stop in Stop}
 _UNKNOWN = -1
 
 Limits = tuple[Any, Any]

@@ -125,17 +125,17 @@ def _attack(bounds: tuple[float, float], indicator: str | None, **wanted: Any) -
 def summary(result: HardnessResult, budget: float) -> str:
     """What a sweep found, in a few lines."""
     within = result.succeeds_within(budget)
-    left_out = result.config["misclassified"]
+    tried, left_out = result.attempted, result.misclassified
     lines = [
-        f"{len(result)} attempts on {result.config['samples'] - left_out} samples "
+        f"{int(tried.sum())} attempts on {result.samples - left_out} samples "
         f"({left_out} misclassified, left out); {result.seconds:.2f} s",
-        f"within {budget:.1%} of the inputs: {within.mean():.2%} succeed"
+        f"within {budget:.1%} of the inputs: {within[tried].mean():.2%} succeed"
         + (f", by {result.distortion[within].mean():.2%} of the inputs" if within.any() else ""),
     ]
     hard = np.where(result.success_rate() > 0, result.hardness(), np.nan)
-    tried = np.argwhere(np.isfinite(hard))
-    tried = tried[np.argsort([-hard[tuple(pair)] for pair in tried], kind="stable")]
-    for word, pairs in (("hardest", tried[:LISTED]), ("easiest", tried[::-1][:LISTED])):
+    shown = np.argwhere(np.isfinite(hard))
+    shown = shown[np.argsort([-hard[tuple(pair)] for pair in shown], kind="stable")]
+    for word, pairs in (("hardest", shown[:LISTED]), ("easiest", shown[::-1][:LISTED])):
         listed = ", ".join(
             f"{result.classes[s]} to {result.classes[t]} ({hard[s, t]:.0f})" for s, t in pairs
         )

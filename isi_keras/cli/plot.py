@@ -45,7 +45,7 @@ def plot(
     ] = None,
     score: Annotated[str | None, option("NAME", "Of curves: probability, logit or margin.")] = None,
     measure: Annotated[
-        str | None, option("NAME", "Of distances: l0_feature, l0_pixel, l2 or linf.")
+        str | None, option("NAME", "Of distances: l0_feature, l0_position, l2 or linf.")
     ] = None,
     budget: Annotated[float | None, option("SIZE", "Of success and distortion.")] = None,
     of: Annotated[

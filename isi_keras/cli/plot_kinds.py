@@ -184,7 +184,7 @@ def _name(record: Any) -> str:
     """What a single record is called in a picture of several."""
     if isinstance(record, Explanation):
         return str(record.config.get("class_name", "map"))
-    norm = record.config.get("norm")
+    norm = record.config["config"].get("norm")
     return norm["class_name"] if isinstance(norm, Mapping) else "attack"
 
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from isi_keras import backend, goals, indicators, models
+from isi_keras import _component, backend, goals, indicators, models
 from isi_keras.models import compiling
 from isi_keras.models.inputs import as_batch_size, as_classes, as_inputs, names_of
 from isi_keras.results import Explanation
@@ -140,10 +140,11 @@ def _explanation(model, indicator, inputs, wanted, others, layers, found) -> Exp
         logits=logits,
         prediction=prediction,
         target=np.where(wanted == _PREDICTED, prediction, wanted),
-        config={"class_name": type(indicator).__name__, "config": indicator.get_config()},
+        config=_component.serialize(indicator),
         against=others,
         layers=_in_order(found["layers"], layers) or None,
         conservation=_conservation(relevance, found) if found["leaks"] else None,
+        data_format=keras.config.image_data_format(),
     )
 
 

@@ -143,13 +143,13 @@ def attempts(
 
 def attempt_numbers(found: HardnessResult) -> dict[str, Any]:
     """Success rate and mean distortion of all attempts and of those that succeed."""
-    within = found.succeeds_within()
+    within, tried = found.succeeds_within(), found.attempted
     return {
-        "samples": found.config["samples"],
-        "misclassified": found.config["misclassified"],
-        "attempts": len(found),
-        "success_rate": float(within.mean()),
-        "distortion_all": float(found.distortion.mean()),
+        "samples": found.samples,
+        "misclassified": found.misclassified,
+        "attempts": int(tried.sum()),
+        "success_rate": float(within[tried].mean()),
+        "distortion_all": float(found.distortion[tried].mean()),
         "distortion": float(found.distortion[within].mean()) if within.any() else None,
         "seconds": found.seconds,
     }

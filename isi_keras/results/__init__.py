@@ -3,10 +3,12 @@
 Nothing here needs a backend, so a saved result can be read and drawn where none is installed.
 """
 
-from isi_keras.results.base import Result, write_atomically
+from isi_keras.results.base import Result
 from isi_keras.results.curves import SCORES, FlippingResult, RandomisationResult
+from isi_keras.results.files import write_atomically
 from isi_keras.results.hardness import HardnessResult
 from isi_keras.results.records import AttackResult, Explanation
+from isi_keras.results.stop import Stop
 
 __all__ = [
     "SCORES",
@@ -16,5 +18,6 @@ __all__ = [
     "HardnessResult",
     "RandomisationResult",
     "Result",
+    "Stop",
     "write_atomically",
 ]

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from isi_keras import evaluation
-from isi_keras.plotting import checks, images
+from isi_keras.plotting import checks
 from isi_keras.results import AttackResult
 
 NAMED = {
     "l0_feature": "inputs changed",
-    "l0_pixel": "pixels changed",
+    "l0_position": "positions changed",
     "l2": "L2 distance",
     "linf": "L\N{INFINITY} distance",
 }
@@ -21,10 +21,7 @@ NAMED = {
 def of_samples(result: AttackResult, measure: str, data_format: str) -> np.ndarray:
     """The distance of each sample, `(N,)`."""
     checks.one_of("measure", measure, evaluation.DISTANCES)
-    x, adversarial = result.x, result.adversarial
-    if measure == "l0_pixel" and x.ndim > 2:
-        x, adversarial = (images.channels_last(part, data_format) for part in (x, adversarial))
-    return evaluation.distances(x, adversarial)[measure]
+    return evaluation.distances(result.x, result.adversarial, data_format=data_format)[measure]
 
 
 def curve(reached: np.ndarray, start: float) -> tuple[np.ndarray, np.ndarray]:

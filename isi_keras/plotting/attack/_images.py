@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from isi_keras.plotting import images, style
-from isi_keras.results import AttackResult
+from isi_keras.results import AttackResult, Stop
 
 LARGE = 0.9
 """Width of one image in inches where there is room."""
@@ -40,7 +40,7 @@ def expect_attacked(result: AttackResult, index: int) -> None:
         advice = f"Pass another index, such as {attacked[0]}." if len(attacked) else "None was."
         raise ValueError(
             f"Sample {index} was not attacked: "
-            f"{result.STOPS[str(result.stop_reason[index])]}. {advice}"
+            f"{Stop.of(result.stop_reason[index]).meaning}. {advice}"
         )
 
 

@@ -30,7 +30,7 @@ def inputs(result: AttackResult, index: int) -> np.ndarray:
 
 def expect_each_once(result: AttackResult) -> None:
     """Raises unless the attack changed each input at most once, by its configuration."""
-    kind, config = _norm(result.config)
+    kind, config = _norm(result.config["config"])
     if kind == "L0":
         return
     if kind == "Salient":

@@ -66,7 +66,7 @@ def animation(
     ...     success=one == 1,
     ...     stop_reason=np.array(["success"]), steps=one,
     ...     order=np.eye(4, dtype=int)[None], forward=2 * one, backward=one, seconds=0.1,
-    ...     config={"bounds": (0, 1), "norm": {"class_name": "L0"}})
+    ...     config={"config": {"bounds": (0, 1), "norm": {"class_name": "L0"}}})
     >>> animation(result)[:6]
     b'GIF89a'
     """

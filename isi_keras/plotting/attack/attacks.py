@@ -18,7 +18,7 @@ BY_NORM = {"L0": "l0_feature", "L2": "l2", "Linf": "linf"}
 
 SAID = {
     "l0_feature": "{} changed",
-    "l0_pixel": "{} pixels",
+    "l0_position": "{} pixels",
     "l2": "L2 {}",
     "linf": "L\N{INFINITY} {}",
 }
@@ -43,8 +43,8 @@ def attacks(
         results: what an `Attack` returned on the same images, by the label of its row.
         count: how many samples to draw: the first that all of them attacked.
         indices: which samples to draw instead, as numbers or a mask of `N` bools.
-        measure: `"l0_feature"`, `"l0_pixel"`, `"l2"` or `"linf"`, as in `evaluate`; `None` for that
-            of the norm of each attack.
+        measure: `"l0_feature"`, `"l0_position"`, `"l2"` or `"linf"`, as in `evaluate`; `None` for
+            that of the norm of each attack.
         classes: the names of the classes; their numbers if `None`.
         data_format: where the channels are, `"channels_last"` or `"channels_first"`.
 
@@ -65,7 +65,7 @@ def attacks(
     ...     clean_prediction=7 * one, prediction=3 * one, target=None, y=None,
     ...     success=one == 1,
     ...     stop_reason=np.array(["success"]), steps=4 * one, order=x, forward=5 * one,
-    ...     backward=4 * one, seconds=0.1, config={"bounds": (0, 1)})
+    ...     backward=4 * one, seconds=0.1, config={"config": {"bounds": (0, 1)}})
     >>> figure = attacks({"L0": result})
     >>> [ax.get_ylabel() for ax in figure.axes], figure.axes[1].get_xlabel()
     (['original', 'L0'], '4 changed\n→ 3')
@@ -132,7 +132,7 @@ def _attacked_by_all(results: Mapping[str, AttackResult], count: int) -> np.ndar
 
 
 def _measure(result: AttackResult) -> str:
-    norm = result.config.get("norm")
+    norm = result.config["config"].get("norm")
     return BY_NORM.get(norm["class_name"] if isinstance(norm, Mapping) else "", "l0_feature")
 
 

@@ -72,7 +72,7 @@ def changes(
     ...     clean_prediction=7 * one, prediction=3 * one, target=None, y=None,
     ...     success=one == 1,
     ...     stop_reason=np.array(["success"]), steps=4 * one, order=x, forward=5 * one,
-    ...     backward=4 * one, seconds=0.1, config={"bounds": (0, 1)})
+    ...     backward=4 * one, seconds=0.1, config={"config": {"bounds": (0, 1)}})
     >>> figure = changes(result)
     >>> [ax.get_xlabel() for ax in figure.axes[:3]]
     ['predicted 7', '4 inputs changed\nL2 2, L∞ 1', 'predicted 3']
@@ -217,10 +217,12 @@ def _below(
     x, adversarial = result.x[[index]], result.adversarial[[index]]
     if x.ndim > 2:
         x, adversarial = (images.channels_last(part, data_format) for part in (x, adversarial))
-    far = {name: float(values[0]) for name, values in evaluation.distances(x, adversarial).items()}
+    # Channels stand last by now.
+    found = evaluation.distances(x, adversarial, data_format="channels_last")
+    far = {name: float(values[0]) for name, values in found.items()}
     inputs = f"{_images.counted(int(far['l0_feature']), 'input')} changed"
     if x.ndim > 2 and x.shape[-1] > 1:
-        inputs += f" ({_images.counted(int(far['l0_pixel']), 'pixel')})"
+        inputs += f" ({_images.counted(int(far['l0_position']), 'pixel')})"
     distances = f"L2 {style.number(far['l2'])}, L\N{INFINITY} {style.number(far['linf'])}"
     verdict = f"predicted {after}"
     if _images.failed(result)[index]:

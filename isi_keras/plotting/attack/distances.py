@@ -27,7 +27,7 @@ def distances(
 
     Args:
         results: what an `Attack` returned; several by their labels.
-        measure: `"l0_feature"`, `"l0_pixel"`, `"l2"` or `"linf"`, as in `evaluate`.
+        measure: `"l0_feature"`, `"l0_position"`, `"l2"` or `"linf"`, as in `evaluate`.
         data_format: where the channels are, `"channels_last"` or `"channels_first"`.
         ax: where to draw; a new figure, `ax.figure`, if `None`. The legend stands above `ax`.
 
@@ -48,7 +48,8 @@ def distances(
     ...     clean_prediction=7 * one, prediction=3 * one, target=None, y=None,
     ...     success=np.array([True, False]),
     ...     stop_reason=np.array(["success", "max_steps"]), steps=4 * one,
-    ...     order=x, forward=5 * one, backward=4 * one, seconds=0.1, config={"bounds": (0, 1)})
+    ...     order=x, forward=5 * one, backward=4 * one, seconds=0.1,
+    ...     config={"config": {"bounds": (0, 1)}})
     >>> ax = distances({"relevance": result})
     >>> ax.get_legend().texts[0].get_text()
     'relevance: 1 of 2 failed, median 4'

@@ -66,7 +66,7 @@ def examples(
     ...     clean_prediction=7 * one, prediction=3 * one, target=None, y=None,
     ...     success=one == 1,
     ...     stop_reason=np.array(["success"]), steps=4 * one, order=x, forward=5 * one,
-    ...     backward=4 * one, seconds=0.1, config={"bounds": (0, 1)})
+    ...     backward=4 * one, seconds=0.1, config={"config": {"bounds": (0, 1)}})
     >>> figure = examples(result)
     >>> figure.axes[0].get_title(), figure.axes[2].get_xlabel()
     ('7 → 3', '4 changed')

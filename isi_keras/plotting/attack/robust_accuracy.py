@@ -26,7 +26,7 @@ def robust_accuracy(
 
     Args:
         results: what an `Attack` returned; several by their labels.
-        measure: `"l0_feature"`, `"l0_pixel"`, `"l2"` or `"linf"`, as in `evaluate`.
+        measure: `"l0_feature"`, `"l0_position"`, `"l2"` or `"linf"`, as in `evaluate`.
         data_format: where the channels are, `"channels_last"` or `"channels_first"`.
         ax: where to draw; a new figure, `ax.figure`, if `None`. The legend stands above `ax`.
 
@@ -48,7 +48,7 @@ def robust_accuracy(
     ...     y=7 * one, success=np.array([True, False]),
     ...     stop_reason=np.array(["success", "max_steps"]),
     ...     steps=4 * one, order=x, forward=5 * one, backward=4 * one, seconds=0.1,
-    ...     config={"bounds": (0, 1)})
+    ...     config={"config": {"bounds": (0, 1)}})
     >>> ax = robust_accuracy({"relevance": result})
     >>> ax.lines[0].get_xdata(), ax.lines[0].get_ydata()
     (array([0., 4., 4.]), array([100.,  50.,  50.]))

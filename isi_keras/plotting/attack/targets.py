@@ -47,7 +47,7 @@ def targets(
     ...     clean_prediction=7 * one, prediction=3 * one, target=3 * one,
     ...     y=None, success=one == 1,
     ...     stop_reason=np.array(["success"]), steps=4 * one, order=x,
-    ...     forward=5 * one, backward=4 * one, seconds=0.1, config={"bounds": (0, 1)})
+    ...     forward=5 * one, backward=4 * one, seconds=0.1, config={"config": {"bounds": (0, 1)}})
     >>> figure = targets(result)
     >>> [ax.get_title() for ax in figure.axes]
     ['3', '7']

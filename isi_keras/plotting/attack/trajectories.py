@@ -47,7 +47,7 @@ def trajectories(
     ...     clean_prediction=0 * one, prediction=one, target=None, y=None,
     ...     success=one == 1,
     ...     stop_reason=np.array(["success"] * 2), steps=np.array([1, 2]), order=x,
-    ...     forward=2 * one, backward=one, seconds=0.1, config={"bounds": (0, 1)},
+    ...     forward=2 * one, backward=one, seconds=0.1, config={"config": {"bounds": (0, 1)}},
     ...     trajectory=np.array([[[2.0, 0], [0, 1], [np.nan] * 2], [[4, 0], [2, 0], [0, 1]]]))
     >>> ax = trajectories(result, score="margin")
     >>> ax.lines[0].get_ydata(), [tick.get_text() for tick in ax.get_xticklabels()]

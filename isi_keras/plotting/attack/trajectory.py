@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from isi_keras.plotting import checks, images, panels, style
 from isi_keras.plotting.attack import _images, _order, _scores
-from isi_keras.results import SCORES, AttackResult
+from isi_keras.results import SCORES, AttackResult, Stop
 
 HEIGHT = 2.6
 """Inches of the panels."""
@@ -57,7 +57,7 @@ def trajectory(
 
     Example:
     >>> import numpy as np
-    >>> from isi_keras.results import AttackResult
+    >>> from isi_keras.results import AttackResult, Stop
     >>> x, one = np.zeros((1, 4, 4)), np.ones(1, "int64")
     >>> result = AttackResult(
     ...     x=x, adversarial=x + np.eye(4),
@@ -65,7 +65,8 @@ def trajectory(
     ...     success=one == 1,
     ...     stop_reason=np.array(["success"]), steps=one,
     ...     order=np.eye(4, dtype=int)[None], forward=2 * one, backward=one, seconds=0.1,
-    ...     config={"bounds": (0, 1)}, trajectory=np.array([[[2.0, 1.0, 0.0], [1.0, 2.0, 0.0]]]))
+    ...     config={"config": {"bounds": (0, 1)}},
+    ...     trajectory=np.array([[[2.0, 1.0, 0.0], [1.0, 2.0, 0.0]]]))
     >>> figure = trajectory(result, score="logit")
     >>> [text.get_text() for text in figure.legends[0].texts]
     ['0, predicted before', '1, reached', 'best other']
@@ -144,7 +145,7 @@ def _caption(result: AttackResult, index: int, classes: Sequence[str] | None) ->
         for numbers in (result.clean_prediction, result.prediction)
     )
     steps = _images.counted(result.steps[index], "step")
-    why = result.STOPS.get(str(result.stop_reason[index]), str(result.stop_reason[index]))
+    why = Stop.of(result.stop_reason[index]).meaning
     return f"{before} → {after}, {steps}, {why}"
 
 

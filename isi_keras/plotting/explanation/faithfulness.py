@@ -46,7 +46,7 @@ def faithfulness(
     >>> result = FlippingResult(
     ...     flipped=np.array([0, 0.5, 1]), logit=np.array([[2.0, 1, 0]]),
     ...     probability=np.array([[0.9, 0.5, 0.1]]), target=np.array([3]),
-    ...     config={"patch": 1, "order": "most"})
+    ...     config={"config": {"patch": 1, "order": "most"}})
     >>> ax = faithfulness({"relevance": result})
     >>> ax.get_xlabel(), ax.get_legend().texts[0].get_text()
     ('pixels flipped (%)', 'relevance: 0.500')
@@ -77,7 +77,7 @@ def faithfulness(
 
 def _draw(ax: Axes, result: FlippingResult, score: str, colors) -> Any:
     """Draws a curve and its band; a random order takes no colour from the palette."""
-    chance = result.config.get("order") == "random"
+    chance = result.config["config"].get("order") == "random"
     color = style.NEUTRAL if chance else next(colors)
     curve, share = result.curve(score).astype("float64"), 100 * result.flipped
     mean = curve.mean(axis=0)
@@ -91,7 +91,7 @@ def _draw(ax: Axes, result: FlippingResult, score: str, colors) -> Any:
 def _unit(curves: Any) -> str:
     """What all the curves flip, in words."""
     checks.expect_each(curves, FlippingResult, 'faithfulness({"relevance": result})')
-    patches = {result.config["patch"] for result in curves.values()}
+    patches = {result.config["config"]["patch"] for result in curves.values()}
     if len(patches) > 1:
         raise ValueError(
             "The curves of one panel must flip the same things. Received: patch="

@@ -53,7 +53,7 @@ def randomisation(
     >>> result = RandomisationResult(
     ...     layers=np.array(["original", "dense", "conv2d"]), target=np.array([3]),
     ...     similarity=np.array([[1.0, 0.5, 0.25]]),
-    ...     config={"cascade": True, "similarity": "spearman"})
+    ...     config={"config": {"cascade": True, "similarity": "spearman"}})
     >>> ax = randomisation({"relevance": result})
     >>> [tick.get_text() for tick in ax.get_xticklabels()], ax.get_legend().texts[0].get_text()
     (['original', 'dense', 'conv2d'], 'relevance: 0.250')
@@ -62,7 +62,7 @@ def randomisation(
         checks.expect(results, RandomisationResult)
         results = {"": results}
     first = _checked(results)
-    cascade = first.config["cascade"]
+    cascade = first.config["config"]["cascade"]
     names = [style.shorten(str(name), LONGEST, style.SMALL) for name in first.layers]
     # Apart from each other, where no line tells which points belong together.
     apart = 0.0 if cascade else 0.5 / len(results)
@@ -86,7 +86,7 @@ def randomisation(
         panel.set(xlim=(-0.3, len(names) - 0.7), ylim=(1.05 * lowest, 1.03))
         panel.set_xlabel("layers random from the top down to" if cascade else "layer made random")
         panel.set_ylabel(
-            f"{NAMED[first.config['similarity']]},\n{panels.mean_of(results.values())}"
+            f"{NAMED[first.config['config']['similarity']]},\n{panels.mean_of(results.values())}"
         )
         panels.plain(panel)
     return panel
@@ -98,7 +98,8 @@ def _checked(results: Any) -> RandomisationResult:
     (label, first), *others = results.items()
     for name, other in others:
         same = np.array_equal(other.layers, first.layers) and all(
-            other.config[key] == first.config[key] for key in ("cascade", "similarity")
+            other.config["config"][key] == first.config["config"][key]
+            for key in ("cascade", "similarity")
         )
         if not same:
             raise ValueError(

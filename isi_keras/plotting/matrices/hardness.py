@@ -54,7 +54,7 @@ def hardness(result: HardnessResult, *, budget: float | None = None) -> Figure:
     ...     classes=np.array(["cat", "dog"]), budgets=np.array([0.1, 0.2]), source=np.array([0, 1]),
     ...     target=np.array([1, 0]), min_budget=np.array([0.05, np.inf]),
     ...     distortion=np.array([0.05, 0.2]), distance=None, distance_single=None, seconds=1.0,
-    ...     config={"measure": "l0"})
+    ...     config={"config": {"measure": "l0"}})
     >>> figure = hardness(result)
     >>> [ax.get_title() for ax in figure.axes]
     ['success rate (%)', 'mean distortion (% of inputs)', 'hardness']
@@ -90,7 +90,7 @@ def hardness(result: HardnessResult, *, budget: float | None = None) -> Figure:
 
 
 def _panels(result: HardnessResult, budget: float | None) -> list[_Panel]:
-    measure = result.config["measure"]
+    measure = result.measure
     rate, distortion = result.success_rate(budget), result.mean_distortion(budget)
     if np.isnan(distortion).all():
         raise ValueError(
@@ -128,10 +128,11 @@ def _digits(values: np.ndarray, side: float) -> int:
 def _note(result: HardnessResult, budget: float | None) -> str:
     """What the panels do not say: the budget, the number of attempts, what grey means."""
     budget = float(result.budgets[-1] if budget is None else budget)
-    l0 = result.config["measure"] == "l0"
+    l0 = result.measure == "l0"
     within = (
         f"{style.number(100 * budget)} % of inputs"
         if l0
         else f"a distance of {style.number(budget)}"
     )
-    return f"Success and distortion are within {within}; {len(result)} attempts. {NOTE}"
+    attempts = int(result.attempted.sum())
+    return f"Success and distortion are within {within}; {attempts} attempts. {NOTE}"

@@ -47,7 +47,7 @@ def success(
     ...     classes=np.array(["cat", "dog"]), budgets=np.array([0.1, 0.2]), source=np.array([0, 1]),
     ...     target=np.array([1, 0]), min_budget=np.array([0.05, np.inf]),
     ...     distortion=np.array([0.05, 0.2]), distance=None, distance_single=None, seconds=1.0,
-    ...     config={"measure": "l0"})
+    ...     config={"config": {"measure": "l0"}})
     >>> ax = success({"JSMA": result})
     >>> ax.get_legend().texts[0].get_text()
     'JSMA: 50 %, 5 %'
@@ -68,7 +68,8 @@ def success(
             look: dict[str, Any] = {"color": color, "linewidth": 1.4, "linestyle": dashes}
             panel.plot(percent * places, 100 * rates, drawstyle="steps-post", **look)
             marker = next(markers)
-            at = np.array([result.succeeds_within(budget).mean() for budget in result.budgets])
+            tried = result.attempted
+            at = np.array([result.succeeds_within(k)[tried].mean() for k in result.budgets])
             (points,) = panel.plot(percent * result.budgets, 100 * at, color=color, marker=marker)
             points.set(linestyle="", markersize=3.5, clip_on=False)
             handles.append(panel.plot([], [], **look, marker=marker, markersize=3.5)[0])
@@ -85,13 +86,14 @@ def _curve(result: HardnessResult) -> tuple[np.ndarray, np.ndarray]:
     """The success rate from each budget on at which it rises, up to the greatest of the sweep."""
     needed = np.unique(result.min_budget[result.succeeds_within()])
     places = np.concatenate([[0.0], needed, result.budgets[-1:]])
-    return places, np.array([(result.min_budget <= place * (1 + 1e-9)).mean() for place in places])
+    budgets = result.min_budget[result.attempted]
+    return places, np.array([(budgets <= place * (1 + 1e-9)).mean() for place in places])
 
 
 def _said(result: HardnessResult, percent: int) -> str:
     """The success rate and the mean distortion of the successes within the greatest budget."""
     won = result.succeeds_within()
-    rate = f"{style.number(100 * won.mean())} %"
+    rate = f"{style.number(100 * won[result.attempted].mean())} %"
     if not won.any():
         return rate
     unit = " %" if percent == 100 else ""
@@ -99,7 +101,7 @@ def _said(result: HardnessResult, percent: int) -> str:
 
 
 def _measure(results: Mapping[str, HardnessResult]) -> str:
-    measures = sorted({result.config["measure"] for result in results.values()})
+    measures = sorted({result.measure for result in results.values()})
     if len(measures) > 1:
         raise ValueError(
             "The sweeps of one panel must measure the same. Received: measure="
@@ -109,6 +111,6 @@ def _measure(results: Mapping[str, HardnessResult]) -> str:
 
 
 def _of(results: Mapping[str, HardnessResult]) -> str:
-    counts = sorted({len(result) for result in results.values()})
+    counts = sorted({int(result.attempted.sum()) for result in results.values()})
     number = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     return f"success rate (%)\nof {number} attempts"
