@@ -164,6 +164,7 @@ def fitted(x, y, epochs):
 def measured(model, x, y):
     """Success and mean distortion of the targeted JSMA within its budget."""
     found = isi.hardness(model, x, y, attack=JSMA, budgets=SHARES, distances=False, batch_size=512)
+    found = found.attempts
     within = found.succeeds_within()
     right = (model.predict(x, batch_size=1000, verbose=0).argmax(-1) == y).mean()
     return {

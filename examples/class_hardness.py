@@ -52,6 +52,7 @@ def main():
 
 def rates(found):
     """Success rate and mean distortion of the successes within the budget."""
+    found = found.attempts
     within = found.succeeds_within(BUDGET)
     return {
         "success_rate": float(within.mean()),

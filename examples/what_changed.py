@@ -21,7 +21,7 @@ def main():
     model, (x, y) = isi.zoo.load("lenet-mnist")
     x, y = x[: 3 if options.quick else 4], y[: 3 if options.quick else 4]
     result = isi.Attack("relevance", "l0", max_steps=30, bounds=(-1, 1))(model, x, y=y)
-    far = distances(result.x, result.adversarial)
+    far = distances(result.x, result.adversarial, data_format=result.data_format)
     numbers = {
         "label": result.clean_prediction.tolist(),
         "prediction": result.prediction.tolist(),

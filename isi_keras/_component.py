@@ -1,6 +1,11 @@
-"""Components: frozen dataclasses whose fields are their configuration."""
+"""Components: frozen dataclasses whose fields are their configuration.
+
+A final class is registered when it is defined, so that a configuration comes back as a component
+once the module of its class is imported, also of classes that users write.
+"""
 
 import dataclasses
+import inspect
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self, TypeVar
@@ -19,10 +24,15 @@ class Component:
 
     kind: ClassVar[str] = "component"
 
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        if not inspect.isabstract(cls):
+            _registered.setdefault(cls.kind, {})[f"{cls.__module__}.{cls.__qualname__}"] = cls
+
     def get_config(self) -> dict[str, Any]:
         """Returns the fields as a dictionary that `json.dumps` accepts."""
         return {
-            field.name: _plain(getattr(self, field.name))
+            field.name: serialize(getattr(self, field.name))
             for field in dataclasses.fields(self)  # pyright: ignore[reportArgumentType]
         }
 
@@ -38,16 +48,25 @@ class Component:
         return hash((type(self).__name__, json.dumps(self.get_config(), sort_keys=True)))
 
 
-def _plain(value: Any) -> Any:
-    """Nested components, arrays and NumPy scalars as what JSON knows."""
+_registered: dict[str, dict[str, type[Component]]] = {}
+"""By kind the final classes by their paths. A class that is defined again takes its place."""
+
+
+def serialize(value: Any) -> Any:
+    """What JSON knows of a component: `{"class_name": ..., "config": ...}`, as `get` takes it.
+
+    Args:
+        value: a component; or a sequence or a dictionary of components, an array, a NumPy scalar or
+            what JSON knows already.
+    """
     if isinstance(value, Component):
         return {"class_name": type(value).__name__, "config": value.get_config()}
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     if isinstance(value, tuple | list):
-        return [_plain(entry) for entry in value]
+        return [serialize(entry) for entry in value]
     if isinstance(value, Mapping):
-        return {key: _plain(entry) for key, entry in value.items()}
+        return {key: serialize(entry) for key, entry in value.items()}
     return value
 
 
@@ -64,23 +83,19 @@ def check_box(low: Any, high: Any) -> None:
 T = TypeVar("T", bound=Component)
 
 
-def get(
-    identifier: Any,
-    kind: type[T],
-    names: Mapping[str, Callable[[], T]],
-    classes: tuple[type[T], ...],
-) -> T:
+def get(identifier: Any, kind: type[T], names: Mapping[str, Callable[[], T]]) -> T:
     """Turns a name, a configuration or a component into a component.
 
     Args:
         identifier: a `kind` already; a key of `names`, upper or lower case; or a dictionary
-            `{"class_name": ..., "config": ...}`, as found inside `get_config`.
+            `{"class_name": ..., "config": ...}`, as `serialize` makes it. The name of the class may
+            be its path, as in `"my_norms.Two"`, and must be if several have that name.
         kind: the base class that is expected.
         names: what each name stands for.
-        classes: the classes a configuration may name.
 
     Raises:
-        ValueError: for a name nobody knows; the text gives the nearest one.
+        ValueError: for a name nobody knows, the text gives the nearest one; for a class that is not
+            defined yet, or not the only one of its name.
         TypeError: for anything else.
     """
     if isinstance(identifier, kind):
@@ -91,11 +106,28 @@ def get(
             return names[identifier.lower()]()
         raise ValueError(_checks.unknown(word, identifier, names))
     if isinstance(identifier, Mapping) and "class_name" in identifier:
-        by_name = {entry.__name__: entry for entry in classes}
-        if identifier["class_name"] in by_name:
-            return by_name[identifier["class_name"]].from_config(identifier.get("config", {}))
-        raise ValueError(_checks.unknown(word, identifier["class_name"], by_name))
+        return _class_of(word, identifier["class_name"]).from_config(identifier.get("config", {}))  # pyright: ignore[reportReturnType]
     raise TypeError(
         f"Expected {word} to be one of {', '.join(map(repr, names))} or an instance of "
         f"{kind.__name__}. Received: {word}={identifier!r} of type {type(identifier).__name__}."
+    )
+
+
+def _class_of(word: str, name: str) -> type[Component]:
+    """The class of a name or path among the final classes of a kind."""
+    known = _registered.get(word, {})
+    if name in known:
+        return known[name]
+    paths = [path for path, entry in known.items() if entry.__name__ == name]
+    if len(paths) == 1:
+        return known[paths[0]]
+    if paths:
+        raise ValueError(
+            f"Several classes are called {name!r}: {', '.join(paths)}. Say which one is meant, as "
+            f"in {{'class_name': {paths[-1]!r}}}, or give yours another name."
+        )
+    ours = sorted({entry.__name__ for entry in known.values()})
+    raise ValueError(
+        f"{_checks.unknown(word, name, ours)} A class of your own is known once the module that "
+        "defines it is imported: import it first."
     )

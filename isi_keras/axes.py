@@ -42,7 +42,7 @@ def any_channel(batch: np.ndarray, data_format: str) -> np.ndarray:
     batch = channels_last(batch, data_format)
     there = batch != 0
     there = there if batch.ndim < 3 else there.any(axis=-1)
-    return there.reshape(len(batch), -1)
+    return there.reshape(len(batch), math.prod(there.shape[1:]))
 
 
 def count(unit: str, shape: tuple, data_format: str) -> int:

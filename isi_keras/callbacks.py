@@ -136,9 +136,9 @@ class RobustnessMonitor(_Watching):
     def _look(self, epoch, logs):
         began = time.perf_counter()
         result = self.attack(self.watched, self.x, y=self.y, batch_size=self.batch_size)
-        changed = evaluation.distances(result.x, result.adversarial, result.data_format)[
-            "l0_feature"
-        ]
+        changed = evaluation.distances(
+            result.x, result.adversarial, data_format=result.data_format
+        )["l0_feature"]
         attacked, turned = result.attacked, result.success
         robust, *at = evaluation.robust_within(result, [np.inf, *self.budgets]).tolist()
         logs |= {

@@ -189,5 +189,5 @@ def get(identifier: Any) -> Rule | Composite:
     if isinstance(identifier, str) and identifier.lower() not in rules.NAMES:
         raise ValueError(_checks.unknown("rule", identifier, {**rules.NAMES, **NAMES}))
     if isinstance(identifier, Mapping) and identifier.get("class_name") == "Composite":
-        return Composite.from_config(identifier.get("config", {}))
+        return _component.get(identifier, Composite, NAMES)
     return rules.get(identifier)

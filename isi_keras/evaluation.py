@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from isi_keras import axes
+from isi_keras import _checks, axes
 from isi_keras.results import AttackResult
 
 DISTANCES = ("l0_feature", "l0_position", "l2", "linf")
@@ -44,11 +44,13 @@ class Report:
             true labels were given.
         robust_accuracy: the same after the attack: a success counts as wrong, whatever `y` says.
         measures: by name a `Measure`: the number of changed features `l0_feature` and of changed
-            positions `l0_position` (a pixel or a time step with any changed channel counts once),
-            the Euclidean and the greatest distance `l2` and `linf` in the units of the data, and
-            for images the structural similarity `ssim` (at most 1) and the peak signal-to-noise
-            ratio `psnr` in
+            positions `l0_position` (one with any changed channel counts once), the Euclidean and
+            the greatest distance `l2` and `linf` in the units of the data, and for images the
+            structural similarity `ssim` (at most 1) and the peak signal-to-noise ratio `psnr` in
             dB, both with the width of the bounds as the range of the data.
+        position: what a position is, `"pixel"` of images, `"time step"` of `(N, T, C)`, `"voxel"`
+            of volumes; of `(N, D)` each `"feature"`.
+        data_format: where the channels were taken to be; `None` if there are none.
         stops: how many samples ended for each reason.
         steps: the mean number of steps of the attacked samples.
         forward: forward passes over all samples.
@@ -63,6 +65,8 @@ class Report:
     clean_accuracy: float | None
     robust_accuracy: float | None
     measures: dict[str, Measure]
+    position: str
+    data_format: str | None
     stops: dict[str, int]
     steps: float
     forward: int
@@ -92,6 +96,8 @@ class Report:
         for name, measure in self.measures.items():
             values = dataclasses.astuple(measure)
             lines.append(f"{name:<12}" + "".join(f"{value:>16.4g}" for value in values))
+        where = "no channels" if self.data_format is None else self.data_format
+        lines.append(f"l0_position counts {self.position}s ({where})")
         lines.append("all: a failure counts as infinitely far; ssim and psnr as they are")
         return "\n".join(lines)
 
@@ -101,9 +107,10 @@ def evaluate(result: AttackResult, *, data_format: str | None = None) -> Report:
 
     Args:
         result: what an `Attack` returned or `AttackResult.load` read.
-        data_format: `"channels_last"` or `"channels_first"`, where the channels of `x` are. Inputs
-            of one or two axes, `(N, D)` and `(N, H, W)`, have no channels: each entry is a pixel of
-            its own.
+        data_format: `"channels_last"` or `"channels_first"`, where the channels of `x` are; `None`
+            for the result's own. Inputs `(N, D)` have no channels, all others do: of `(N, T, C)` a
+            position is a time step. Grey images `(N, H, W)` would be taken for sequences; give
+            them an axis of one channel.
 
     Returns:
         A `Report`.
@@ -125,82 +132,116 @@ def evaluate(result: AttackResult, *, data_format: str | None = None) -> Report:
             "Pass what an Attack returned, or AttackResult.load(path)."
         )
     data_format = result.data_format if data_format is None else data_format
-    axes.check_data_format(data_format)
+    without = axes.channel_axis(result.x.ndim, data_format) is None
     attacked = result.attacked
     success = result.success[attacked]
     clean = robust = None
     if result.y is not None:
-        clean = float((result.clean_prediction == result.y).mean())
+        clean = _statistic(np.mean, result.clean_prediction == result.y)
         robust = float(robust_within(result, [np.inf])[0])
     reasons, counts = np.unique(result.stop_reason, return_counts=True)
     return Report(
         samples=len(result),
         attacked=int(attacked.sum()),
         successes=int(success.sum()),
-        success_rate=float(success.mean()) if len(success) else float("nan"),
+        success_rate=_statistic(np.mean, success),
         clean_accuracy=clean,
         robust_accuracy=robust,
-        measures=_measures(result, attacked, success, data_format),
+        measures=_measures(result[attacked], data_format),
+        position=axes.word(result.x.shape[1:]),
+        data_format=None if without else data_format,
         stops={str(k): int(v) for k, v in zip(reasons, counts, strict=True)},
-        steps=float(result.steps[attacked].mean()) if len(success) else float("nan"),
+        steps=_statistic(np.mean, result.steps[attacked]),
         forward=int(result.forward.sum()),
         backward=int(result.backward.sum()),
         seconds=result.seconds,
     )
 
 
-def robust_within(result: AttackResult, budgets, *, measure: str = "l0_feature") -> np.ndarray:
+def robust_within(
+    result: AttackResult,
+    budgets,
+    *,
+    measure: str = "l0_feature",
+    data_format: str | None = None,
+) -> np.ndarray:
     """The accuracy that is left if attacks may go no further than each of some distances.
 
     A sample counts if it was predicted right and is not turned within the distance.
 
     Args:
-        result: what an attack made of samples with true labels; channels last.
+        result: what an attack made of samples with true labels.
         budgets: distances, `(M,)`, in the units of the measure.
         measure: one of `DISTANCES`.
+        data_format: `"channels_last"` or `"channels_first"`, where the channels of `x` are; `None`
+            for the result's own.
 
     Returns:
-        Shares of all samples, `(M,)`.
+        Shares of all samples, `(M,)`; NaN if there are none.
+
+    Raises:
+        ValueError: if `measure` or `data_format` is unknown, or there are no true labels.
     """
-    reached = distances(result.x, result.adversarial)[measure]
+    if result.y is None:
+        raise ValueError("The result has no true labels. Attack with y, the true labels.")
+    _checks.one_of("measure", measure, DISTANCES)
+    data_format = result.data_format if data_format is None else data_format
+    reached = distances(result.x, result.adversarial, data_format=data_format)[measure]
     right = result.clean_prediction == result.y
-    return np.array([(right & ~(result.success & (reached <= k))).mean() for k in budgets])
+    turned = (result.success & (reached <= budget) for budget in budgets)
+    return np.array([_statistic(np.mean, right & ~part) for part in turned])
 
 
-def _measures(result, attacked, success, data_format) -> dict[str, Measure]:
-    x, adversarial = result.x[attacked], result.adversarial[attacked]
+def _measures(result: AttackResult, data_format: str) -> dict[str, Measure]:
+    x, adversarial, success = result.x, result.adversarial, result.success
     values = distances(x, adversarial, data_format=data_format)
-    x, adversarial = (axes.channels_last(part, data_format) for part in (x, adversarial))
     measures = {
         name: _measure(values[name], success, np.where(success, values[name], np.inf))
         for name in DISTANCES
     }
-    if x.ndim == 4 and x.shape[-1] in (1, 3) and min(x.shape[1:3]) >= 3:
+    shape = axes.channels_last(x, data_format).shape
+    if len(shape) == 4 and shape[-1] in (1, 3) and min(shape[1:3]) >= 3:
         low, high = result.bounds
-        similar = similarities(x, adversarial, float(np.max(high - low)))
+        span = float(np.max(high - low))
+        similar = similarities(x, adversarial, span, data_format=data_format)
         for name in SIMILARITIES:
             measures[name] = _measure(similar[name], success, similar[name])
     return measures
 
 
-def distances(
-    x: np.ndarray, adversarial: np.ndarray, *, data_format: str = "channels_last"
-) -> dict[str, np.ndarray]:
-    """The distances of `DISTANCES` for each sample, `(N,)` each."""
+def distances(x: np.ndarray, adversarial: np.ndarray, *, data_format: str) -> dict[str, np.ndarray]:
+    """The distances of `DISTANCES` for each sample, `(N,)` each.
+
+    Args:
+        x: the inputs, `(N, ...)`.
+        adversarial: the inputs after an attack, of the same shape.
+        data_format: `"channels_last"` or `"channels_first"`, such as `AttackResult.data_format`.
+    """
     difference = (adversarial - x).astype("float64")
     flat = np.abs(difference.reshape(len(x), np.prod(x.shape[1:], dtype=int)))  # (N, D)
+    positions = axes.any_channel(difference, data_format)
     return {
         "l0_feature": (flat > 0).sum(1).astype("float64"),
-        "l0_position": axes.any_channel(difference, data_format).sum(1).astype("float64"),
+        "l0_position": positions.sum(1).astype("float64"),
         "l2": np.sqrt((flat**2).sum(1)),
         "linf": flat.max(1, initial=0.0),
     }
 
 
-def similarities(x: np.ndarray, adversarial: np.ndarray, span: float) -> dict[str, np.ndarray]:
-    """SSIM and PSNR of each image, `(N,)` each; channels last, `span` the width of the bounds."""
+def similarities(
+    x: np.ndarray, adversarial: np.ndarray, span: float, *, data_format: str
+) -> dict[str, np.ndarray]:
+    """SSIM and PSNR of each image, `(N,)` each.
+
+    Args:
+        x: the images, `(N, H, W, C)` or `(N, C, H, W)`.
+        adversarial: the images after an attack, of the same shape.
+        span: the width of the bounds.
+        data_format: `"channels_last"` or `"channels_first"`, such as `AttackResult.data_format`.
+    """
     from skimage import metrics
 
+    x, adversarial = (axes.channels_last(part, data_format) for part in (x, adversarial))
     side = min(_SSIM_WINDOW, *x.shape[1:3])
     window = side if side % 2 else side - 1
     ssim, psnr = np.empty(len(x)), np.full(len(x), np.inf)

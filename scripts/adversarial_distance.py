@@ -51,6 +51,7 @@ def measured(model, x, y):
     for output in ("logits", "probabilities"):
         attack = isi.JSMA(theta=1.0, output=output)
         found = isi.hardness(model, x, y, attack=attack, distances=False, batch_size=BATCH_SIZE)
+        found = found.attempts
         within = found.succeeds_within(BUDGET)
         hard[output] = np.where(found.count() > 0, found.hardness(), np.nan)
         attacks[output] = {

@@ -181,7 +181,7 @@ class _Sweep:
     def _distortion(self, result) -> np.ndarray:
         """How far each attempt went, `(N,)`."""
         name = self.measure if self.measure != "l0" else f"l0_{self.attack.unit}"
-        distance = distances_of(result.x, result.adversarial, result.data_format)[name]
+        distance = distances_of(result.x, result.adversarial, data_format=result.data_format)[name]
         if self.measure != "l0":
             return distance
         return distance / axes.count(self.attack.unit, result.x.shape[1:], result.data_format)

@@ -125,10 +125,8 @@ def _attack(bounds: tuple[float, float], indicator: str | None, **wanted: Any) -
 
 def summary(result: HardnessResult, budget: float) -> str:
     """What a sweep found, in a few lines."""
-    from isi_keras.plotting.checks import settings
-
+    samples, left_out, result = result.samples, result.misclassified, result.attempts
     within = result.succeeds_within(budget)
-    samples, left_out = (settings(result)[name] for name in ("samples", "misclassified"))
     lines = [
         f"{len(result)} attempts on {samples - left_out} samples "
         f"({left_out} misclassified, left out); {result.seconds:.2f} s",

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from isi_keras import evaluation, indicators, models
+from isi_keras import _component, evaluation, indicators, models
 from isi_keras.explanations.explain import explain
 from isi_keras.models.inputs import as_inputs
 from isi_keras.models.rewrite import Swap, nodes, rewritten
@@ -115,13 +115,13 @@ def parameter_randomisation(
         similarity=np.stack(columns, axis=1),
         target=first.target,
         config={
-            "indicator": {
-                "class_name": type(indicator).__name__,
-                "config": indicator.get_config(),
+            "class_name": "parameter_randomisation",
+            "config": {
+                "indicator": _component.serialize(indicator),
+                "cascade": bool(cascade),
+                "similarity": similarity,
+                "seed": int(seed),
             },
-            "cascade": bool(cascade),
-            "similarity": similarity,
-            "seed": int(seed),
         },
     )
 
@@ -211,7 +211,7 @@ def _ssim(one: np.ndarray, two: np.ndarray, data_format: str) -> np.ndarray:
         size = np.abs(maps.astype("float64")).sum(axis=axis)  # (N, H, W)
         most = size.max(axis=(1, 2), keepdims=True)
         scaled.append(np.divide(size, most, out=np.zeros_like(size), where=most > 0)[..., None])
-    return evaluation.similarities(scaled[0], scaled[1], 1.0)["ssim"]
+    return evaluation.similarities(scaled[0], scaled[1], 1.0, data_format="channels_last")["ssim"]
 
 
 _SIMILARITIES = {"spearman": _spearman, "ssim": _ssim}

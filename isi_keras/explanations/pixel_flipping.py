@@ -118,12 +118,15 @@ def pixel_flipping(
         probability=probability,
         target=explanation.target,
         config={
-            "patch": None if x.ndim == 2 else patch,
-            "order": order,
-            "baseline": fill,
-            "seed": int(seed),
-            "data_format": data_format,
-            "indicator": dict(explanation.config),
+            "class_name": "pixel_flipping",
+            "config": {
+                "patch": None if x.ndim == 2 else patch,
+                "order": order,
+                "baseline": fill,
+                "seed": int(seed),
+                "data_format": data_format,
+                "indicator": dict(explanation.config),
+            },
         },
     )
 

@@ -42,5 +42,4 @@ NAMES: dict[str, Callable[[], Indicator]] = {
 
 def get(identifier: Any) -> Indicator:
     """Turns a name, a configuration or an `Indicator` into an `Indicator`."""
-    classes = (Relevance, Sensitivity, SmoothGrad, IntegratedGradients, JacobianSaliency)
-    return _component.get(identifier, Indicator, NAMES, classes)
+    return _component.get(identifier, Indicator, NAMES)

@@ -15,4 +15,4 @@ NAMES: dict[str, Callable[[], Norm]] = {"l0": L0, "l2": L2, "linf": Linf, "salie
 
 def get(identifier: Any) -> Norm:
     """Turns a name, a configuration or a `Norm` into a `Norm`."""
-    return _component.get(identifier, Norm, NAMES, (L0, L2, Linf, Salient))
+    return _component.get(identifier, Norm, NAMES)

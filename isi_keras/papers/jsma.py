@@ -143,11 +143,11 @@ def attempts(
 
 def attempt_numbers(found: HardnessResult) -> dict[str, Any]:
     """Success rate and mean distortion of all attempts and of those that succeed."""
-    from isi_keras.plotting.checks import settings
-
+    counts = {"samples": found.samples, "misclassified": found.misclassified}
+    found = found.attempts
     within = found.succeeds_within()
     return {
-        **{name: settings(found)[name] for name in ("samples", "misclassified")},
+        **counts,
         "attempts": len(found),
         "success_rate": float(within.mean()),
         "distortion_all": float(found.distortion.mean()),

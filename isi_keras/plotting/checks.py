@@ -63,7 +63,7 @@ def as_mapping(records: Mapping[str, R] | R, kind: plots.Kind, call: str) -> Map
 
 def settings(record: Any) -> Mapping[str, Any]:
     """What a record was made with: the configuration of its maker."""
-    return record.config["config"] if "class_name" in record.config else record.config
+    return record.config["config"]
 
 
 def format_of(record: AttackResult | Explanation, data_format: str | None) -> str:

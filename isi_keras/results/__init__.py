@@ -3,8 +3,9 @@
 Nothing here needs a backend, so a saved result can be read and drawn where none is installed.
 """
 
-from isi_keras.results.base import Result, write_atomically
+from isi_keras.results.base import Result
 from isi_keras.results.curves import SCORES, FlippingResult, RandomisationResult
+from isi_keras.results.files import write_atomically
 from isi_keras.results.hardness import HardnessResult
 from isi_keras.results.records import AttackResult, Explanation
 from isi_keras.results.stop import Stop

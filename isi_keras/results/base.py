@@ -1,22 +1,96 @@
-"""What a record is, and how it is written and read."""
+"""What a record is: fields that can be cut, joined, written and read."""
 
 import dataclasses
 import json
 import os
-import tempfile
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Self, get_args
+from typing import Any, Self
 
 import numpy as np
 
-FORMAT_VERSION = 1
+from isi_keras.results import fields, files, parts
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Result:
-    """Base of the records: fields that are arrays, numbers, dictionaries or `None`."""
+    """Base of the records: fields that are arrays, numbers, words, dictionaries or `None`.
+
+    `len(result)` is its number of rows: of samples, or of attempts in a sweep. `result[indices]` is
+    the record of some of them, where `indices` is an integer, a slice, a list or an array of
+    integers, or a mask. A loop over a record gives records of one row.
+
+    `config` is `{"class_name": ..., "config": ...}`: the attack or the indicator that made the
+    record, or the function and what it was called with.
+    """
+
+    def __len__(self) -> int:
+        value = getattr(self, self._first_of_rows())
+        return len(next(iter(value.values())) if isinstance(value, Mapping) else value)
+
+    def __getitem__(self, indices: Any) -> Self:
+        count = len(self)
+        rows = parts.as_rows(indices, count)
+        values: dict[str, Any] = {}
+        for field in fields.of(type(self)):
+            value = getattr(self, field.name)
+            if field.axis.counts == fields.ROWS:
+                value = parts.cut(value, rows)
+            elif field.axis.counts == fields.DIVIDED:
+                value = value * len(rows) / max(count, 1)
+            values[field.name] = value
+        for field in fields.of(type(self)):
+            if field.axis.until is not None and values[field.name] is not None:
+                longest = int(values[field.axis.until].max(initial=0))
+                values[field.name] = values[field.name][:, : longest + 1]
+        return type(self)(**values)
+
+    @classmethod
+    def concatenate(cls, results: Iterable["Result"]) -> Self:
+        """Joins records of one class, the rows of the first before those of the second and so on.
+
+        What counts rows is put together, seconds are added, and all else must be the same in all
+        of them, the configuration included.
+
+        Args:
+            results: at least one record.
+
+        Raises:
+            TypeError: if they are not records of one class, or not of the class it is called on.
+            ValueError: if there is none, or they do not fit together; the text names what differs.
+        """
+        given = list(results)
+        if not given:
+            raise ValueError("Expected at least one record to join. Received: none.")
+        kind = type(given[0])
+        for number, result in enumerate(given):
+            if type(result) is not kind or not isinstance(result, cls):
+                wanted = cls if cls is not Result else kind
+                raise TypeError(
+                    f"Expected each part to be of the class {wanted.__name__}. Received: "
+                    f"{type(result).__name__} as part {number}."
+                )
+        values: dict[str, Any] = {}
+        for field in fields.of(kind):
+            found = [getattr(result, field.name) for result in given]
+            if field.axis.counts == fields.ROWS:
+                values[field.name] = parts.joined(field, found)
+            elif field.axis.counts == fields.DIVIDED:
+                values[field.name] = sum(found)
+            else:
+                values[field.name] = parts.same(field.name, found)
+        return kind(**values)  # pyright: ignore[reportReturnType]
+
+    def __repr__(self) -> str:
+        name, count = self._first_of_rows(), len(self)
+        value = getattr(self, name)
+        if isinstance(value, Mapping):
+            said = f"{name} of {len(value)} inputs"
+        else:
+            said = f"{name} {value.dtype} {value.shape}"
+        config = getattr(self, "config", {})
+        maker = f"; made by {config['class_name']}" if "class_name" in config else ""
+        return f"{type(self).__name__}({count} row{'s' * (count != 1)}; {said}{maker})"
 
     def save(self, path: str | os.PathLike) -> Path:
         """Writes the record as a compressed `.npz` without pickles.
@@ -32,25 +106,20 @@ class Result:
         Raises:
             OSError: if the folder cannot be written; the text names it.
         """
-        path = Path(path)
-        path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
-        header = {"record": type(self).__name__, "version": FORMAT_VERSION}
-        fields: dict[str, Any] = {"__header__": _encode(header)}
-        for field in dataclasses.fields(self):
+        arrays: dict[str, np.ndarray] = {}
+        for field in fields.of(type(self)):
             value = getattr(self, field.name)
-            if isinstance(value, Mapping) and field.name != "config":
-                fields |= {f"{field.name}/{name}": array for name, array in value.items()}
+            if isinstance(value, Mapping) and field.axis.counts == fields.ROWS:
+                arrays |= {f"{field.name}/{name}": array for name, array in value.items()}
+            elif isinstance(value, Mapping):
+                arrays[field.name] = np.array(json.dumps(value))
             elif value is not None:
-                fields[field.name] = _encode(value)
-
-        def write(file):
-            np.savez_compressed(file, **fields)
-
-        return write_atomically(path, write)
+                arrays[field.name] = np.asarray(value)
+        return files.write(path, type(self).__name__, arrays)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Self:
-        """Reads a record back.
+        """Reads a record back, also one that an earlier version of the format saved.
 
         Called on a class it expects that record; called on `Result` it returns whichever is there.
 
@@ -61,83 +130,46 @@ class Result:
             FileNotFoundError: if there is no such file.
             ValueError: if the file is not such a record, or was written by a newer version.
         """
-        path = Path(path)
-        if not path.exists():
-            raise FileNotFoundError(f"There is no file {str(path)!r}.")
-        try:
-            with np.load(path, allow_pickle=False) as data:
-                header = json.loads(str(data["__header__"]))
-                record, version = header["record"], header["version"]
-                arrays = {name: data[name] for name in data.files if name != "__header__"}
-        except (KeyError, ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        record, arrays = files.read(path)
+        kind = {kind.__name__: kind for kind in Result.__subclasses__()}.get(record)
+        if kind is None:
             raise ValueError(
-                f"{str(path)!r} is not a result of isi_keras. Pass a file written by "
-                "`AttackResult.save` or `Explanation.save` (or by `isi-keras attack` and "
-                "`isi-keras explain`)."
-            ) from error
-        if version > FORMAT_VERSION:
-            raise ValueError(
-                f"{str(path)!r} has format version {version}, newer than the version "
-                f"{FORMAT_VERSION} read here. Upgrade isi-keras."
+                f"{str(path)!r} holds {record}, which is not known. Import the module that "
+                "defines it first."
             )
-        kinds = {kind.__name__: kind for kind in Result.__subclasses__()}
-        kind = kinds.get(record)
-        if kind is None or not issubclass(kind, cls):
+        if not issubclass(kind, cls):
             raise ValueError(
                 f"{str(path)!r} holds {record}, not {cls.__name__}. "
                 f"Try {record}.load({str(path)!r})."
             )
-        known = {field.name: field.type for field in dataclasses.fields(kind)}
-        values: dict[str, Any] = {k: None for k, of in known.items() if type(None) in get_args(of)}
-        for name, array in arrays.items():
-            field, _, entry = name.partition("/")
-            if entry:
-                values[field] = {**(values.get(field) or {}), entry: array}
-            else:
-                values[field] = _decode(array, known[field])
-        return kind(**values)  # pyright: ignore[reportReturnType]
+        return kind(**_values(kind, arrays, path))  # pyright: ignore[reportReturnType]
+
+    def _first_of_rows(self) -> str:
+        counted = [field for field in fields.of(type(self)) if field.axis.counts == fields.ROWS]
+        return counted[0].name
 
 
-def write_atomically(path: Path, write) -> Path:
-    """Calls `write(file)` on a new binary file beside `path`, then moves it to `path`.
-
-    Raises:
-        OSError: if the folder cannot be written; the text names it.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as error:
-        raise OSError(
-            f"Cannot write to the folder {str(path.parent)!r} ({error.strerror}). "
-            "Choose a folder that exists or can be created and that you may write to."
-        ) from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return path
+def _values(kind: type[Result], arrays: Mapping[str, np.ndarray], path: Any) -> dict[str, Any]:
+    """The values of the fields of a record by what its file holds."""
+    known = {field.name: field for field in fields.of(kind)}
+    values: dict[str, Any] = {name: None for name, field in known.items() if field.optional}
+    for name, array in arrays.items():
+        field, _, entry = name.partition("/")
+        if field not in known:
+            raise ValueError(f"{str(path)!r} holds {name!r}, which {kind.__name__} does not have.")
+        if entry:
+            values[field] = {**(values.get(field) or {}), entry: array}
+        else:
+            values[field] = _decoded(known[field], array)
+    missing = [name for name in known if name not in values]
+    if missing:
+        raise ValueError(f"{str(path)!r} lacks {missing[0]!r}, which {kind.__name__} has.")
+    return values
 
 
-def _encode(value: Any) -> np.ndarray:
-    if isinstance(value, Mapping):
-        return np.array(json.dumps(value))
-    return np.asarray(value)
-
-
-def _decode(array: np.ndarray, kind: Any) -> Any:
-    if kind is float:
-        return float(array)
-    if kind is str:
-        return str(array)
-    if array.dtype.kind == "U" and array.ndim == 0:
+def _decoded(field: fields.Field, array: np.ndarray) -> Any:
+    if field.type in (float, str):
+        return field.type(array.item())
+    if field.axis.counts == fields.SHARED and array.dtype.kind == "U" and array.ndim == 0:
         return json.loads(str(array))
     return array

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from isi_keras import _checks
 from isi_keras.results.base import Result
+from isi_keras.results.fields import Rows, Shared
 
 SCORES = ("probability", "logit")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class FlippingResult(Result):
     """How the score of the explained class of `N` samples fell in `T` steps of `pixel_flipping`.
 
@@ -22,17 +24,14 @@ class FlippingResult(Result):
         probability: its probability, `(N, T + 1)`: the softmax of the logits, or the sigmoid of the
             logit if the model ends in a sigmoid.
         target: the explained class, `(N,)`.
-        config: how it was flipped, and the indicator that made the maps.
+        config: `pixel_flipping`, how it was called, and the indicator that made the maps.
     """
 
-    flipped: np.ndarray
-    logit: np.ndarray
-    probability: np.ndarray
-    target: np.ndarray
-    config: Mapping[str, Any]
-
-    def __len__(self) -> int:
-        return len(self.target)
+    flipped: Shared[np.ndarray]
+    logit: Rows[np.ndarray]
+    probability: Rows[np.ndarray]
+    target: Rows[np.ndarray]
+    config: Shared[Mapping[str, Any]]
 
     def curve(self, score: str = "probability") -> np.ndarray:
         """The curve of each sample, `(N, T + 1)`.
@@ -43,11 +42,7 @@ class FlippingResult(Result):
         Raises:
             ValueError: if `score` is neither.
         """
-        if score not in SCORES:
-            raise ValueError(
-                f"Expected score to be 'probability' or 'logit'. Received: score={score!r}."
-            )
-        return getattr(self, score)
+        return getattr(self, _checks.one_of("score", score, SCORES))
 
     def area(self, score: str = "probability") -> np.ndarray:
         r"""The area under the curve of each sample, `(N,)`: its mean height, in units of the score.
@@ -64,9 +59,10 @@ class FlippingResult(Result):
         Raises:
             ValueError: if `score` is neither.
         """
+        from scipy import integrate
+
         curve = self.curve(score).astype("float64")
-        heights = (curve[:, 1:] + curve[:, :-1]) / 2  # (N, T)
-        return heights @ np.diff(self.flipped) / self.flipped[-1]
+        return integrate.trapezoid(curve, self.flipped, axis=1) / self.flipped[-1]
 
     def aopc(self, score: str = "probability") -> np.ndarray:
         r"""The area over the perturbation curve of each sample, `(N,)`.
@@ -88,7 +84,7 @@ class FlippingResult(Result):
         return (curve[:, :1] - curve).mean(axis=1)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class RandomisationResult(Result):
     """How alike maps stay when `L` layers are made random, by `parameter_randomisation`.
 
@@ -98,13 +94,10 @@ class RandomisationResult(Result):
             layers down to `layers[i]` (without `cascade`: this one alone) are random; the first
             column, of the untouched network, is 1. NaN where it is not defined.
         target: the explained class, `(N,)`.
-        config: how it was done, and the indicator.
+        config: `parameter_randomisation`, how it was called, and the indicator.
     """
 
-    layers: np.ndarray
-    similarity: np.ndarray
-    target: np.ndarray
-    config: Mapping[str, Any]
-
-    def __len__(self) -> int:
-        return len(self.target)
+    layers: Shared[np.ndarray]
+    similarity: Rows[np.ndarray]
+    target: Rows[np.ndarray]
+    config: Shared[Mapping[str, Any]]

@@ -6,14 +6,20 @@ from typing import Any
 
 import numpy as np
 
+from isi_keras import _checks
 from isi_keras.results.base import Result
+from isi_keras.results.fields import Divided, Rows, Shared
+from isi_keras.results.stop import Stop
 
 STATISTICS = ("min", "mean")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class HardnessResult(Result):
     """What became of `A` attempts to turn a sample of one class into another of `K` classes.
+
+    Each sample has a row for each other class. The rows of a sample that is misclassified are no
+    attempts: none of the numbers below counts them.
 
     Matrices are `(K, K)`, rows the source, columns the target; NaN on the diagonal and where there
     was no attempt.
@@ -25,31 +31,77 @@ class HardnessResult(Result):
         target: the class it was to reach, `(A,)`.
         min_budget: the least budget with which the attempt succeeds, `(A,)`; infinite if it does
             not with the greatest.
-        distortion: how far the attempt went, `(A,)`, in units of `config["measure"]`: for `"l0"`
-            the share of inputs that it changed, for `"l2"` and `"linf"` the distance.
+        distortion: how far the attempt went, `(A,)`, in units of `measure`: for `"l0"` the share of
+            inputs that it changed, for `"l2"` and `"linf"` the distance. NaN if there was none.
         distance: the adversarial distance by pairs, `(A,)`, or `None` if it was not asked for.
         distance_single: the same by single inputs.
         seconds: wall-clock time of the sweep, compilation included.
-        config: the attack and the measure.
+        config: `hardness`, the attack and the measure.
+        sample: the number of the sample of each attempt, `(A,)`. `None` in files of version 1 of
+            the format, which holds attempts only.
+        stop_reason: why each attempt ended, `(A,)`, the label of a `Stop`; `None` likewise.
+
+    Raises:
+        ValueError: if only one of `sample` and `stop_reason` is `None`.
     """
 
-    classes: np.ndarray
-    budgets: np.ndarray
-    source: np.ndarray
-    target: np.ndarray
-    min_budget: np.ndarray
-    distortion: np.ndarray
-    distance: np.ndarray | None
-    distance_single: np.ndarray | None
-    seconds: float
-    config: Mapping[str, Any]
+    classes: Shared[np.ndarray]
+    budgets: Shared[np.ndarray]
+    source: Rows[np.ndarray]
+    target: Rows[np.ndarray]
+    min_budget: Rows[np.ndarray]
+    distortion: Rows[np.ndarray]
+    distance: Rows[np.ndarray | None]
+    distance_single: Rows[np.ndarray | None]
+    seconds: Divided[float]
+    config: Shared[Mapping[str, Any]]
+    sample: Rows[np.ndarray | None] = None
+    stop_reason: Rows[np.ndarray | None] = None
 
-    def __len__(self) -> int:
-        return len(self.source)
+    def __post_init__(self):
+        if (self.sample is None) != (self.stop_reason is None):
+            raise ValueError("Expected both sample and stop_reason, or neither. Received: one.")
+
+    @property
+    def measure(self) -> str:
+        """What distortion is: `"l0"`, `"l2"` or `"linf"`."""
+        return self.config["config"]["measure"]
+
+    @property
+    def attempted(self) -> np.ndarray:
+        """Which rows are attempts, `(A,)`: those of samples that are not misclassified."""
+        if self.stop_reason is None:
+            return np.ones(len(self), bool)
+        return self.stop_reason != Stop.MISCLASSIFIED.label
+
+    @property
+    def attempts(self) -> "HardnessResult":
+        """The attempts alone, so that the mean of `succeeds_within` is a share of them."""
+        return self[self.attempted]
+
+    @property
+    def samples(self) -> int:
+        """How many samples there were, those that are misclassified among them.
+
+        Raises:
+            ValueError: if the record is a part of one that version 1 of the format saved.
+        """
+        return self._of_version_1("samples") if self.sample is None else _distinct(self.sample)
+
+    @property
+    def misclassified(self) -> int:
+        """How many of the samples are misclassified.
+
+        Raises:
+            ValueError: if the record is a part of one that version 1 of the format saved.
+        """
+        if self.sample is None:
+            return self._of_version_1("misclassified")
+        return _distinct(self.sample[~self.attempted])
 
     def count(self) -> np.ndarray:
         """How many attempts there were, a matrix of integers."""
-        return self._sums(np.ones(len(self), int))
+        return self._sums(self.attempted.astype(int))
 
     def success_rate(self, budget: float | None = None) -> np.ndarray:
         """The share of attempts that succeed within a budget, a matrix, 0 to 1.
@@ -57,7 +109,7 @@ class HardnessResult(Result):
         Args:
             budget: any number up to the greatest of `budgets`, which is the default.
         """
-        return self._means(self.succeeds_within(budget), np.ones(len(self), bool))
+        return self._means(self.succeeds_within(budget), self.attempted)
 
     def mean_distortion(self, budget: float | None = None) -> np.ndarray:
         """The mean distortion of the attempts that succeed within a budget, a matrix.
@@ -78,12 +130,12 @@ class HardnessResult(Result):
 
         Source: Papernot et al. 2016, equations 11 and 12.
         """
-        config = self.config["config"] if "class_name" in self.config else self.config
-        scale = 100 if config["measure"] == "l0" else 1
+        from scipy import integrate
+
+        scale = 100 if self.measure == "l0" else 1
         rates = np.stack([100 * self.success_rate(budget) for budget in self.budgets])
         means = np.stack([scale * self.mean_distortion(budget) for budget in self.budgets])
-        means = np.where(rates > 0, means, 0.0)
-        return (np.diff(rates, axis=0) * (means[1:] + means[:-1]) / 2).sum(0)
+        return integrate.trapezoid(np.where(rates > 0, means, 0.0), rates, axis=0)
 
     def adversarial_distance(self, *, pairs: bool = True) -> np.ndarray:
         """The mean adversarial distance from each class to each other, a matrix.
@@ -96,10 +148,10 @@ class HardnessResult(Result):
 
         Source: Papernot et al. 2016, equation 13.
         """
-        return self._means(self._distances(pairs), np.ones(len(self), bool))
+        return self._means(self._distances(pairs), self.attempted)
 
     def robustness(self, *, pairs: bool = True, statistic: str = "min") -> float:
-        """The least (or the mean) adversarial distance over all samples and targets, 0 to 1.
+        """The least (or the mean) adversarial distance over all attempts, 0 to 1; NaN without any.
 
         Args:
             pairs: whether by pairs of inputs or by single inputs.
@@ -110,14 +162,12 @@ class HardnessResult(Result):
 
         Source: Papernot et al. 2016, equation 14.
         """
-        if statistic not in STATISTICS:
-            raise ValueError(
-                f"Expected statistic to be 'min' or 'mean'. Received: statistic={statistic!r}."
-            )
-        return float(getattr(self._distances(pairs), statistic)())
+        _checks.one_of("statistic", statistic, STATISTICS)
+        found = self._distances(pairs)[self.attempted]
+        return float(getattr(found, statistic)()) if len(found) else float("nan")
 
     def succeeds_within(self, budget: float | None = None) -> np.ndarray:
-        """Which attempts succeed within a budget, `(A,)`.
+        """Which rows succeed within a budget, `(A,)`; take `attempts` first for a share of them.
 
         Args:
             budget: any number up to the greatest of `budgets`, which is the default.
@@ -130,7 +180,17 @@ class HardnessResult(Result):
             raise ValueError(
                 f"The sweep went up to a budget of {self.budgets[-1]:g}. Received: {budget:g}."
             )
-        return self.min_budget <= budget * (1 + 1e-9)
+        return self.attempted & (self.min_budget <= budget * (1 + 1e-9))
+
+    def _of_version_1(self, name: str) -> int:
+        config = self.config["config"]
+        right = config["samples"] - config["misclassified"]
+        if len(self) != right * (len(self.classes) - 1):
+            raise ValueError(
+                f"How many {name} there were is known of the whole record only: version 1 of the "
+                "format did not say which sample an attempt is of."
+            )
+        return config[name]
 
     def _distances(self, pairs: bool) -> np.ndarray:
         found = self.distance if pairs else self.distance_single
@@ -149,3 +209,7 @@ class HardnessResult(Result):
         sums = self._sums(np.where(chosen, values, 0).astype("float64"))
         count = self._sums(chosen.astype("float64"))
         return np.divide(sums, count, out=np.full_like(sums, np.nan), where=count > 0)
+
+
+def _distinct(numbers: np.ndarray) -> int:
+    return len(np.unique(numbers))

@@ -2,14 +2,16 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
+from isi_keras import axes
 from isi_keras.results.base import Result
+from isi_keras.results.fields import Divided, Rows, Shared, Steps
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Explanation(Result):
     """Which inputs a decision rests on, for `N` samples and `K` classes.
 
@@ -21,7 +23,7 @@ class Explanation(Result):
         logits: what the model returned before its softmax, `(N, K)`.
         prediction: the predicted class, `(N,)`.
         target: the class that is explained, `(N,)`.
-        config: the indicator's name and configuration.
+        config: the indicator, which `indicators.get` builds back.
         against: the class whose logit is subtracted from that of the target, `(N,)`; `None` if the
             target's logit alone is explained.
         layers: the relevance of the outputs of inner layers, by their names, `(N, ...)` each. A
@@ -33,21 +35,25 @@ class Explanation(Result):
             what a rule for the first layer gave to padding; and `"elsewhere"`, the rest, which is
             rounding unless layers follow their plain gradient (`on_unknown="gradient"`, raw
             operations). `None` unless it was asked for.
+        data_format: `"channels_last"` or `"channels_first"`, where the channels of `x` are.
+
+    Raises:
+        ValueError: if `data_format` is unknown.
     """
 
-    x: Any
-    relevance: Any
-    logits: np.ndarray
-    prediction: np.ndarray
-    target: np.ndarray
-    config: Mapping[str, Any]
-    against: np.ndarray | None = None
-    layers: Mapping[str, np.ndarray] | None = None
-    conservation: Mapping[str, np.ndarray] | None = None
-    data_format: str = "channels_last"
+    x: Rows[Any]
+    relevance: Rows[Any]
+    logits: Rows[np.ndarray]
+    prediction: Rows[np.ndarray]
+    target: Rows[np.ndarray]
+    config: Shared[Mapping[str, Any]]
+    against: Rows[np.ndarray | None] = None
+    layers: Rows[Mapping[str, np.ndarray] | None] = None
+    conservation: Rows[Mapping[str, np.ndarray] | None] = None
+    data_format: Shared[str] = "channels_last"
 
-    def __len__(self) -> int:
-        return len(self.logits)
+    def __post_init__(self):
+        axes.check_data_format(self.data_format)
 
     def select(self, name: str) -> "Explanation":
         """The explanation of one input of a model with several, as of a model with that one alone.
@@ -66,7 +72,7 @@ class Explanation(Result):
         return dataclasses.replace(self, x=self.x[name], relevance=self.relevance[name])
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class AttackResult(Result):
     """What an attack did to `N` samples.
 
@@ -79,49 +85,41 @@ class AttackResult(Result):
         target: the class aimed at, `(N,)`, or `None` for an untargeted attack.
         y: the true label, `(N,)`, or `None` if none was given.
         success: whether the attack reached its goal by changing the input, `(N,)` bool.
-        stop_reason: why each sample ended, `(N,)`, one of `STOPS`.
+        stop_reason: why each sample ended, `(N,)`, the label of a `Stop`.
         steps: how many steps were taken, `(N,)`.
         order: the step in which each input was first changed, counted from 1, of the shape of `x`;
             0 where the input is as it was.
         forward: forward passes spent on each sample, `(N,)`.
         backward: backward passes spent on each sample, `(N,)`.
         seconds: wall-clock time of the whole attack, compilation included.
-        config: the attack's configuration.
+        config: the attack, which `attacks.get` builds back.
         trajectory: the logits before each step and at the end, `(N, T + 1, K)`, where `T` is the
             largest number of steps; NaN once a sample has ended. `None` unless it was asked for.
+        data_format: `"channels_last"` or `"channels_first"`, where the channels of `x` are.
+
+    Raises:
+        ValueError: if `data_format` is unknown.
     """
 
-    STOPS: ClassVar[dict[str, str]] = {
-        "success": "the goal was reached",
-        "max_steps": "all steps were used",
-        "no_gradient": "no input has any influence on the goal",
-        "exhausted": "every input that may be changed has been changed",
-        "inadmissible": "no input or pair in the search domain is admissible",
-        "no_change": "the step could not move any input",
-        "already_target": "the clean input was already predicted as the target",
-        "misclassified": "the clean input was already misclassified",
-        "not_finite": "the model returned NaN or infinity",
-    }
+    x: Rows[np.ndarray]
+    adversarial: Rows[np.ndarray]
+    clean_prediction: Rows[np.ndarray]
+    prediction: Rows[np.ndarray]
+    target: Rows[np.ndarray | None]
+    y: Rows[np.ndarray | None]
+    success: Rows[np.ndarray]
+    stop_reason: Rows[np.ndarray]
+    steps: Rows[np.ndarray]
+    order: Rows[np.ndarray]
+    forward: Rows[np.ndarray]
+    backward: Rows[np.ndarray]
+    seconds: Divided[float]
+    config: Shared[Mapping[str, Any]]
+    trajectory: Steps[np.ndarray | None] = None
+    data_format: Shared[str] = "channels_last"
 
-    x: np.ndarray
-    adversarial: np.ndarray
-    clean_prediction: np.ndarray
-    prediction: np.ndarray
-    target: np.ndarray | None
-    y: np.ndarray | None
-    success: np.ndarray
-    stop_reason: np.ndarray
-    steps: np.ndarray
-    order: np.ndarray
-    forward: np.ndarray
-    backward: np.ndarray
-    seconds: float
-    config: Mapping[str, Any]
-    trajectory: np.ndarray | None = None
-    data_format: str = "channels_last"
-
-    def __len__(self) -> int:
-        return len(self.x)
+    def __post_init__(self):
+        axes.check_data_format(self.data_format)
 
     @property
     def attacked(self) -> np.ndarray:

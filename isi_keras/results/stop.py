@@ -1,24 +1,23 @@
-"""Why a sample of an attack ended."""
+"""Why the attack of a sample ended."""
 
 import enum
 
 
 class Stop(enum.IntEnum):
-    """Where a sample of an attack stands: in a slot while it runs, in a result once it has ended.
+    """Why the attack of a sample ended, as a number that fits into a tensor.
 
-    A result holds the `label` of each, such as `"success"`.
+    `EMPTY` and `RUNNING` say that it has not; the others are the reasons. Results hold the `label`.
     """
 
     meaning: str
 
-    def __new__(cls, code: int, meaning: str):
-        """A code and the sentence that explains it."""
+    def __new__(cls, code: int, meaning: str):  # noqa: D102
         member = int.__new__(cls, code)
         member._value_ = code
         member.meaning = meaning
         return member
 
-    EMPTY = -1, "no sample is in the slot"
+    EMPTY = -1, "the slot holds no sample"
     RUNNING = 0, "the attack goes on"
     SUCCESS = 1, "the goal was reached"
     MAX_STEPS = 2, "all steps were used"
@@ -32,5 +31,14 @@ class Stop(enum.IntEnum):
 
     @property
     def label(self) -> str:
-        """The word for it in results, in small letters."""
+        """The word that results hold, as in `"max_steps"`."""
         return self.name.lower()
+
+    @classmethod
+    def of(cls, label: str) -> "Stop":
+        """The member of a label.
+
+        Raises:
+            KeyError: if there is none.
+        """
+        return cls[str(label).upper()]

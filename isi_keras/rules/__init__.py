@@ -37,5 +37,4 @@ NAMES: dict[str, Callable[[], Rule]] = {
 
 def get(identifier: Any) -> Rule:
     """Turns a name, a configuration or a `Rule` into a `Rule`."""
-    classes = (Epsilon, ZPlus, AlphaBeta, Gamma, Flat, WSquare, ZBox)
-    return _component.get(identifier, Rule, NAMES, classes)
+    return _component.get(identifier, Rule, NAMES)

@@ -12,6 +12,7 @@ from makers.networks import images, small_network
 import isi_keras as isi
 from isi_keras.attacks import slots
 from isi_keras.models import compiling
+from isi_keras.results import Stop
 
 LOW, HIGH = -1.0, 1.0
 NORMS = {
@@ -157,7 +158,7 @@ def test_until_another_class_is_predicted():
             assert turned.prediction[index] == predictions[new[0]]
             early += predictions[new[0]] != target[index]
     assert early > 3
-    assert turned.config["stop_when"] == "turned"
+    assert turned.config["config"]["stop_when"] == "turned"
     np.testing.assert_array_equal(turned.target, target)
     free = [
         isi.Attack("sensitivity", "l0", stop_when=stop_when)(model, x)
@@ -411,7 +412,7 @@ class TestStopReasons:
         assert set(result.stop_reason) == {"not_finite"}
 
     def test_every_reason_is_explained_and_reachable(self):
-        assert set(isi.AttackResult.STOPS) == {
+        assert {stop.label for stop in Stop if stop > Stop.RUNNING} == {
             "success", "max_steps", "no_gradient", "exhausted", "inadmissible", "no_change",
             "already_target", "misclassified", "not_finite",
         }  # fmt: skip

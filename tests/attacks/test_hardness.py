@@ -48,7 +48,7 @@ def test_one_sweep_equals_an_attack_for_each_budget(network, theta, of_pairs):
     right = np.arange(len(x)) >= 2
     inputs, sources, targets = attempts(x, y, right)
     assert len(found) == len(inputs)
-    assert found.config["misclassified"] == 2
+    assert found.misclassified == 2
     successes = []
     for budget in BUDGETS:
         direct = isi.JSMA(theta, budget, pairs=of_pairs)(model, inputs, target=targets)
@@ -154,7 +154,7 @@ def record(**changes):
         "distance": None,
         "distance_single": None,
         "seconds": 1.0,
-        "config": {"measure": "l0"},
+        "config": {"class_name": "hardness", "config": {"measure": "l0"}},
     }
     return isi.HardnessResult(**{**fields, **changes})
 
@@ -198,5 +198,5 @@ def test_what_a_record_does_not_hold():
         found.success_rate(0.5)
     with pytest.raises(ValueError, match="distances=True"):
         found.adversarial_distance()
-    with pytest.raises(ValueError, match="'min' or 'mean'"):
+    with pytest.raises(ValueError, match="'min', 'mean'"):
         found.robustness(statistic="median")

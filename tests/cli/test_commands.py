@@ -125,7 +125,8 @@ def test_attack_passes_every_option_on(files, tmp_path):
     flags = ["--bounds", -1.5, 2, "--ignore-labels", "--no-from-logits"]
     run("attack", files / "grey.keras", files / "grey.npz", *words, *flags)
     result = isi.AttackResult.load(tmp_path / "a/b.npz")
-    assert result.config == {
+    assert result.config["class_name"] == "Attack"
+    assert result.config["config"] == {
         "indicator": {"class_name": "Sensitivity", "config": {"times_input": False}},
         "norm": {"class_name": "Linf", "config": {"step_size": 0.2, "epsilon": 0.5}},
         "max_steps": 7,
@@ -142,7 +143,7 @@ def test_attack_passes_every_option_on(files, tmp_path):
 def test_attack_passes_the_options_of_l0_on(files, tmp_path):
     words = ["--features", 2, "--unit", "pixel", "--skip-saturated", "--out", "r.npz"]
     run("attack", files / "rgb.keras", files / "rgb.npy", *words)
-    config = isi.AttackResult.load(tmp_path / "r.npz").config["norm"]["config"]
+    config = isi.AttackResult.load(tmp_path / "r.npz").config["config"]["norm"]["config"]
     assert config == {"features": 2, "unit": "pixel", "skip_saturated": True}
     assert (tmp_path / "r.png").exists()
 

@@ -299,10 +299,10 @@ class TestFlipping:
     def test_says_what_was_done(self, model, explanation):
         result = isi.pixel_flipping(model, explanation, patch=2, baseline=images(1), steps=2)
         assert json.loads(json.dumps(result.config)) == result.config
-        assert result.config["indicator"]["class_name"] == "Relevance"
-        assert result.config["patch"] == 2
-        assert result.config["baseline"] == "shape (1, 6, 5, 2)"
-        assert isi.pixel_flipping(model, explanation, steps=1).config["baseline"] == 0
+        assert result.config["config"]["indicator"]["class_name"] == "Relevance"
+        assert result.config["config"]["patch"] == 2
+        assert result.config["config"]["baseline"] == "shape (1, 6, 5, 2)"
+        assert isi.pixel_flipping(model, explanation, steps=1).config["config"]["baseline"] == 0
         assert len(result) == 7
 
 
@@ -413,7 +413,7 @@ class TestErrors:
     def test_scores_are_known_by_name(self, model, explanation):
         result = isi.pixel_flipping(model, explanation, steps=1)
         for measure in (result.curve, result.area, result.aopc):
-            with pytest.raises(ValueError, match=r"'probability' or 'logit'\. Received: score='p'"):
+            with pytest.raises(ValueError, match=r"Unknown score: 'p'.*'probability', 'logit'"):
                 measure("p")
 
 
@@ -672,7 +672,7 @@ class TestRandomisation:
     def test_says_what_was_done(self):
         result = isi.parameter_randomisation(small_network(), images(2), indicator="sensitivity")
         assert json.loads(json.dumps(result.config)) == result.config
-        assert result.config["indicator"]["class_name"] == "Sensitivity"
+        assert result.config["config"]["indicator"]["class_name"] == "Sensitivity"
         assert len(result) == 2
 
 

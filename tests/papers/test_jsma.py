@@ -61,16 +61,16 @@ def test_hardness_passes_its_options_on(files):
     options = ("--theta", -0.5, "--variant", "wjsma", "--single", "--bounds", -2, 2)
     text = run(*common, *options, "--no-distances", "--samples", 5)
     found = isi.HardnessResult.load("h.npz")
-    config = found.config["attack"]["config"]
+    config = found.config["config"]["attack"]["config"]
     assert config["theta"] == -0.5
     assert config["variant"] == "wjsma"
     assert config["pairs"] is False
     assert config["bounds"] == [-2.0, 2.0]
-    assert found.config["samples"] == 5
+    assert found.samples == 5
     assert found.distance is None
     assert "adversarial distance" not in text
     run(*common, "--indicator", "sensitivity", "--no-distances")
-    assert isi.HardnessResult.load("h.npz").config["attack"]["class_name"] == "Attack"
+    assert isi.HardnessResult.load("h.npz").config["config"]["attack"]["class_name"] == "Attack"
 
 
 def test_hardness_of_what_never_turns(tmp_path):

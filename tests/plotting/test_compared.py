@@ -55,7 +55,7 @@ class TestChanges:
     def test_texts(self):
         result = make_attack((6, 5, 3))
         figure = plotting.changes(result, indices=[4], classes=CLASSES)
-        far = distances(result.x[[4]], result.adversarial[[4]])
+        far = distances(result.x[[4]], result.adversarial[[4]], data_format="channels_last")
         assert [ax.get_xlabel() for ax in figure.axes[:3]] == [
             "predicted airplane",
             f"5 inputs changed (2 pixels)\nL2 {style.number(far['l2'][0])}, "
@@ -146,12 +146,13 @@ class TestAttacks:
         one = make_attack()
         norms = {
             name: dataclasses.replace(
-                one, config={"bounds": (-1, 1), "norm": {"class_name": name, "config": {}}}
+                one,
+                config={"config": {"bounds": (-1, 1), "norm": {"class_name": name, "config": {}}}},
             )
             for name in ("L0", "L2", "Linf", "Salient")
         }
         figure = plotting.attacks(norms, indices=[2])
-        far = distances(one.x[[2]], one.adversarial[[2]])
+        far = distances(one.x[[2]], one.adversarial[[2]], data_format="channels_last")
         said = [ax.get_xlabel() for ax in figure.axes[1:]]
         l2, linf = (style.number(far[name][0], 2) for name in ("l2", "linf"))
         first, last = "3 changed\n→ 3", "3 changed\n→ 3"
@@ -306,7 +307,7 @@ class TestRandomisation:
 
     def test_without_cascade_points_are_not_joined(self):
         config = {"cascade": False, "similarity": "ssim"}
-        result = make_randomisation(config=config)
+        result = make_randomisation(config={"config": config})
         ax = plotting.randomisation({"a": result, "b": result})
         assert {c.lines[0].get_linestyle() for c in ax.containers} == {"None"}
         apart = [c.lines[0].get_xdata()[0] for c in ax.containers]

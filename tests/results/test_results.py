@@ -6,11 +6,11 @@ import os
 
 import numpy as np
 import pytest
-from makers.networks import images, small_network
+from conftest import images, small_network
 from skimage import metrics
 
 import isi_keras as isi
-from isi_keras import results
+from isi_keras import _component, evaluation, results
 
 
 @pytest.fixture
@@ -41,13 +41,13 @@ def test_a_saved_record_is_read_back(tmp_path, kind):
             else:
                 assert one == two
     if kind != "explanation":
-        assert isi.Attack.from_config(again.config) == attack
+        assert _component.get(again.config, isi.Attack, {}) == attack
 
 
 def test_files_hold_no_pickles(attacked, tmp_path):
     with np.load(attacked.save(tmp_path / "a.npz"), allow_pickle=False) as data:
         assert all(data[name].dtype != object for name in data.files)
-        assert json.loads(str(data["__header__"])) == {"record": "AttackResult", "version": 1}
+        assert json.loads(str(data["__header__"])) == {"record": "AttackResult", "version": 2}
 
 
 def test_a_failed_write_leaves_the_old_file(attacked, tmp_path, monkeypatch):
@@ -97,11 +97,32 @@ class TestLoadErrors:
             isi.Explanation.load(path)
 
     def test_a_newer_version(self, attacked, tmp_path, monkeypatch):
-        monkeypatch.setattr(results.base, "FORMAT_VERSION", 2)
+        monkeypatch.setattr(results.files, "FORMAT_VERSION", 3)
         path = attacked.save(tmp_path / "a.npz")
-        monkeypatch.setattr(results.base, "FORMAT_VERSION", 1)
-        with pytest.raises(ValueError, match=r"format version 2, newer than.*Upgrade"):
+        monkeypatch.setattr(results.files, "FORMAT_VERSION", 2)
+        with pytest.raises(ValueError, match=r"format version 3, newer than.*Upgrade"):
             isi.AttackResult.load(path)
+
+    def test_a_record_nobody_defined(self, tmp_path):
+        path = results.files.write(tmp_path / "a.npz", "Other", {})
+        with pytest.raises(
+            ValueError, match=r"holds Other, which is not known\. Import the module"
+        ):
+            isi.Result.load(path)
+
+    @pytest.mark.parametrize(
+        ("change", "text"),
+        [
+            (lambda arrays: arrays.pop("steps"), r"lacks 'steps', which AttackResult has"),
+            (lambda arrays: arrays.update(extra=np.ones(1)), r"holds 'extra', which AttackResult"),
+            (lambda arrays: arrays.update(data_format=np.array("last")), r"data_format: 'last'"),
+        ],
+    )
+    def test_fields_that_are_missing_unknown_or_wrong(self, attacked, tmp_path, change, text):
+        record, arrays = results.files.read(attacked.save(tmp_path / "a.npz"))
+        change(arrays)
+        with pytest.raises(ValueError, match=text):
+            isi.Result.load(results.files.write(tmp_path / "b.npz", record, arrays))
 
 
 def hand_made(**fields):
@@ -125,7 +146,7 @@ def hand_made(**fields):
         "forward": np.array([3, 2, 7, 1]),
         "backward": np.array([3, 2, 7, 1]),
         "seconds": 1.5,
-        "config": {"bounds": [0.0, 1.0]},
+        "config": {"class_name": "Attack", "config": {"bounds": [0.0, 1.0]}},
     }
     return isi.AttackResult(**{**values, **fields})
 
@@ -171,25 +192,54 @@ class TestEvaluate:
             x=np.moveaxis(last.x, -1, 1), adversarial=np.moveaxis(last.adversarial, -1, 1)
         )
         one, two = isi.evaluate(last), isi.evaluate(first, data_format="channels_first")
-        assert one == two
-        with pytest.raises(ValueError, match=r"data_format='last'"):
+        assert dataclasses.replace(two, data_format="channels_last") == one
+        own = dataclasses.replace(first, data_format="channels_first")
+        assert isi.evaluate(own) == two
+        assert isi.evaluate(own).data_format == "channels_first"
+        for result, options in ((last, {}), (first, {"data_format": "channels_first"}), (own, {})):
+            shares = evaluation.robust_within(result, [0, 1], measure="l0_position", **options)
+            np.testing.assert_array_equal(shares, [0.75, 0.25])
+        with pytest.raises(ValueError, match=r"Unknown data_format: 'last'.*'channels_last'"):
             isi.evaluate(last, data_format="last")
+        with pytest.raises(ValueError, match=r"Unknown data_format: 'last'"):
+            hand_made(data_format="last")
+
+    def test_what_robust_accuracy_needs(self):
+        with pytest.raises(ValueError, match=r"Unknown measure: 'l0_pixel'.*'l0_position'"):
+            evaluation.robust_within(hand_made(), [1], measure="l0_pixel")
+        with pytest.raises(ValueError, match="no true labels"):
+            evaluation.robust_within(hand_made(y=None), [1])
 
     def test_tabular_data_have_no_similarities(self):
         report = isi.evaluate(hand_made(x=np.zeros((4, 3)), adversarial=np.eye(4, 3)))
         assert set(report.measures) == {"l0_feature", "l0_position", "l2", "linf"}
         assert report.measures["l0_feature"] == report.measures["l0_position"]
+        assert report.data_format is None
+        assert "l0_position counts features (no channels)" in str(report)
 
-    @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
-    def test_images_without_a_channel_axis_are_counted_by_the_pixel(self, data_format):
-        x = np.zeros((4, 3, 5))
+    @pytest.mark.parametrize(
+        ("data_format", "shape", "positions", "said"),
+        [
+            ("channels_last", (3, 5), 1, "time steps (channels_last)"),
+            ("channels_first", (3, 5), 4, "time steps (channels_first)"),
+            ("channels_last", (3, 5, 2), 4, "pixels (channels_last)"),
+            ("channels_first", (3, 5, 2), 8, "pixels (channels_first)"),
+            ("channels_last", (3, 5, 2, 1), 8, "voxels (channels_last)"),
+        ],
+    )
+    def test_what_a_position_is(self, data_format, shape, positions, said):
+        x = np.zeros((4, *shape))
         adversarial = x.copy()
-        adversarial[:, 1, :4] = 1  # four pixels of one row
-        result = hand_made(x=x, adversarial=adversarial)
-        report = isi.evaluate(result, data_format=data_format)
-        assert report.measures["l0_position"].mean_success == 4
-        channel = hand_made(x=x[..., None], adversarial=adversarial[..., None])
-        assert report.measures["l0_position"] == isi.evaluate(channel).measures["l0_position"]
+        adversarial[:, 1, :4] = 1
+        report = isi.evaluate(hand_made(x=x, adversarial=adversarial, data_format=data_format))
+        assert report.measures["l0_position"].mean_success == positions
+        assert f"\nl0_position counts {said}\n" in str(report)
+
+    def test_a_result_of_no_samples(self):
+        report = isi.evaluate(hand_made()[[]])
+        assert (report.samples, report.attacked, report.forward) == (0, 0, 0)
+        for number in (report.success_rate, report.clean_accuracy, report.robust_accuracy):
+            assert np.isnan(number)
 
     def test_nothing_attacked(self):
         report = isi.evaluate(

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from isi_keras.plotting import checks, images, style
-from isi_keras.results import AttackResult
+from isi_keras.results import AttackResult, Stop
 
 LARGE = 0.9
 """Width of one image in inches where there is room."""
@@ -56,5 +56,5 @@ def expect_attacked(result: AttackResult, index: int) -> None:
         advice = f"Pass another index, such as {attacked[0]}." if len(attacked) else "None was."
         raise ValueError(
             f"Sample {index} was not attacked: "
-            f"{result.STOPS[str(result.stop_reason[index])]}. {advice}"
+            f"{Stop.of(result.stop_reason[index]).meaning}. {advice}"
         )

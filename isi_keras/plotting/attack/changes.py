@@ -203,7 +203,9 @@ def _below(
 ) -> tuple[str, str, str]:
     """What stands below the three panels of a sample."""
     before, after = _images.names(result, index, classes)
-    far = evaluation.distances(result.x[[index]], result.adversarial[[index]])
+    far = evaluation.distances(
+        result.x[[index]], result.adversarial[[index]], data_format=data_format
+    )
     positions, inputs = measures.changed(result.changed[index], data_format)
     inputs += " changed"
     if measures.has_channels(result.x.shape[1:], data_format):

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from isi_keras import _checks
 from isi_keras.plotting import checks, images, measures, panels, plots, style
 from isi_keras.plotting.attack import _images, _order, _scores
-from isi_keras.results import SCORES, AttackResult
+from isi_keras.results import SCORES, AttackResult, Stop
 
 HEIGHT = 2.6
 """Inches of the panels."""
@@ -135,7 +135,7 @@ def _named(result: AttackResult, index: int, classes: Sequence[str] | None) -> d
 def _caption(result: AttackResult, index: int, classes: Sequence[str] | None) -> str:
     before, after = _images.names(result, index, classes, 1.5)
     steps = style.counted(result.steps[index], "step")
-    why = result.STOPS.get(str(result.stop_reason[index]), str(result.stop_reason[index]))
+    why = Stop.of(result.stop_reason[index]).meaning
     return f"{before} → {after}, {steps}, {why}"
 
 

@@ -41,6 +41,8 @@ def success(
     'JSMA: 50 %, 5 %'
     """
     results = checks.as_mapping(results, plots.SWEEP, 'success({"JSMA": result})')
+    results = {label: result.attempts for label, result in results.items()}
+    checks.expect_each(results, plots.SWEEP, 'success({"JSMA": result})')
     measure = _measure(results)
     end = measure.scale * max(float(result.budgets[-1]) for result in results.values())
     with style.context():

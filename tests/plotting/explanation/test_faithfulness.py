@@ -21,7 +21,7 @@ def make_flipping(probability, *, logit=None, last=1.0, order="most", patch: int
         logit=10 * probability - 5 if logit is None else np.asarray(logit, "float32"),
         probability=probability,
         target=np.zeros(len(probability), "int32"),
-        config={"patch": patch, "order": order},
+        config={"config": {"patch": patch, "order": order}},
     )
 
 
@@ -185,7 +185,7 @@ def test_a_fresh_interpreter_draws_without_keras():
         "from isi_keras import FlippingResult, plotting\n"
         "one = np.ones((1, 2))\n"
         "result = FlippingResult(flipped=one[0].cumsum() - 1, logit=one, probability=one,\n"
-        "                        target=one[0], config={'patch': 1})\n"
+        "                        target=one[0], config={'config': {'patch': 1}})\n"
         "plotting.faithfulness({'a': result})\n"
         "assert 'keras' not in sys.modules\n"
     )

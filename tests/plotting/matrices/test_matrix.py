@@ -209,7 +209,7 @@ class TestHardness:
 
     @pytest.mark.parametrize(("measure", "unit"), [("l2", "L2"), ("linf", "L\N{INFINITY}")])
     def test_distances_in_place_of_shares(self, measure, unit):
-        result = make_hardness(config={"measure": measure})
+        result = make_hardness(config={"config": {"measure": measure}})
         figure = plotting.hardness(result)
         assert figure.axes[1].get_title() == f"mean distortion ({unit} distance)"
         np.testing.assert_array_equal(cells(figure.axes[1]), result.mean_distortion())

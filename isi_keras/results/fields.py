@@ -1,0 +1,69 @@
+"""What a field of a record counts along its first axis, which says how to cut and join it."""
+
+import dataclasses
+import functools
+import types
+import typing
+from typing import Annotated, Any, TypeVar
+
+ROWS, SHARED, DIVIDED = "rows", "shared", "divided"
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Axis:
+    """How a field is cut and joined.
+
+    Args:
+        counts: `"rows"`, one entry for each row of the record; `"shared"`, the same in all parts of
+            a record; `"divided"`, a number of which each row has an equal part.
+        until: of an array `(N, T + 1, ...)` of rows the field whose greatest value is `T`. Joined
+            with a longer one it is filled up with NaN.
+    """
+
+    counts: str
+    until: str | None = None
+
+
+Rows = Annotated[T, Axis(ROWS)]
+Steps = Annotated[T, Axis(ROWS, until="steps")]
+Shared = Annotated[T, Axis(SHARED)]
+Divided = Annotated[T, Axis(DIVIDED)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """A field of a record: how it is cut and joined, its type, and whether it may be `None`."""
+
+    name: str
+    axis: Axis
+    type: Any
+    optional: bool
+
+
+@functools.cache
+def of(record: type) -> tuple[Field, ...]:
+    """The fields of a class of records.
+
+    Raises:
+        TypeError: if one does not say what it counts.
+    """
+    hints = typing.get_type_hints(record, include_extras=True)
+    return tuple(
+        _field(record, field.name, hints[field.name])
+        for field in dataclasses.fields(record)  # pyright: ignore[reportArgumentType]
+    )
+
+
+def _field(record: type, name: str, hint: Any) -> Field:
+    axis = [mark for mark in getattr(hint, "__metadata__", ()) if isinstance(mark, Axis)]
+    if not axis:
+        raise TypeError(
+            f"The field {name!r} of {record.__name__} does not say how it is cut and joined. "
+            "Declare it as Rows[...], Steps[...], Shared[...] or Divided[...]."
+        )
+    kind = hint.__origin__
+    options = typing.get_args(kind) if isinstance(kind, types.UnionType) else ()
+    kept = [option for option in options if option is not type(None)]
+    optional = len(kept) < len(options)
+    return Field(name, axis[0], kept[0] if optional and len(kept) == 1 else kind, optional)

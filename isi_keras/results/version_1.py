@@ -1,0 +1,48 @@
+"""Files of format version 1, in the words of version 2.
+
+Version 1 named some fields differently, kept the configuration of an attack without its class, and
+not where the channels are: they are taken to be last.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+_RENAMED = {"label": "clean_prediction", "stop": "stop_reason", "needed": "min_budget"}
+_FUNCTIONS = {
+    "HardnessResult": "hardness",
+    "FlippingResult": "pixel_flipping",
+    "RandomisationResult": "parameter_randomisation",
+}
+
+
+def converted(record: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays of a file of version 1 as version 2 would have saved them.
+
+    Args:
+        record: the class of the record.
+        arrays: what the file holds, by name.
+    """
+    renamed = {_RENAMED.get(name, name): array for name, array in arrays.items()}
+    config = _config(record, json.loads(str(arrays["config"])))
+    renamed["config"] = np.array(json.dumps(config))
+    if record in ("AttackResult", "Explanation"):
+        renamed["data_format"] = np.array("channels_last")
+    return renamed
+
+
+def _config(record: str, config: dict[str, Any]) -> dict[str, Any]:
+    if record == "AttackResult":
+        return _attack("JSMA" if "theta" in config else "Attack", config)
+    if record not in _FUNCTIONS:
+        return config
+    if "attack" in config:
+        config = {**config, "attack": _attack(**config["attack"])}
+    return {"class_name": _FUNCTIONS[record], "config": config}
+
+
+def _attack(class_name: str, config: dict[str, Any]) -> dict[str, Any]:
+    renamed = {"stop_when" if name == "until" else name: entry for name, entry in config.items()}
+    return {"class_name": class_name, "config": renamed}

@@ -1,0 +1,135 @@
+"""Components of the user's own: registered when defined, and built back by name."""
+
+import dataclasses
+import json
+import sys
+import types
+
+import numpy as np
+import pytest
+from conftest import images, small_network
+
+import isi_keras as isi
+from isi_keras import _component, composites, indicators, norms, rules
+
+MODULE = """
+import dataclasses
+from isi_keras.norms import L0, Move, Norm
+from isi_keras.rules import Epsilon, Rule
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Few(Norm):
+    many: int = 1
+
+    def move(self, significance, step):
+        return L0(self.many).move(significance, step)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Plain(Rule):
+    epsilon: float = 1e-3
+    bias: bool = True
+
+    def parts(self, linear):
+        return Epsilon(self.epsilon, self.bias).parts(linear)
+"""
+
+
+def imported(name, text=MODULE):
+    """What importing a module of this text does."""
+    module = types.ModuleType(name)
+    sys.modules[name] = module
+    exec(compile(text, name, "exec"), module.__dict__)
+    return module
+
+
+@pytest.fixture
+def fresh(monkeypatch):
+    """Registers for this test alone."""
+    monkeypatch.setattr(
+        _component,
+        "_registered",
+        {kind: dict(known) for kind, known in _component._registered.items()},
+    )
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+@pytest.mark.usefixtures("fresh")
+class TestOfTheUsersOwn:
+    def test_a_norm_and_a_rule_survive_json_and_a_file(self, tmp_path):
+        own = imported("own_module")
+        rule = composites.Composite({"convolution": own.Plain(0.01)}, first=own.Plain())
+        attack = isi.Attack(isi.Relevance(rule), own.Few(2), max_steps=3)
+        text = json.dumps(_component.serialize(attack))
+        assert _component.get(json.loads(text), isi.Attack, {}) == attack
+        result = attack(small_network(), images(4))
+        again = isi.AttackResult.load(result.save(tmp_path / "a"))
+        built = _component.get(again.config, isi.Attack, {})
+        assert built == attack
+        assert type(built.norm) is own.Few
+        assert type(built.indicator.rule.first) is own.Plain
+        twin = isi.Attack(isi.Relevance(rule), isi.L0(2), max_steps=3)(small_network(), images(4))
+        np.testing.assert_array_equal(result.adversarial, twin.adversarial)
+
+    def test_an_indicator_comes_back_from_an_explanation(self):
+        @dataclasses.dataclass(frozen=True, eq=False)
+        class Mine(isi.Sensitivity):
+            times_input: bool = True
+
+        found = isi.explain(small_network(), images(2), indicator=Mine())
+        assert type(indicators.get(found.config)) is Mine
+
+    def test_before_its_module_is_imported(self):
+        config = {"class_name": "Few", "config": {"many": 3}}
+        text = r"Unknown norm: 'Few'.*'L0'.*known once the module that defines it is imported"
+        with pytest.raises(ValueError, match=text):
+            norms.get(config)
+        imported("own_module")
+        assert norms.get(config).many == 3
+
+    def test_a_class_defined_again_takes_its_place(self):
+        one, two = imported("own_module"), imported("own_module")
+        assert one.Few is not two.Few
+        assert type(norms.get({"class_name": "Few"})) is two.Few
+
+    def test_two_classes_of_one_name_need_their_path(self):
+        one, two = imported("own_module"), imported("other_module")
+        text = r"Several classes are called 'Few': own_module\.Few, other_module\.Few\. Say which"
+        with pytest.raises(ValueError, match=text):
+            norms.get({"class_name": "Few"})
+        assert type(norms.get({"class_name": "own_module.Few"})) is one.Few
+        assert type(norms.get({"class_name": "other_module.Few"})) is two.Few
+
+    def test_the_name_of_one_of_ours_is_not_taken_silently(self):
+        imported("own_module", MODULE.replace("class Few", "class L2"))
+        with pytest.raises(ValueError, match=r"isi_keras\.norms\.steps\.L2, own_module\.L2"):
+            norms.get({"class_name": "L2"})
+        assert norms.get("l2") == isi.L2()
+
+    def test_bases_are_not_registered(self):
+        assert not {"Norm", "Rule", "Indicator"} & {
+            kind.__name__ for known in _component._registered.values() for kind in known.values()
+        }
+
+
+def test_kinds_are_kept_apart():
+    with pytest.raises(ValueError, match="Unknown rule: 'L0'"):
+        rules.get({"class_name": "L0"})
+    with pytest.raises(ValueError, match="Unknown norm: 'Epsilon'"):
+        norms.get({"class_name": "Epsilon"})
+
+
+def test_what_json_knows():
+    value = {"a": [isi.L0(), np.float32(0.5)], "b": np.arange(2), "c": (None, "d")}
+    assert _component.serialize(value) == {
+        "a": [
+            {"class_name": "L0", "config": isi.L0().get_config()},
+            0.5,
+        ],
+        "b": [0, 1],
+        "c": [None, "d"],
+    }
