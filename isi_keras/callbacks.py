@@ -10,8 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from isi_keras import _checks, evaluation, indicators, results
-from isi_keras.attacks.base import BaseAttack
+from isi_keras import _checks, attacks, evaluation, indicators, results
 from isi_keras.explanations import explain
 from isi_keras.models.inputs import as_batch_size
 from isi_keras.training import AdversarialTraining
@@ -72,7 +71,7 @@ class RobustnessMonitor(_Watching):
     the model nor the course of training. Without a success the mean is NaN.
 
     Args:
-        attack: an `Attack`, a `JSMA` or another attack.
+        attack: an `Attack`, a `JSMA` or another attack, or the name of one.
         x: the samples, `(N, ...)`, within the bounds of the attack. A few hundred do: the cost is
             that of attacking them once in each epoch.
         y: their true labels, `(N,)`.
@@ -114,16 +113,12 @@ class RobustnessMonitor(_Watching):
         batch_size: int = 128,
     ):
         super().__init__(every)
-        if not isinstance(attack, BaseAttack):
-            raise TypeError(
-                f"Expected attack to be an Attack or a JSMA. Received: {type(attack).__name__}."
-            )
         if len(x) != len(y):
             raise ValueError(
                 f"Expected a label for each sample. Received: {len(x)} samples, {len(y)} labels."
             )
         self.budgets = tuple(_checks.integer("budgets", budget, 0) for budget in budgets)
-        self.attack, self.x, self.y = attack, x, y
+        self.attack, self.x, self.y = attacks.get(attack), x, y
         self.batch_size = as_batch_size(batch_size)
         self.result: results.AttackResult | None = None
         self.curves: dict[int, np.ndarray] = {}

@@ -7,7 +7,7 @@ import types
 
 import numpy as np
 import pytest
-from conftest import images, small_network
+from makers.networks import images, small_network
 
 import isi_keras as isi
 from isi_keras import _component, composites, indicators, norms, rules

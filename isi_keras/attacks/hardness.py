@@ -8,10 +8,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from isi_keras import _checks, _component, axes, models
+from isi_keras import _checks, _component, attacks, axes, models
 from isi_keras.attacks.adversarial_distance import adversarial_distance
 from isi_keras.attacks.base import BaseAttack
-from isi_keras.attacks.jsma import JSMA
 from isi_keras.evaluation import distances as distances_of
 from isi_keras.indicators import JacobianSaliency
 from isi_keras.models.inputs import as_batch_size, as_classes, as_input
@@ -56,7 +55,7 @@ def hardness(
         model: a built Keras model, or what `logits` made of one. It is not altered.
         x: the inputs, `(N, ...)`, within the bounds of the attack.
         y: the true labels, `(N,)`.
-        attack: an attack that takes a target; `None` for `JSMA()`.
+        attack: an attack that takes a target, or the name of one; `None` for `JSMA()`.
         budgets: at least two, ascending: shares of the inputs from 0 to 1 for the measure `"l0"`,
             otherwise distances in the units of the data. Those of the paper by default.
         measure: what distortion is: `"l0"`, the share of inputs changed (of positions, if the norm
@@ -86,11 +85,7 @@ def hardness(
         (10, 10)
     """
     began = time.perf_counter()
-    attack = JSMA() if attack is None else attack
-    if not isinstance(attack, BaseAttack):
-        raise TypeError(
-            f"Expected attack to be an Attack or a JSMA. Received: {type(attack).__name__}."
-        )
+    attack = attacks.get("jsma" if attack is None else attack)
     classifier = models.logits(model)
     x = as_input(classifier.model, x)
     planned = classifier.plan(x)

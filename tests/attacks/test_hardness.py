@@ -47,7 +47,7 @@ def test_one_sweep_equals_an_attack_for_each_budget(network, theta, of_pairs):
     found = isi.hardness(model, x, y, attack=attack, budgets=BUDGETS, distances=False)
     right = np.arange(len(x)) >= 2
     inputs, sources, targets = attempts(x, y, right)
-    assert len(found) == len(inputs)
+    assert len(found.attempts) == len(inputs)
     assert found.misclassified == 2
     successes = []
     for budget in BUDGETS:
@@ -186,10 +186,55 @@ def test_bad_arguments(network, options, text):
 
 def test_what_cannot_be_attacked(network):
     model, x, y = network
-    with pytest.raises(TypeError, match=r"an Attack or a JSMA\. Received: str"):
-        isi.hardness(model, x, y, attack="jsma")
-    with pytest.raises(ValueError, match="misclassifies every sample"):
-        isi.hardness(model, x[2:], (y[2:] + 1) % 3)
+    with pytest.raises(TypeError, match=r"an instance of BaseAttack\. Received: attack=3"):
+        isi.hardness(model, x, y, attack=3)
+    with pytest.raises(ValueError, match=r"Unknown attack: 'jmsa'\. Did you mean 'jsma'"):
+        isi.hardness(model, x, y, attack="jmsa")
+
+
+def test_samples_that_are_misclassified_are_rows_that_count_nowhere(network):
+    model, x, y = network
+    found = isi.hardness(model, x[2:], (y[2:] + 1) % 3, distances=False)
+    assert set(found.stop_reason) == {"misclassified"}
+    assert (found.samples, found.misclassified, len(found.attempts)) == (12, 12, 0)
+    assert found.count().sum() == 0
+    assert np.isnan(found.success_rate()).all()
+
+
+@pytest.mark.parametrize("distances", [False, True])
+def test_parts_of_a_run_are_the_whole(network, distances):
+    """Also a part in which nothing can be attacked: the first two samples are misclassified."""
+    model, x, y = network
+    options = {"budgets": BUDGETS, "distances": distances}
+    whole = isi.hardness(model, x, y, **options)
+    cuts = [(0, 2), (2, 7), (7, 14)]
+    parts = [isi.hardness(model, x[a:b], y[a:b], first_index=a, **options) for a, b in cuts]
+    joined = isi.Result.concatenate(parts)
+    assert (joined.samples, joined.misclassified) == (14, 2)
+    for name in ("sample", "source", "target", "stop_reason", "min_budget", "distortion"):
+        np.testing.assert_array_equal(getattr(joined, name), getattr(whole, name))
+    if distances:
+        np.testing.assert_allclose(joined.distance, whole.distance, atol=1e-6)
+    np.testing.assert_array_equal(joined.hardness(), whole.hardness())
+
+
+def test_distortion_of_time_steps_is_a_share_of_them(rng):
+    """Of sequences with channels a position is a time step: 1 is the most."""
+    keras.utils.set_random_seed(3)
+    model = keras.Sequential(
+        [keras.Input((5, 4)), layers.Flatten(), layers.Dense(3, bias_initializer="random_normal")]
+    )
+    x = rng.uniform(0, 1, (6, 5, 4)).astype("float32")
+    y = model.predict(x, verbose=0).argmax(-1)
+    attack = isi.Attack("sensitivity", isi.L0(unit="position"), bounds=(0, 1))
+    found = isi.hardness(model, x, y, attack=attack, budgets=(0.2, 0.4, 1.0), distances=False)
+    direct = isi.Attack("sensitivity", isi.L0(unit="position"), max_steps=5, bounds=(0, 1))(
+        model, np.repeat(x, 2, axis=0), target=found.target
+    )
+    steps = direct.changed.any(axis=2).sum(axis=1)
+    np.testing.assert_allclose(found.distortion, steps / 5)
+    assert 0.2 <= found.distortion.min() <= found.distortion.max() <= 1
+    assert isi.evaluate(direct).measures["l0_position"].mean_success == steps[direct.success].mean()
 
 
 def test_what_a_record_does_not_hold():

@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 import pytest
-from conftest import images, small_network
+from makers.networks import images, small_network
 from skimage import metrics
 
 import isi_keras as isi

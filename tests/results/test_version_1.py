@@ -1,15 +1,15 @@
 """Files that format version 1 saved, as they are read today."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
+from makers.paths import GOLDEN
 
 import isi_keras as isi
 from isi_keras import _component, axes, indicators
 
-FILES = sorted((Path(__file__).parent / "golden" / "version-1").glob("*.npz"))
+FILES = sorted((GOLDEN / "version-1").glob("*.npz"))
 RENAMED = {"label": "clean_prediction", "stop": "stop_reason", "needed": "min_budget"}
 
 
