@@ -7,7 +7,7 @@ ALL := .venv-all
 TORCH := torch==2.13.0
 # The smaller build of TensorFlow exists for Linux on x86-64 only.
 TENSORFLOW := $(if $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m)),tensorflow-cpu,tensorflow)
-RUN := PYTHONDONTWRITEBYTECODE=1 TF_CPP_MIN_LOG_LEVEL=3
+RUN := TF_CPP_MIN_LOG_LEVEL=3
 
 .PHONY: help demo test test-tensorflow test-jax test-torch test-large lint types doctest docs figures benchmarks wheel clean
 
@@ -60,10 +60,11 @@ $(DEMO)/.$(BACKEND): pyproject.toml
 	$(DEMO)/bin/python -m pip install --quiet -e . $(if $(filter tensorflow,$(BACKEND)),$(TENSORFLOW),$(if $(filter torch,$(BACKEND)),$(TORCH),$(BACKEND)))
 	touch $@
 
+# Most of what is installed is never imported; what is, is compiled then.
 $(ALL)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(ALL)
 	$(ALL)/bin/python -m pip install --quiet --upgrade pip
-	$(ALL)/bin/python -m pip install --quiet -e ".[test,docs,dev]" $(TENSORFLOW) jax $(TORCH)
+	$(ALL)/bin/python -m pip install --quiet --no-compile -e ".[test,docs,dev]" $(TENSORFLOW) jax $(TORCH)
 	touch $@
 
 clean: ## remove the environments and everything built

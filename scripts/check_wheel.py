@@ -23,7 +23,7 @@ print(isi.evaluate(result))
 
 def main():
     with tempfile.TemporaryDirectory() as folder:
-        build = [sys.executable, "-m", "build", "--outdir", folder, ROOT]
+        build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT]
         subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
         (wheel,) = Path(folder).glob("*.whl")
         (archive,) = Path(folder).glob("*.tar.gz")

@@ -235,6 +235,8 @@ def move(norm, x, origin, score, direction, used, low, high, **options):
             best = -1
             for i in range(len(x)):
                 free = not used[i] and not picked[i]
+                if options.get("skip_saturated"):
+                    free = free and x[i] != (x[i], high[i], low[i])[int(direction[i])]
                 if free and (best < 0 or score[i] > score[best]):
                     best = i
             if best < 0:

@@ -342,6 +342,7 @@ def test_pixels_change_all_channels_at_once():
         assert np.flatnonzero((first.order[index] > 0).any(-1)) == best
 
 
+@pytest.mark.once  # on each backend its steps are those of the oracle
 def test_skip_saturated_wastes_no_step(golden, lenet):
     x = golden["x"]
     plain = isi.Attack("sensitivity", isi.L0(), max_steps=30)(lenet, x)

@@ -14,6 +14,11 @@ NORMS = {
     "l0": (isi.L0(), {}),
     "l0 by mask": (isi.L0(unit="pixel"), {}),
     "l0 several": (isi.L0(features=3), {"features": 3}),
+    "l0 skipping": (isi.L0(skip_saturated=True), {"skip_saturated": True}),
+    "l0 several skipping": (
+        isi.L0(features=3, skip_saturated=True),
+        {"features": 3, "skip_saturated": True},
+    ),
     "l2": (isi.L2(features=4, step_size=0.15), {"features": 4, "step_size": 0.15}),
     "linf": (isi.Linf(step_size=0.07), {"step_size": 0.07}),
     "linf epsilon": (isi.Linf(0.07, 0.1), {"step_size": 0.07, "epsilon": 0.1}),
