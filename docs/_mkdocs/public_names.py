@@ -18,6 +18,11 @@ class PublicNames(griffe.Extension):
         for module, names in _lazy(pkg.filepath).items():
             for name in names:
                 pkg.set_member(name, griffe.Alias(name, target=f"{PACKAGE}.{module}.{name}"))
+        plotting = pkg.members["plotting"]
+        for module in _plots(plotting.filepath.with_name("plots.py")):
+            name = module.rpartition(".")[2]
+            target = f"{PACKAGE}.plotting.{module}.{name}"
+            plotting.set_member(name, griffe.Alias(name, target=target))
         _mark_examples(pkg)
 
 
@@ -26,6 +31,13 @@ def _lazy(path):
         if isinstance(node, ast.keyword) and node.arg == "submod_attrs":
             return ast.literal_eval(node.value)
     raise ValueError(f"{path} gives lazy_loader.attach no submod_attrs.")
+
+
+def _plots(path):
+    """The module of each plot of the table `PLOTS`, below `isi_keras.plotting`."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Plot":
+            yield ast.literal_eval(node.args[0])
 
 
 def _mark_examples(item):

@@ -8,7 +8,7 @@ from isi_keras.results import AttackResult, Explanation, HardnessResult
 
 
 def attack(count: int = 1, **fields: Any) -> AttackResult:
-    """Images of 4 by 4, predicted as 7 and turned into 3 by raising the diagonal from 0 to 1.
+    """Images of 4 by 4, predicted as 0 and turned into 1 by raising the diagonal from 0 to 1.
 
     Args:
         count: how many samples.
@@ -19,8 +19,8 @@ def attack(count: int = 1, **fields: Any) -> AttackResult:
     usual: dict[str, Any] = {
         "x": x,
         "adversarial": x + order,
-        "clean_prediction": 7 * one,
-        "prediction": 3 * one,
+        "clean_prediction": 0 * one,
+        "prediction": one,
         "target": None,
         "y": None,
         "success": one == 1,

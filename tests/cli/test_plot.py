@@ -221,7 +221,7 @@ def test_an_input_of_several(drawn):
             2,
             "--matrix does not belong to",
         ),
-        (["h.npz", "--kind", "matrix", "--matrix", "sucess"], 2, "Did you mean 'success'?"),
+        (["h.npz", "--kind", "matrix", "--matrix", "sucess"], 1, "Did you mean 'success'?"),
         (["r.npz", "--kind", "trajectory", "--index", 1, "--index", 2], 2, "Pass --index once."),
         (["r.npz", "--index", 9], 1, "index 9, but the result holds 5 samples"),
         (["r.npz", "--classes", "a,b"], 1, "Received: 2 names, but a sample has class 2"),

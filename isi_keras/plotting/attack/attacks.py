@@ -52,7 +52,7 @@ def attacks(
     >>> result = _example.attack()
     >>> figure = attacks({"L0": result})
     >>> [ax.get_ylabel() for ax in figure.axes], figure.axes[1].get_xlabel()
-    (['original', 'L0'], '4 changed\n→ 3')
+    (['original', 'L0'], '4 changed\n→ 1')
     """
     first = _checked(results)
     if indices is None:

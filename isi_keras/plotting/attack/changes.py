@@ -68,7 +68,7 @@ def changes(
     >>> result = _example.attack()
     >>> figure = changes(result)
     >>> [ax.get_xlabel() for ax in figure.axes[:3]]
-    ['predicted 7', '4 inputs changed\nL2 2, L∞ 1', 'predicted 3']
+    ['predicted 0', '4 inputs changed\nL2 2, L∞ 1', 'predicted 1']
     """
     checks.expect(result, plots.ATTACK)
     data_format = checks.format_of(result, data_format)
@@ -203,9 +203,8 @@ def _below(
 ) -> tuple[str, str, str]:
     """What stands below the three panels of a sample."""
     before, after = _images.names(result, index, classes)
-    far = evaluation.distances(
-        result.x[[index]], result.adversarial[[index]], data_format=data_format
-    )
+    x, adversarial = result.x[[index]], result.adversarial[[index]]
+    far = evaluation.distances(x, adversarial, data_format=data_format)
     positions, inputs = measures.changed(result.changed[index], data_format)
     inputs += " changed"
     if measures.has_channels(result.x.shape[1:], data_format):

@@ -40,6 +40,7 @@ def distances(
             `measure` is unknown.
 
     Example:
+    >>> import numpy as np
     >>> from isi_keras.plotting import _example
     >>> result = _example.attack(2, success=np.array([True, False]))
     >>> ax = distances({"relevance": result})

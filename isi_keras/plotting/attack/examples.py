@@ -63,7 +63,7 @@ def examples(
     >>> result = _example.attack()
     >>> figure = examples(result)
     >>> figure.axes[0].get_title(), figure.axes[2].get_xlabel()
-    ('7 → 3', '4 changed')
+    ('0 → 1', '4 changed')
     """
     checks.expect(result, plots.ATTACK)
     data_format = checks.format_of(result, data_format)

@@ -39,8 +39,9 @@ def robust_accuracy(
             or if `measure` is unknown.
 
     Example:
+    >>> import numpy as np
     >>> from isi_keras.plotting import _example
-    >>> result = _example.attack(2, y=[7, 7], success=np.array([True, False]))
+    >>> result = _example.attack(2, y=np.zeros(2), success=np.array([True, False]))
     >>> ax = robust_accuracy({"relevance": result})
     >>> ax.lines[0].get_xdata(), ax.lines[0].get_ydata()
     (array([0., 4., 4.]), array([100.,  50.,  50.]))

@@ -40,11 +40,12 @@ def targets(
         ValueError: if it is empty, untargeted or not of images, or if `classes` is too short.
 
     Example:
+    >>> import numpy as np
     >>> from isi_keras.plotting import _example
-    >>> result = _example.attack(target=np.array([3]))
+    >>> result = _example.attack(target=np.array([1]))
     >>> figure = targets(result)
     >>> [ax.get_title() for ax in figure.axes]
-    ['3', '7']
+    ['0', '1']
     """
     checks.expect(result, plots.ATTACK)
     data_format = checks.format_of(result, data_format)

@@ -40,6 +40,7 @@ def trajectories(
             is unknown.
 
     Example:
+    >>> import numpy as np
     >>> from isi_keras.plotting import _example
     >>> logits = [[[2, 0], [0, 1], [np.nan] * 2], [[4, 0], [2, 0], [0, 1]]]
     >>> result = _example.attack(2, steps=np.array([1, 2]), trajectory=np.array(logits))

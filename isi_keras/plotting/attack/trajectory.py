@@ -57,6 +57,7 @@ def trajectory(
             an argument does not fit.
 
     Example:
+    >>> import numpy as np
     >>> from isi_keras.plotting import _example
     >>> result = _example.attack(trajectory=np.array([[[2.0, 1, 0], [1, 2, 0]]]))
     >>> figure = trajectory(result, score="logit")

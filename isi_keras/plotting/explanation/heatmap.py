@@ -49,7 +49,7 @@ def heatmap(
     >>> from isi_keras.plotting import _example
     >>> explanation = _example.explanation()
     >>> heatmap(explanation).images[0].get_clim()
-    (-0.5, 0.5)
+    (-1.0, 1.0)
     """
     checks.expect(explanation, plots.MAPS)
     data_format = checks.format_of(explanation, data_format)
