@@ -33,6 +33,7 @@ class Explanation(Result):
             what a rule for the first layer gave to padding; and `"elsewhere"`, the rest, which is
             rounding unless layers follow their plain gradient (`on_unknown="gradient"`, raw
             operations). `None` unless it was asked for.
+        data_format: `"channels_last"` or `"channels_first"`, where the channels of `x` are.
     """
 
     x: Any
@@ -89,6 +90,7 @@ class AttackResult(Result):
         config: the attack's configuration.
         trajectory: the logits before each step and at the end, `(N, T + 1, K)`, where `T` is the
             largest number of steps; NaN once a sample has ended. `None` unless it was asked for.
+        data_format: `"channels_last"` or `"channels_first"`, where the channels of `x` are.
     """
 
     STOPS: ClassVar[dict[str, str]] = {
