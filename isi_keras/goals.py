@@ -6,6 +6,8 @@ from typing import Any
 
 from keras import ops
 
+from isi_keras import _checks
+
 OBJECTIVES = ("logit", "margin")
 
 
@@ -17,10 +19,16 @@ class Goal(abc.ABC):
         classes: the class each sample is moved away from or towards, `(N,)` int32.
         objective: `"logit"` moves the logit of that class alone (Qiu and Zhou 2020); `"margin"`
             moves its distance from the greatest other logit.
+
+    Raises:
+        ValueError: for an unknown `objective`.
     """
 
     classes: Any
     objective: str = "logit"
+
+    def __post_init__(self):
+        _checks.one_of("objective", self.objective, OBJECTIVES)
 
     @abc.abstractmethod
     def reached(self, logits) -> Any:

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
 from isi_keras import backend, goals, indicators, models
 from isi_keras.models import compiling
-from isi_keras.models.inputs import as_batch_size, as_classes, as_input
+from isi_keras.models.batches import in_batches, taken
+from isi_keras.models.inputs import as_classes, as_input
 from isi_keras.norms import pair_search
 
 
@@ -36,7 +36,7 @@ def adversarial_distance(
         pairs: whether pairs are counted, as in the paper's figure 15, or single inputs. Pairs take
             time in proportion to the square of the number of inputs.
         indicator: a `JacobianSaliency` that is not maximal.
-        batch_size: how many samples are computed at once.
+        batch_size: how many maps are computed at once.
         verbose: 1 shows a progress bar.
 
     Returns:
@@ -63,28 +63,21 @@ def adversarial_distance(
         )
     x = as_input(source.model, x)
     planned = source.plan(x)
-    classes = planned.classes
-    targets = np.tile(np.arange(classes, dtype="int32"), (len(x), 1))  # (N, K)
+    targets = np.tile(np.arange(planned.classes, dtype="int32"), (len(x), 1))  # (N, K)
     if target is not None:
-        targets = as_classes("target", target, len(x), classes)[:, None]
+        targets = as_classes("target", target, len(x), planned.classes)[:, None]
     run = compiling.cached(
         planned.model,
         ("distance", indicator, bool(pairs), planned.from_logits),
         lambda: _compile(planned, indicator, x, pairs),
     )
-    found = np.empty(targets.shape, "float32")
-    size = min(as_batch_size(batch_size), len(x))
-    bar = keras.utils.Progbar(found.size, verbose=verbose, unit_name="map")
-    for begin in range(0, len(x), size):
-        chosen = np.arange(begin, min(begin + size, len(x)))
-        padded = np.resize(chosen, size)  # repeats rows, so that every batch has one shape
-        batch = backend.tensor(x[padded])
-        for column, classes in enumerate(targets.T):
-            distances = run(batch, backend.tensor(classes[padded]))
-            found[chosen, column] = ops.convert_to_numpy(distances)[: len(chosen)]
-            if verbose:
-                bar.add(len(chosen))
-    return found if target is None else found[:, 0]
+
+    def distances(chosen):
+        row, column = np.divmod(chosen, targets.shape[1])
+        return run(*taken(row, x), backend.tensor(targets[row, column]))
+
+    found = in_batches(distances, targets.size, batch_size, verbose=verbose, unit_name="map")
+    return found if target is not None else found.reshape(targets.shape)
 
 
 def _compile(planned, indicator, sample, of_pairs: bool) -> compiling.Compiled:

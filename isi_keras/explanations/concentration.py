@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
+from scipy import special
 
 from isi_keras.results import Explanation
 
@@ -70,7 +71,7 @@ def complexity(explanation: Explanation) -> np.ndarray:
         True
     """
     share = _shares(explanation)
-    return -np.sum(share * np.log(np.where(share > 0, share, 1.0)), axis=1) + 0.0
+    return special.entr(share).sum(axis=1)
 
 
 def _shares(explanation) -> np.ndarray:

@@ -1,5 +1,6 @@
 """`explain`: which inputs a decision rests on."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,9 +8,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from isi_keras import backend, goals, indicators, models
+from isi_keras import axes, goals, indicators, models
 from isi_keras.models import compiling
-from isi_keras.models.inputs import as_batch_size, as_classes, as_inputs, names_of
+from isi_keras.models.batches import in_batches, taken
+from isi_keras.models.inputs import as_classes, as_inputs, names_of
 from isi_keras.results import Explanation
 
 _PREDICTED = -1
@@ -24,6 +26,7 @@ def explain(
     indicator: Any = "relevance",
     layers: Sequence[str] = (),
     conservation: bool = False,
+    data_format: str | None = None,
     batch_size: int = 32,
     verbose: int = 0,
 ) -> Explanation:
@@ -40,6 +43,9 @@ def explain(
             `Indicator`.
         layers: names of layers whose outputs' relevance is wanted too, nested ones included.
         conservation: whether to report what biases and stabilisation absorbed.
+        data_format: `"channels_last"` or `"channels_first"`, where the channels of `x` are, which
+            the explanation remembers; `None` for what the model's layers say, or Keras' setting if
+            they say nothing.
         batch_size: how many samples are computed at once.
         verbose: 1 shows a progress bar.
 
@@ -48,9 +54,9 @@ def explain(
 
     Raises:
         TypeError: if the model or an array is of the wrong kind.
-        ValueError: if shapes, values or classes are wrong, a layer has no relevance rule or no
-            layer has a name of `layers`, or if `layers` or `conservation` is wanted of another
-            indicator than relevance.
+        ValueError: if shapes, values, classes or `data_format` are wrong, a layer has no relevance
+            rule or no layer has a name of `layers`, or if `layers` or `conservation` is wanted of
+            another indicator than relevance.
 
     Example:
         >>> import isi_keras as isi
@@ -61,8 +67,9 @@ def explain(
     source, indicator = models.logits(model), indicators.get(indicator)
     inputs = as_inputs(source.model, x)
     planned = source.plan(inputs)
+    data_format = planned.data_format if data_format is None else data_format
+    axes.check_data_format(data_format)
     rows = len(keras.tree.flatten(inputs)[0])
-    size = min(as_batch_size(batch_size), rows)
     wanted = _classes("target", target, rows, planned.classes)
     others = _classes("against", against, rows, planned.classes)
     wants = {"layers": tuple(layers), "absorbed": bool(conservation)}
@@ -77,22 +84,15 @@ def explain(
         (*key, str(keras.tree.map_structure(lambda a: (a.dtype, a.shape[1:]), inputs))),
         lambda: _compile(planned, indicator, inputs, against is None, wants),
     )
-    found: list[Any] = []
-    bar = keras.utils.Progbar(rows, verbose=verbose, unit_name="sample")
-    for begin in range(0, rows, size):
-        chosen = np.arange(begin, min(begin + size, rows))
-        padded = np.resize(chosen, size)  # repeats rows, so that every batch has one shape
-        parts = run(*(_rows(part, padded) for part in (inputs, wanted, others)))
-        found.append(keras.tree.map_structure(ops.convert_to_numpy, parts))
-        if verbose:
-            bar.update(chosen[-1] + 1)
-    whole = keras.tree.map_structure(lambda *parts: np.concatenate(parts)[:rows], *found)
+    found = in_batches(
+        lambda chosen: run(*taken(chosen, inputs, wanted, others)),
+        rows,
+        batch_size,
+        verbose=verbose,
+    )
     others = None if against is None else others
-    return _explanation(planned.model, indicator, inputs, wanted, others, wants["layers"], whole)
-
-
-def _rows(structure, chosen: np.ndarray):
-    return keras.tree.map_structure(lambda array: backend.tensor(array[chosen]), structure)
+    explanation = _explanation(planned.model, indicator, inputs, wanted, others, found, layers)
+    return dataclasses.replace(explanation, data_format=data_format)
 
 
 def _classes(name: str, classes, rows: int, count: int) -> np.ndarray:
@@ -127,7 +127,7 @@ def _compile(planned, indicator, sample, alone: bool, wants) -> compiling.Compil
     return compiling.compiled(run, planned.model)
 
 
-def _explanation(model, indicator, inputs, wanted, others, layers, found) -> Explanation:
+def _explanation(model, indicator, inputs, wanted, others, found, layers) -> Explanation:
     relevance, logits = found["relevance"], found["logits"]
     if isinstance(inputs, list):
         names = names_of(model, inputs)
@@ -141,7 +141,7 @@ def _explanation(model, indicator, inputs, wanted, others, layers, found) -> Exp
         target=np.where(wanted == _PREDICTED, prediction, wanted),
         config={"class_name": type(indicator).__name__, "config": indicator.get_config()},
         against=others,
-        layers=_in_order(found["layers"], layers) or None,
+        layers=_in_order(found["layers"], list(layers)) or None,
         conservation=_conservation(relevance, found) if found["absorbed"] else None,
     )
 

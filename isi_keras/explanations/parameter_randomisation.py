@@ -6,13 +6,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from isi_keras import _component, evaluation, indicators, models
+from isi_keras import _checks, axes, evaluation, indicators, models
 from isi_keras.explanations.explain import explain
 from isi_keras.models.inputs import as_inputs
 from isi_keras.models.rewrite import Swap, nodes, rewritten
 from isi_keras.results import RandomisationResult
-
-DATA_FORMATS = ("channels_last", "channels_first")
 
 
 def parameter_randomisation(
@@ -24,7 +22,7 @@ def parameter_randomisation(
     cascade: bool = True,
     similarity: str = "spearman",
     seed: int = 0,
-    data_format: str = "channels_last",
+    data_format: str | None = None,
     batch_size: int = 32,
     verbose: int = 0,
 ) -> RandomisationResult:
@@ -54,8 +52,8 @@ def parameter_randomisation(
             `"ssim"`, for images, the structural similarity of the magnitudes summed over the
             channels, each map scaled to a maximum of 1.
         seed: of the permutations, a non-negative integer.
-        data_format: `"channels_last"` or `"channels_first"`, where the channels of `x` are; only
-            `"ssim"` looks at it.
+        data_format: `"channels_last"` or `"channels_first"`, where the channels of `x` are; `None`
+            for what the model's layers say, or Keras' setting. Only `"ssim"` looks at it.
         batch_size: how many samples are computed at once.
         verbose: 1 shows a progress bar over the layers.
 
@@ -81,24 +79,20 @@ def parameter_randomisation(
     """
     source, indicator = models.logits(model), indicators.get(indicator)
     x = as_inputs(source.model, x)
-    for name, value, known in (
-        ("similarity", similarity, _SIMILARITIES),
-        ("data_format", data_format, DATA_FORMATS),
-    ):
-        if value not in known:
-            raise ValueError(
-                f"Expected {name} to be one of {', '.join(map(repr, known))}. "
-                f"Received: {name}={value!r}."
-            )
+    _checks.one_of("similarity", similarity, _SIMILARITIES)
+    seed = _checks.integer("seed", seed, 0)
+    planned = source.plan(x)
+    data_format = planned.data_format if data_format is None else data_format
+    axes.check_data_format(data_format)
     if similarity == "ssim":
         _expect_images(x, data_format)
-    layers = _layers(source.model, keras.tree.map_structure(lambda rows: rows[:1], x))
+    layers = _layers(planned.model, keras.tree.map_structure(lambda rows: rows[:1], x))
     random, alike = _permuted(layers, seed), _SIMILARITIES[similarity]
     kept = [
         (variable, keras.ops.convert_to_numpy(variable)) for _, own in layers for variable in own
     ]
-    options = {"indicator": indicator, "batch_size": batch_size}
-    first = explain(source, x, target=target, **options)
+    options = {"indicator": indicator, "data_format": data_format, "batch_size": batch_size}
+    first = explain(planned, x, target=target, **options)
     bar = keras.utils.Progbar(len(layers) + 1, verbose=verbose, unit_name="layer")
     columns = []
     for count in range(len(layers) + 1):
@@ -106,7 +100,7 @@ def parameter_randomisation(
         changed = [pair for pairs in random[lowest:count] for pair in pairs]
         # All of them, lest TensorFlow trace anew for each mixture of variables and tensors.
         with keras.StatelessScope([*kept, *changed]):
-            again = explain(source, x, target=first.target, **options)
+            again = explain(planned, x, target=first.target, **options)
         columns.append(alike(first.relevance, again.relevance, data_format))
         if verbose:
             bar.update(count + 1)
@@ -117,10 +111,11 @@ def parameter_randomisation(
         config={
             "class_name": "parameter_randomisation",
             "config": {
-                "indicator": _component.serialize(indicator),
+                "indicator": dict(first.config),
                 "cascade": bool(cascade),
                 "similarity": similarity,
-                "seed": int(seed),
+                "seed": seed,
+                "data_format": data_format,
             },
         },
     )
@@ -174,10 +169,6 @@ def _layers(model, sample) -> list[tuple[str, list]]:
 
 def _permuted(layers: list[tuple[str, list]], seed: int) -> list[list[tuple]]:
     """For each layer its variables, each with a permutation of what it holds."""
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
-        raise TypeError(f"Expected seed to be an integer. Received: seed={seed!r}.")
-    if seed < 0:
-        raise ValueError(f"Expected seed to be at least 0. Received: seed={seed}.")
     rng = np.random.default_rng(seed)
     random = []
     for _, variables in layers:
@@ -205,10 +196,9 @@ def _flat(maps: Any) -> np.ndarray:
 
 def _ssim(one: np.ndarray, two: np.ndarray, data_format: str) -> np.ndarray:
     """The structural similarity of the magnitudes of each pair of maps."""
-    axis = -1 if data_format == "channels_last" else 1
     scaled = []
     for maps in (one, two):
-        size = np.abs(maps.astype("float64")).sum(axis=axis)  # (N, H, W)
+        size = np.abs(axes.channels_last(maps, data_format).astype("float64")).sum(-1)  # (N, H, W)
         most = size.max(axis=(1, 2), keepdims=True)
         scaled.append(np.divide(size, most, out=np.zeros_like(size), where=most > 0)[..., None])
     return evaluation.similarities(scaled[0], scaled[1], 1.0, data_format="channels_last")["ssim"]
@@ -219,8 +209,7 @@ _SIMILARITIES = {"spearman": _spearman, "ssim": _ssim}
 
 def _expect_images(x: Any, data_format: str) -> None:
     shape = getattr(x, "shape", ())
-    sides = shape[1:3] if data_format == "channels_last" else shape[2:]
-    if len(shape) != 4 or min(sides) < 3:
+    if len(shape) != 4 or min(axes.channels_last(x, data_format).shape[1:3]) < 3:
         received = f"x of shape {shape}" if shape else f"{len(x)} inputs"
         raise ValueError(
             "Structural similarity needs images of at least 3 by 3 pixels, (N, H, W, C) or with "

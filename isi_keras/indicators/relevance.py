@@ -51,8 +51,7 @@ class Relevance(Indicator):
     def __post_init__(self):
         object.__setattr__(self, "rule", composites.get(self.rule))
         _ = self.composite  # raises if the rule cannot serve all layers
-        if self.on_unknown not in propagation.ON_UNKNOWN:
-            raise ValueError(_checks.unknown("on_unknown", self.on_unknown, propagation.ON_UNKNOWN))
+        _checks.one_of("on_unknown", self.on_unknown, propagation.ON_UNKNOWN)
 
     @property
     def composite(self) -> composites.Composite:

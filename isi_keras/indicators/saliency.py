@@ -68,8 +68,7 @@ class JacobianSaliency(Indicator):
     maximal: bool = False
 
     def __post_init__(self):
-        if self.output not in OUTPUTS:
-            raise ValueError(_checks.unknown("output", self.output, OUTPUTS))
+        _checks.one_of("output", self.output, OUTPUTS)
         for name in ("weighted", "summed"):
             if self.maximal and getattr(self, name):
                 raise ValueError(

@@ -1,13 +1,13 @@
 """The derivative of the goal by each input, and its means over several places."""
 
 import dataclasses
-import numbers
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from isi_keras import _checks
 from isi_keras.indicators import gradients
 from isi_keras.indicators.base import Indicator, Significance
 
@@ -72,6 +72,7 @@ class SmoothGrad(Indicator):
         seed: of the draws, an integer, at least 0.
 
     Raises:
+        TypeError: if an argument is of the wrong kind.
         ValueError: if an argument is out of its range; when used, if the model takes integers or
             an input with a single value a sample.
 
@@ -89,14 +90,13 @@ class SmoothGrad(Indicator):
     seed: int = 0
 
     def __post_init__(self):
-        _integer("samples", self.samples, 1)
-        _integer("seed", self.seed, 0)
-        noise = self.noise
-        if not _is_number(noise) or not 0 < noise < float("inf"):
+        _checks.integer("samples", self.samples, 1)
+        _checks.integer("seed", self.seed, 0)
+        _checks.positive("noise", self.noise)
+        if not np.isfinite(self.noise):
             raise ValueError(
-                "Expected noise to be a number above 0, the standard deviation as a share of the "
-                f"range of a sample. Received: noise={noise!r}. Try 0.15, or Sensitivity() for no "
-                "noise."
+                "Expected noise to be finite, a share of the range of a sample. "
+                f"Received: noise={self.noise!r}. Try 0.15."
             )
 
     def cost(self, classes: int) -> tuple[int, int]:  # noqa: D102
@@ -142,6 +142,7 @@ class IntegratedGradients(Indicator):
             with one, otherwise a list in the order of its inputs.
 
     Raises:
+        TypeError: if `steps` is no integer.
         ValueError: if an argument is out of its range; when used, if the model takes integers or
             the baseline does not broadcast to a sample.
 
@@ -162,10 +163,10 @@ class IntegratedGradients(Indicator):
     baseline: Any = 0.0
 
     def __post_init__(self):
-        _integer("steps", self.steps, 1)
+        _checks.integer("steps", self.steps, 1)
         object.__setattr__(self, "baseline", _nested(self.baseline))
         values = keras.tree.flatten(self.baseline)
-        if not values or not all(_is_number(v) and np.isfinite(v) for v in values):
+        if not values or not all(_checks.is_number(v) and np.isfinite(v) for v in values):
             raise ValueError(
                 "Expected baseline to be a finite number or nested lists of them. "
                 f"Received: baseline={self.baseline!r}."
@@ -195,18 +196,6 @@ def _moving(gradient, relevance) -> Significance:
     """To move each input the way its derivative says, the steepest first."""
     each = keras.tree.map_structure
     return Significance(each(ops.abs, gradient), each(ops.sign, gradient), relevance)
-
-
-def _integer(name: str, value: Any, least: int) -> None:
-    integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not integer or value < least:
-        raise ValueError(
-            f"Expected {name} to be an integer, at least {least}. Received: {name}={value!r}."
-        )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def _nested(value: Any) -> Any:

@@ -71,16 +71,8 @@ class Classifier:
         x = keras.tree.map_structure(ops.convert_to_tensor, x)
         return self.plan(x).forward()(self.model, x)
 
-    def predict(self, x: np.ndarray, batch_size: int = 128) -> np.ndarray:
-        """The logits of many inputs, computed in batches.
-
-        Args:
-            x: the inputs of a model with one input, `(N, ...)`.
-            batch_size: how many samples are computed at once.
-
-        Returns:
-            The logits as an array, `(N, K)`.
-        """
+    def predict(self, x: Any, batch_size: int = 128) -> np.ndarray:
+        """The logits of many inputs, computed in batches; as `Planned.predict`."""
         return self.plan(x).predict(x, batch_size)
 
     def plan(self, x) -> Planned:

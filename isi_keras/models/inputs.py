@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from isi_keras import _checks
+
 
 def as_inputs(model, x) -> Any:
     """The inputs as arrays `(N, ...)` that the model accepts: one, or a list or dictionary of them.
@@ -228,11 +230,7 @@ def as_classes(name: str, classes: Any, samples: int, count: int) -> np.ndarray:
 
 def as_batch_size(batch_size: Any) -> int:
     """The batch size, if it is a positive integer."""
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer):
-        raise TypeError(f"Expected batch_size to be an integer. Received: {batch_size!r}.")
-    if batch_size < 1:
-        raise ValueError(f"Expected batch_size to be at least 1. Received: {batch_size}.")
-    return int(batch_size)
+    return _checks.integer("batch_size", batch_size, 1)
 
 
 def _array(name: str, value: Any) -> np.ndarray:

@@ -8,8 +8,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from isi_keras.models.batches import in_batches, taken
 from isi_keras.models.head import Head, single
-from isi_keras.models.inputs import as_batch_size
+from isi_keras.models.inputs import as_inputs
 from isi_keras.models.rewrite import Swap, rewritten
 
 
@@ -63,24 +64,23 @@ class Planned:
 
         return run
 
-    def predict(self, x, batch_size: int = 128) -> np.ndarray:
+    def predict(self, x: Any, batch_size: int = 128) -> np.ndarray:
         """The logits of many inputs, computed in batches.
 
         Args:
-            x: the inputs of a model with one input, `(N, ...)`.
+            x: the inputs, `(N, ...)`, as `explain` takes them.
             batch_size: how many samples are computed at once.
 
         Returns:
             The logits as an array, `(N, K)`.
+
+        Raises:
+            TypeError: if an input is no numeric array, or `batch_size` no integer.
+            ValueError: if shapes or values are wrong.
         """
-        size, forward = as_batch_size(batch_size), self.forward()
-        parts = [
-            ops.convert_to_numpy(
-                forward(self.model, ops.convert_to_tensor(x[begin : begin + size]))
-            )
-            for begin in range(0, len(x), size)
-        ]
-        return np.concatenate(parts)
+        x, forward = as_inputs(self.model, x), self.forward()
+        rows = len(keras.tree.flatten(x)[0])
+        return in_batches(lambda chosen: forward(self.model, *taken(chosen, x)), rows, batch_size)
 
 
 class Differentiable:
