@@ -142,7 +142,7 @@ class IntegratedGradients(Indicator):
             with one, otherwise a list in the order of its inputs.
 
     Raises:
-        TypeError: if `steps` is no integer.
+        TypeError: if an argument is of the wrong kind.
         ValueError: if an argument is out of its range; when used, if the model takes integers or
             the baseline does not broadcast to a sample.
 
@@ -166,11 +166,14 @@ class IntegratedGradients(Indicator):
         _checks.integer("steps", self.steps, 1)
         object.__setattr__(self, "baseline", _nested(self.baseline))
         values = keras.tree.flatten(self.baseline)
-        if not values or not all(_checks.is_number(v) and np.isfinite(v) for v in values):
-            raise ValueError(
-                "Expected baseline to be a finite number or nested lists of them. "
-                f"Received: baseline={self.baseline!r}."
-            )
+        text = (
+            "Expected baseline to be a finite number or nested lists of them. "
+            f"Received: baseline={self.baseline!r}."
+        )
+        if not all(map(_checks.is_number, values)):
+            raise TypeError(text)
+        if not values or not np.isfinite(values).all():
+            raise ValueError(text)
 
     def cost(self, classes: int) -> tuple[int, int]:  # noqa: D102
         return 1 + self.steps, self.steps

@@ -9,6 +9,7 @@ from keras import ops
 from isi_keras.models import head
 from isi_keras.models.compiling import cached
 from isi_keras.models.data_format import data_format_of
+from isi_keras.models.inputs import as_inputs
 from isi_keras.models.planned import Planned
 
 
@@ -73,6 +74,7 @@ class Classifier:
 
     def predict(self, x: Any, batch_size: int = 128) -> np.ndarray:
         """The logits of many inputs, computed in batches; as `Planned.predict`."""
+        x = as_inputs(self.model, x)
         return self.plan(x).predict(x, batch_size)
 
     def plan(self, x) -> Planned:

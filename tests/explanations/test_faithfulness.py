@@ -179,16 +179,23 @@ def _counts_of(result, shape, patch):
 
 @pytest.mark.parametrize("patch", [1, 2, None])
 @pytest.mark.parametrize("order", ["most", "least", "random"])
-def test_channels_first_equals_channels_last(rng, patch, order):
+@pytest.mark.parametrize("said", ["by the explanation", "to the function"])
+def test_channels_first_equals_channels_last(rng, patch, order, said):
     model, x = small_network(), images(5)
     turned = keras.Sequential([keras.Input((2, 6, 5)), layers.Permute((2, 3, 1)), model])
     last = with_map(model, x, rng.normal(size=x.shape))
+    remembered = "channels_first" if said == "by the explanation" else "channels_last"
     first = dataclasses.replace(
-        last, x=np.moveaxis(x, -1, 1), relevance=np.moveaxis(last.relevance, -1, 1)
+        last,
+        x=np.moveaxis(x, -1, 1),
+        relevance=np.moveaxis(last.relevance, -1, 1),
+        data_format=remembered,
     )
     options = {"patch": patch, "order": order, "steps": 6}
     one = isi.pixel_flipping(model, last, **options)
-    two = isi.pixel_flipping(turned, first, data_format="channels_first", **options)
+    told = None if said == "by the explanation" else "channels_first"
+    two = isi.pixel_flipping(turned, first, data_format=told, **options)
+    assert two.config["config"]["data_format"] == "channels_first"
     np.testing.assert_array_equal(one.flipped, two.flipped)
     if patch is not None or order != "random":  # the features of a random order are numbered anew
         np.testing.assert_allclose(one.logit, two.logit, rtol=1e-5, atol=1e-5)
@@ -245,6 +252,22 @@ class TestFlipping:
         result = isi.pixel_flipping(model, same, order="random", steps=4)
         assert not np.allclose(result.logit[0], result.logit[1])
 
+    @pytest.mark.parametrize("order", ["most", "random"])
+    def test_parts_with_their_first_index_equal_the_whole(self, model, explanation, order):
+        options = {"order": order, "steps": 4, "seed": 3}
+        whole = isi.pixel_flipping(model, explanation, **options)
+        names = ("x", "relevance", "logits", "prediction", "target")
+        found = []
+        for begin, end in ((0, 3), (3, 4), (4, 7)):
+            cut = {name: getattr(explanation, name)[begin:end] for name in names}
+            part = dataclasses.replace(explanation, **cut)
+            found.append(isi.pixel_flipping(model, part, first_index=begin, **options))
+            assert found[-1].config == whole.config
+        logit = np.concatenate([part.logit for part in found])
+        np.testing.assert_allclose(logit, whole.logit, rtol=1e-5, atol=1e-5)
+        alone = isi.pixel_flipping(model, part, **options).logit
+        assert np.allclose(alone, found[-1].logit) == (order == "most")
+
     def test_steps(self, model, explanation):
         def flipped(**options):
             return isi.pixel_flipping(model, explanation, **options).flipped * 30
@@ -299,10 +322,13 @@ class TestFlipping:
     def test_says_what_was_done(self, model, explanation):
         result = isi.pixel_flipping(model, explanation, patch=2, baseline=images(1), steps=2)
         assert json.loads(json.dumps(result.config)) == result.config
-        assert result.config["config"]["indicator"]["class_name"] == "Relevance"
-        assert result.config["config"]["patch"] == 2
-        assert result.config["config"]["baseline"] == "shape (1, 6, 5, 2)"
-        assert isi.pixel_flipping(model, explanation, steps=1).config["config"]["baseline"] == 0
+        assert result.config["class_name"] == "pixel_flipping"
+        config = result.config["config"]
+        assert config["indicator"]["class_name"] == "Relevance"
+        assert config["patch"] == 2
+        assert config["baseline"] == "shape (1, 6, 5, 2)"
+        other = isi.pixel_flipping(model, explanation, steps=1)
+        assert other.config["config"]["baseline"] == 0
         assert len(result) == 7
 
 
@@ -343,13 +369,14 @@ def test_relevance_of_the_shipped_network_beats_chance():
 
 BAD = {
     "explanation": ({"explanation": np.zeros(3)}, TypeError, r"Explanation\. Received: ndarray"),
-    "order": ({"order": "MoRF"}, ValueError, r"'most', 'least', 'random'\. Received: order='MoRF'"),
-    "data_format": ({"data_format": "NHWC"}, ValueError, r"data_format='NHWC'"),
-    "patch of 0": ({"patch": 0}, ValueError, r"patch to be at least 1\. Received: patch=0"),
-    "patch": ({"patch": 2.5}, TypeError, r"patch to be an integer\. Received: patch=2\.5"),
-    "large patch": ({"patch": 7}, ValueError, r"larger than the image of 6 x 5 .*Pass at most 6"),
-    "seed": ({"seed": -1}, ValueError, r"seed to be at least 0\. Received: seed=-1"),
-    "no steps": ({"steps": 0}, ValueError, r"steps to be at least 1\. Received: steps=0"),
+    "order": ({"order": "MoRF"}, ValueError, r"order: 'MoRF'.*'most', 'least', 'random'"),
+    "data_format": ({"data_format": "NHWC"}, ValueError, r"Unknown data_format: 'NHWC'"),
+    "first index": ({"first_index": -1}, ValueError, r"first_index to be an integer, at least 0"),
+    "patch of 0": ({"patch": 0}, ValueError, r"patch to be an integer, at least 1\. .*patch=0"),
+    "patch": ({"patch": 2.5}, TypeError, r"patch to be an integer.*patch=2\.5"),
+    "large patch": ({"patch": 7}, ValueError, r"than a sample of 6 x 5 pixels .*Pass at most 6"),
+    "seed": ({"seed": -1}, ValueError, r"seed to be an integer, at least 0\. .*seed=-1"),
+    "no steps": ({"steps": 0}, ValueError, r"steps to be an integer, at least 1\. .*steps=0"),
     "steps": ({"steps": 0.5}, TypeError, r"steps=0\.5\. Try steps=50"),
     "empty steps": ({"steps": []}, TypeError, r"steps=\[\]"),
     "only none": ({"steps": [0]}, ValueError, r"ascend from 1 to at most 30"),
@@ -647,10 +674,10 @@ class TestRandomisation:
     @pytest.mark.parametrize(
         ("options", "kind", "match"),
         [
-            ({"similarity": "cosine"}, ValueError, r"'spearman', 'ssim'\. .*similarity='cosine'"),
-            ({"data_format": "NHWC"}, ValueError, r"data_format='NHWC'"),
-            ({"seed": 0.5}, TypeError, r"seed to be an integer\. Received: seed=0\.5"),
-            ({"seed": -2}, ValueError, r"seed to be at least 0\. Received: seed=-2"),
+            ({"similarity": "cosine"}, ValueError, r"similarity: 'cosine'.*'spearman', 'ssim'"),
+            ({"data_format": "NHWC"}, ValueError, r"Unknown data_format: 'NHWC'"),
+            ({"seed": 0.5}, TypeError, r"seed to be an integer.*seed=0\.5"),
+            ({"seed": -2}, ValueError, r"seed to be an integer, at least 0\. .*seed=-2"),
             ({"indicator": "gradcam"}, ValueError, r"Unknown indicator"),
             ({"target": 3}, ValueError, r"target to be from 0 to 2"),
         ],
@@ -658,6 +685,23 @@ class TestRandomisation:
     def test_bad_arguments(self, options, kind, match):
         with pytest.raises(kind, match=match):
             isi.parameter_randomisation(small_network(), images(2), **options)
+
+    def test_structure_is_seen_where_the_model_says_that_channels_are(self):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential(
+            [
+                keras.Input((2, 6, 5)),
+                layers.ZeroPadding2D(data_format="channels_first"),
+                layers.Flatten(),
+                layers.Dense(3),
+            ]
+        )
+        x = np.moveaxis(images(2), -1, 1)
+        options = {"similarity": "ssim", "indicator": "sensitivity"}
+        found = isi.parameter_randomisation(model, x, **options)
+        assert found.config["config"]["data_format"] == "channels_first"
+        told = isi.parameter_randomisation(model, x, data_format="channels_first", **options)
+        np.testing.assert_array_equal(found.similarity, told.similarity)
 
     def test_structure_needs_images(self):
         model = linear_model(np.eye(4), np.zeros(4))
@@ -672,6 +716,7 @@ class TestRandomisation:
     def test_says_what_was_done(self):
         result = isi.parameter_randomisation(small_network(), images(2), indicator="sensitivity")
         assert json.loads(json.dumps(result.config)) == result.config
+        assert result.config["class_name"] == "parameter_randomisation"
         assert result.config["config"]["indicator"]["class_name"] == "Sensitivity"
         assert len(result) == 2
 

@@ -429,25 +429,25 @@ class TestErrors:
                     attempt(small_network(), images(2))
 
     @pytest.mark.parametrize(
-        ("make", "text"),
+        ("make", "kind", "text"),
         [
-            (lambda: isi.SmoothGrad(samples=0), r"samples.*at least 1\. Received: samples=0"),
-            (lambda: isi.SmoothGrad(samples=2.5), r"samples to be an integer.*samples=2\.5"),
-            (lambda: isi.SmoothGrad(samples=True), r"samples=True"),
-            (lambda: isi.SmoothGrad(seed=-1), r"seed.*at least 0\. Received: seed=-1"),
-            (lambda: isi.SmoothGrad(noise=0), r"noise=0\. Try 0\.15, or Sensitivity\(\)"),
-            (lambda: isi.SmoothGrad(noise=-0.1), r"number above 0.*Received: noise=-0\.1"),
-            (lambda: isi.SmoothGrad(noise=np.inf), r"noise=inf"),
-            (lambda: isi.SmoothGrad(noise="much"), r"noise='much'"),
-            (lambda: isi.IntegratedGradients(steps=0), r"steps.*at least 1\. Received: steps=0"),
-            (lambda: isi.IntegratedGradients(baseline="black"), r"finite.*baseline='black'"),
-            (lambda: isi.IntegratedGradients(baseline=np.nan), r"baseline=nan"),
-            (lambda: isi.IntegratedGradients(baseline=[0, [True]]), r"baseline=\[0, \[True\]\]"),
-            (lambda: isi.IntegratedGradients(baseline=None), r"baseline=None"),
-            (lambda: isi.IntegratedGradients(baseline=[]), r"baseline=\[\]"),
-            (lambda: indicators.get("smoothgard"), r"Did you mean 'smoothgrad'\?"),
+            (lambda: isi.SmoothGrad(samples=0), ValueError, r"samples.*at least 1\. .*samples=0"),
+            (lambda: isi.SmoothGrad(samples=2.5), TypeError, r"samples to be an integer.*=2\.5"),
+            (lambda: isi.SmoothGrad(samples=True), TypeError, r"samples=True"),
+            (lambda: isi.SmoothGrad(seed=-1), ValueError, r"seed.*at least 0\. .*seed=-1"),
+            (lambda: isi.SmoothGrad(noise=0), ValueError, r"noise to be a number above 0.*noise=0"),
+            (lambda: isi.SmoothGrad(noise=-0.1), ValueError, r"Received: noise=-0\.1"),
+            (lambda: isi.SmoothGrad(noise=np.inf), ValueError, r"finite.*noise=inf\. Try 0\.15"),
+            (lambda: isi.SmoothGrad(noise="much"), TypeError, r"noise='much'"),
+            (lambda: isi.IntegratedGradients(steps=0), ValueError, r"at least 1\. .*steps=0"),
+            (lambda: isi.IntegratedGradients(baseline="black"), TypeError, r"baseline='black'"),
+            (lambda: isi.IntegratedGradients(baseline=np.nan), ValueError, r"finite.*=nan"),
+            (lambda: isi.IntegratedGradients(baseline=[0, [True]]), TypeError, r"=\[0, \[True\]\]"),
+            (lambda: isi.IntegratedGradients(baseline=None), TypeError, r"baseline=None"),
+            (lambda: isi.IntegratedGradients(baseline=[]), ValueError, r"baseline=\[\]"),
+            (lambda: indicators.get("smoothgard"), ValueError, r"Did you mean 'smoothgrad'\?"),
         ],
     )
-    def test_bad_arguments(self, make, text):
-        with pytest.raises(ValueError, match=text):
+    def test_bad_arguments(self, make, kind, text):
+        with pytest.raises(kind, match=text):
             make()

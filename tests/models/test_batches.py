@@ -1,0 +1,49 @@
+"""Many samples in batches of one size."""
+
+import keras
+import numpy as np
+import pytest
+
+from isi_keras.models.batches import in_batches, taken
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 100])
+def test_rows_come_back_in_order_whatever_the_size(size):
+    x, y = np.arange(14.0, dtype="float32").reshape(7, 2), np.arange(7, dtype="int32")
+    seen = []
+
+    def run(chosen):
+        seen.append(len(chosen))
+        a, b = taken(chosen, {"x": x}, y)
+        return {"twice": 2 * a["x"], "nothing": {}}, [b]
+
+    (first, (second,)) = in_batches(run, 7, size)
+    np.testing.assert_array_equal(first["twice"], 2 * x)
+    np.testing.assert_array_equal(second, y)
+    assert first["nothing"] == {}
+    assert second.dtype == y.dtype
+    assert set(seen) == {min(size, 7)}
+    assert len(seen) == -(-7 // min(size, 7))
+
+
+def test_the_last_batch_repeats_its_own_rows():
+    seen = []
+    in_batches(lambda chosen: seen.append(chosen.tolist()) or chosen, 5, 3)
+    assert seen == [[0, 1, 2], [3, 4, 3]]
+
+
+def test_a_bar_counts_rows(capsys):
+    in_batches(lambda chosen: chosen, 5, 2, verbose=1, unit_name="map")
+    assert "5/5" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("size", "kind"), [(0, ValueError), (2.0, TypeError), (True, TypeError)])
+def test_bad_sizes(size, kind):
+    with pytest.raises(kind, match=r"batch_size to be an integer, at least 1\. Received: batch_si"):
+        in_batches(lambda chosen: chosen, 5, size)
+
+
+def test_tensors_keep_their_types():
+    for dtype in ("float32", "int32", "bool"):
+        (found,) = taken(np.array([1, 0]), np.zeros(3, dtype))
+        assert keras.backend.standardize_dtype(found.dtype) == dtype

@@ -1,0 +1,103 @@
+"""A model that was run once, and what is known of it."""
+
+import gc
+import weakref
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+from makers.networks import images, small_network
+
+import isi_keras as isi
+from isi_keras import backend, models
+from isi_keras.indicators import at
+from isi_keras.models import head
+
+
+@pytest.mark.parametrize(
+    ("units", "final", "from_logits", "classes", "activation"),
+    [
+        (3, "softmax", None, 3, "softmax"),
+        (3, "log_softmax", None, 3, "softmax"),
+        (3, "sigmoid", None, 3, "sigmoid"),
+        (1, "sigmoid", None, 2, "sigmoid"),
+        (1, None, True, 2, "sigmoid"),
+        (3, None, None, 3, "softmax"),
+        (3, "sigmoid", True, 3, "softmax"),
+    ],
+)
+def test_knows_the_end_of_its_model(units, final, from_logits, classes, activation):
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(units, final)])
+    planned = isi.logits(model, from_logits).plan(np.ones((5, 4), "float32"))
+    assert planned.model is model
+    assert planned.from_logits is from_logits
+    assert planned.classes == classes
+    assert planned.activation == activation
+
+
+def test_functions_take_it_for_the_model():
+    model, x = small_network(), images(5)
+    planned = isi.logits(model, from_logits=True).plan(x)
+    again = isi.logits(planned)
+    assert again.model is model
+    assert again.from_logits is True
+    assert isi.logits(planned, from_logits=False).from_logits is False
+    wanted = model.predict(x, verbose=0)
+    np.testing.assert_allclose(isi.explain(planned, x).logits, wanted, rtol=1e-5)
+    np.testing.assert_allclose(isi.explain(again, x).logits, wanted, rtol=1e-5)
+
+
+def test_a_model_is_run_once_to_plan_it(monkeypatch):
+    model, x, runs = small_network(), images(5), []
+    found = head.found
+    monkeypatch.setattr(head, "found", lambda *args: runs.append(1) or found(*args))
+    explanation = isi.explain(model, x)
+    isi.pixel_flipping(model, explanation, steps=2)
+    isi.parameter_randomisation(model, x)
+    isi.logits(model).predict(x)
+    assert len(runs) == 1
+
+
+@pytest.mark.parametrize("size", [1, 3, 5, 100])
+def test_predicts_in_batches(size):
+    model, x = small_network(final=None), images(5)
+    planned = isi.logits(model).plan(x)
+    wanted = model.predict(x, verbose=0)
+    for found in (planned.predict(x, size), isi.logits(model).predict(x.tolist(), size)):
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_predicts_of_several_inputs():
+    a, b = keras.Input((3,), name="a"), keras.Input((2,), name="b")
+    model = keras.Model({"a": a, "b": b}, layers.Dense(2)(layers.Concatenate()([a, b])))
+    x = {"a": np.eye(3, dtype="float32"), "b": np.ones((3, 2), "float32")}
+    found = isi.logits(model).predict(x, 2)
+    np.testing.assert_allclose(found, model.predict(x, verbose=0), rtol=1e-5, atol=1e-6)
+
+
+def test_predicting_checks_inputs():
+    with pytest.raises(ValueError, match=r"expects inputs of shape \('N', 6, 5, 2\)"):
+        isi.logits(small_network()).predict(images(2)[0])
+
+
+def test_is_differentiable():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3)])
+    x = np.ones((2, 4), "float32")
+    prepared = models.Differentiable(isi.logits(model).plan(x))
+    point = at(prepared, model, ops.convert_to_tensor(x))
+    slope = point.pullback(backend.tensor(np.eye(3, dtype="float32")[[0, 2]]))["x"]
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(slope), model.get_weights()[0].T[[0, 2]], rtol=1e-6
+    )
+
+
+def test_nothing_that_is_kept_holds_the_model():
+    model, x = small_network(), images(3)
+    isi.pixel_flipping(model, isi.explain(model, x), steps=2)
+    isi.explain(model, x, indicator="smoothgrad")
+    isi.adversarial_distance(model, x, pairs=False)
+    gone = weakref.ref(model)
+    del model
+    gc.collect()
+    assert gone() is None
