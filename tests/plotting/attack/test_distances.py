@@ -197,7 +197,11 @@ class TestRobustAccuracy:
 
     def test_distances_without_steps(self, result):
         ax = plotting.robust_accuracy(result, measure="l2")
-        expected = np.sort(distances(result.x, result.adversarial)["l2"][result.success])
+        expected = np.sort(
+            distances(result.x, result.adversarial, data_format="channels_last")["l2"][
+                result.success
+            ]
+        )
         np.testing.assert_allclose(ax.lines[0].get_xdata()[1:-1], expected)
 
     def test_no_success_is_a_level_line(self):
