@@ -21,6 +21,11 @@ SHAPES = {
 }
 
 
+def made_by(name, **config):
+    """What a result says of its maker."""
+    return {"class_name": name, "config": config}
+
+
 def make_result(shape=(6, 5, 1), low=-1.0, high=1.0, samples=5, seed=0, **fields):
     """Sample `i` is predicted as `i % 4`, turned to the next class, with `i + 1` inputs changed."""
     rng = np.random.default_rng(seed)
@@ -44,7 +49,7 @@ def make_result(shape=(6, 5, 1), low=-1.0, high=1.0, samples=5, seed=0, **fields
         "forward": counts,
         "backward": counts,
         "seconds": 0.1,
-        "config": {"bounds": (low, high)},
+        "config": made_by("Attack", bounds=(low, high)),
     }
     return AttackResult(**(values | fields))
 
@@ -58,7 +63,7 @@ def make_explanation(shape=(6, 5, 1), samples=3, seed=0, **fields):
         "logits": logits,
         "prediction": np.full(samples, 3),
         "target": np.arange(samples) % 4,
-        "config": {"class_name": "Relevance", "config": {}},
+        "config": made_by("Relevance"),
     }
     return Explanation(**(values | fields))
 
@@ -81,7 +86,7 @@ def make_attack(shape=(6, 5, 1), low=-1.0, high=1.0, samples=5, classes=4, **fie
     values = {
         "order": order,
         "trajectory": trajectory,
-        "config": {"bounds": (low, high), "norm": {"class_name": "L0", "config": {}}},
+        "config": made_by("Attack", bounds=(low, high), norm=made_by("L0")),
     }
     return dataclasses.replace(result, **(values | fields))
 
@@ -101,14 +106,15 @@ def make_hardness(count=4, **fields):
         "distance": 0.5 + source / 100,
         "distance_single": 0.4 + source / 100,
         "seconds": 1.0,
-        "config": {"measure": "l0"},
+        "config": made_by("hardness", measure="l0"),
     }
     return HardnessResult(**(values | fields))
 
 
 def make_flipping():
     curve = np.linspace(1, 0, 5, dtype="float32")[None]
-    return FlippingResult(np.linspace(0, 1, 5), curve, curve, np.zeros(1, int), {"patch": 1})
+    config = made_by("pixel_flipping", patch=1, order="most")
+    return FlippingResult(np.linspace(0, 1, 5), curve, curve, np.zeros(1, int), config)
 
 
 def make_randomisation(layers=("original", "dense", "conv2d"), samples=3, seed=0, **fields):
@@ -118,6 +124,6 @@ def make_randomisation(layers=("original", "dense", "conv2d"), samples=3, seed=0
         "layers": np.array(layers),
         "similarity": similarity,
         "target": np.zeros(samples, int),
-        "config": {"cascade": True, "similarity": "spearman"},
+        "config": made_by("parameter_randomisation", cascade=True, similarity="spearman"),
     }
     return RandomisationResult(**(values | fields))

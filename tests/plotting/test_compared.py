@@ -5,7 +5,14 @@ import dataclasses
 import numpy as np
 import pytest
 from makers.figures import drawn, frame_color, pixels
-from makers.results import CLASSES, SHAPES, make_attack, make_explanation, make_randomisation
+from makers.results import (
+    CLASSES,
+    SHAPES,
+    made_by,
+    make_attack,
+    make_explanation,
+    make_randomisation,
+)
 from matplotlib.colors import to_rgba
 
 from isi_keras import plotting
@@ -146,8 +153,7 @@ class TestAttacks:
         one = make_attack()
         norms = {
             name: dataclasses.replace(
-                one,
-                config={"config": {"bounds": (-1, 1), "norm": {"class_name": name, "config": {}}}},
+                one, config=made_by("Attack", bounds=(-1, 1), norm=made_by(name))
             )
             for name in ("L0", "L2", "Linf", "Salient")
         }
@@ -307,7 +313,7 @@ class TestRandomisation:
 
     def test_without_cascade_points_are_not_joined(self):
         config = {"cascade": False, "similarity": "ssim"}
-        result = make_randomisation(config={"config": config})
+        result = make_randomisation(config=made_by("parameter_randomisation", **config))
         ax = plotting.randomisation({"a": result, "b": result})
         assert {c.lines[0].get_linestyle() for c in ax.containers} == {"None"}
         apart = [c.lines[0].get_xdata()[0] for c in ax.containers]
@@ -319,8 +325,8 @@ class TestRandomisation:
     @pytest.mark.parametrize(
         "fields",
         [
-            {"config": {"cascade": False, "similarity": "spearman"}},
-            {"config": {"cascade": True, "similarity": "ssim"}},
+            {"config": made_by("", cascade=False, similarity="spearman")},
+            {"config": made_by("", cascade=True, similarity="ssim")},
             {"layers": np.array(["original", "dense", "other"])},
         ],
     )

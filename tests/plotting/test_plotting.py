@@ -12,6 +12,7 @@ from makers.paths import ROOT
 from makers.results import (
     CLASSES,
     SHAPES,
+    made_by,
     make_attack,
     make_explanation,
     make_flipping,
@@ -359,7 +360,7 @@ class TestExamples:
         assert tops[1] > tops[2] > tops[4]
 
     def test_change_is_measured_by_the_width_of_the_bounds(self):
-        result = make_result(config={"bounds": (np.full((6, 5, 1), -1.0), 3.0)})
+        result = make_result(config=made_by("Attack", bounds=(np.full((6, 5, 1), -1.0), 3.0)))
         assert columns_of(plotting.examples(result), 5)[0][2].images[0].get_clim() == (-4, 4)
 
     @pytest.mark.parametrize(("limit", "extend"), [(0.25, "both"), (2.0, "neither")])

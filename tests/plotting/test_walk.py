@@ -1,5 +1,7 @@
 """Every public plot with grey, RGB and tabular results: what it draws is right, or refused."""
 
+import dataclasses
+import inspect
 import io
 import warnings
 
@@ -16,7 +18,7 @@ from makers.results import (
 from matplotlib.figure import Figure
 
 from isi_keras import plotting
-from isi_keras.plotting import style
+from isi_keras.plotting import plots, style
 
 INPUTS = {
     "grey": ((6, 5, 1), "channels_last"),
@@ -28,43 +30,31 @@ INPUTS = {
 }
 BOUNDS = ((-1.0, 1.0), (0.0, 255.0))
 
-# What each plot is called with, and whether it is of images only. `None`: its results hold no
-# inputs, so that it is the same for all.
-PLOTS = {
-    "animation": (lambda r, e, f: plotting.animation(r, 3, data_format=f), True),
-    "attacks": (lambda r, e, f: plotting.attacks({"a": r, "b": r}, data_format=f), True),
-    "changes": (lambda r, e, f: plotting.changes(r, data_format=f), False),
-    "distances": (
-        lambda r, e, f: plotting.distances(r, measure="l0_position", data_format=f),
-        False,
-    ),
-    "examples": (lambda r, e, f: plotting.examples(r, data_format=f), True),
-    "faithfulness": (lambda r, e, f: plotting.faithfulness({"a": make_flipping()}), None),
-    "hardness": (lambda r, e, f: plotting.hardness(make_hardness()), None),
-    "heatmap": (lambda r, e, f: plotting.heatmap(e, data_format=f), False),
-    "heatmaps": (lambda r, e, f: plotting.heatmaps(e, data_format=f), False),
-    "indicators": (lambda r, e, f: plotting.indicators({"a": e, "b": e}, data_format=f), False),
-    "matrix": (lambda r, e, f: plotting.matrix(make_hardness().hardness()), None),
-    "randomisation": (lambda r, e, f: plotting.randomisation(make_randomisation()), None),
-    "robust_accuracy": (
-        lambda r, e, f: plotting.robust_accuracy(r, measure="l0_position", data_format=f),
-        False,
-    ),
-    "success": (lambda r, e, f: plotting.success(make_hardness()), None),
-    "surface": (lambda r, e, f: plotting.surface(e, data_format=f), True),
-    "targets": (lambda r, e, f: plotting.targets(aimed(r), data_format=f), True),
-    "trajectories": (lambda r, e, f: plotting.trajectories(r), None),
-    "trajectory": (lambda r, e, f: plotting.trajectory(r, 3, data_format=f), False),
-}
+IMAGES_ONLY = ("animation", "attacks", "examples", "surface", "targets")
 
 
-def aimed(result):
+def options_of(plot):
+    return inspect.signature(plot.function).parameters
+
+
+def draw(plot, shape, data_format, bounds):
+    """Draws a plot of results that know where their channels are."""
+    result = make_attack(shape, *bounds, data_format=data_format)
     target = (result.clean_prediction + 1) % 4
-    return type(result)(**(vars(result) | {"target": target}))
-
-
-def test_no_public_plot_is_left_out():
-    assert set(PLOTS) == set(plotting.__all__)
+    record = {
+        plots.ATTACK: dataclasses.replace(result, target=target)
+        if plot.name == "targets"
+        else result,
+        plots.MAPS: make_explanation(shape, x=result.x[:3], data_format=data_format),
+        plots.SWEEP: make_hardness(),
+        plots.FLIPPING: make_flipping(),
+        plots.RANDOM: make_randomisation(),
+    }[plot.kinds[0]]
+    if plot.name == "matrix":
+        return plotting.matrix(make_hardness().hardness())
+    usual = {"index": 2, "measure": "l0_position"}
+    options = {name: value for name, value in usual.items() if name in options_of(plot)}
+    return plot.function({"a": record} if plot.results == "several" else record, **options)
 
 
 @pytest.mark.parametrize("bounds", BOUNDS, ids=str)
@@ -72,23 +62,21 @@ def test_no_public_plot_is_left_out():
     ("name", "inputs"),
     [
         (name, inputs)
-        for name, (_, images_only) in PLOTS.items()
-        for inputs in (INPUTS if images_only is not None else ["grey"])
+        for name, plot in plotting.PLOTS.items()
+        for inputs in (INPUTS if "data_format" in options_of(plot) else ["grey"])
     ],
 )
 def test_draws(name, inputs, bounds):
-    draw, images_only = PLOTS[name]
+    plot = plotting.PLOTS[name]
     shape, data_format = INPUTS[inputs]
-    result = make_attack(shape, *bounds)
-    explanation = make_explanation(shape, x=result.x[:3])
     before = pyplot.get_fignums()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        if images_only and inputs == "tabular":
+        if name in IMAGES_ONLY and inputs == "tabular":
             with pytest.raises(ValueError, match=r"Images have the shape.*Received: shape \(\d, 8"):
-                draw(result, explanation, data_format)
+                draw(plot, shape, data_format, bounds)
             return
-        drawn = draw(result, explanation, data_format)
+        drawn = draw(plot, shape, data_format, bounds)
         if isinstance(drawn, bytes):
             assert drawn.startswith(b"GIF89a")
             return
@@ -96,7 +84,7 @@ def test_draws(name, inputs, bounds):
         figure.savefig(io.BytesIO(), format="png", dpi=40)
     assert pyplot.get_fignums() == before
     colors_are_right(figure)
-    if inputs == "tabular" and images_only is False:
+    if inputs == "tabular":
         assert not any(ax.images for ax in axes_of(figure))
 
 

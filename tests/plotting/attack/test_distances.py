@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from makers.figures import drawn
-from makers.results import make_attack, make_hardness, make_result
+from makers.results import made_by, make_attack, make_hardness, make_result
 
 from isi_keras import evaluate, plotting
 from isi_keras.evaluation import DISTANCES, distances
@@ -197,7 +197,11 @@ class TestRobustAccuracy:
 
     def test_distances_without_steps(self, result):
         ax = plotting.robust_accuracy(result, measure="l2")
-        expected = np.sort(distances(result.x, result.adversarial)["l2"][result.success])
+        expected = np.sort(
+            distances(result.x, result.adversarial, data_format="channels_last")["l2"][
+                result.success
+            ]
+        )
         np.testing.assert_allclose(ax.lines[0].get_xdata()[1:-1], expected)
 
     def test_no_success_is_a_level_line(self):
@@ -228,7 +232,7 @@ class TestSuccess:
         assert entries(plotting.success(make_hardness())) == ["75 %, 2 %"]
 
     def test_distances_are_not_shares(self):
-        ax = plotting.success({"a": make_hardness(config={"measure": "l2"})})
+        ax = plotting.success({"a": make_hardness(config=made_by("hardness", measure="l2"))})
         np.testing.assert_allclose(ax.lines[1].get_xdata(), [0.01, 0.1, 0.3])
         assert entries(ax) == ["a: 75 %, 0.0200"]
         assert ax.get_xlabel() == "L2 distance, at most"
@@ -246,6 +250,6 @@ class TestSuccess:
         assert ax.get_ylabel() == "success rate (%)\nof 24 to 40 attempts"
 
     def test_measures_must_agree(self):
-        other = make_hardness(config={"measure": "l2"})
+        other = make_hardness(config=made_by("hardness", measure="l2"))
         with pytest.raises(ValueError, match=r"measure='l0', 'l2'. Draw each in a panel"):
             plotting.success({"a": make_hardness(), "b": other})

@@ -9,7 +9,7 @@ import pytest
 from makers.figures import drawn, pixels
 from makers.networks import images as random_images
 from makers.networks import small_network
-from makers.results import CLASSES, SHAPES, make_attack
+from makers.results import CLASSES, SHAPES, made_by, make_attack
 from matplotlib.colors import to_rgba
 from PIL import Image, ImageSequence
 
@@ -326,7 +326,7 @@ class TestAnimation:
                 {},
                 r"Sample 0 was not attacked.*None was",
             ),
-            ({"config": {"bounds": (-1, 1)}}, {}, r"its config does not name"),
+            ({"config": made_by("Attack", bounds=(-1, 1))}, {}, r"its config does not name"),
         ],
     )
     def test_errors_say_what_to_do(self, fields, options, match):
@@ -350,7 +350,7 @@ class TestReplay:
         ],
     )
     def test_attacks_that_change_an_input_once(self, attack):
-        config = attack.get_config()
+        config = made_by(type(attack).__name__, **attack.get_config())
         _film.expect_each_once(make_attack(config=config))
 
     @pytest.mark.parametrize(
@@ -366,8 +366,9 @@ class TestReplay:
         ],
     )
     def test_attacks_that_may_change_an_input_twice(self, attack, match):
+        config = made_by(type(attack).__name__, **attack.get_config())
         with pytest.raises(ValueError, match=match):
-            _film.expect_each_once(make_attack(config=attack.get_config()))
+            _film.expect_each_once(make_attack(config=config))
 
     def test_the_images_between_are_those_that_the_model_saw(self):
         model, x = small_network(), random_images(6)

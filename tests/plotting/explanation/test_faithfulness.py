@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 from makers.figures import drawn
-from makers.results import make_explanation
+from makers.results import made_by, make_explanation
 from matplotlib.colors import to_rgba
 
 from isi_keras import FlippingResult, plotting
@@ -21,7 +21,7 @@ def make_flipping(probability, *, logit=None, last=1.0, order="most", patch: int
         logit=10 * probability - 5 if logit is None else np.asarray(logit, "float32"),
         probability=probability,
         target=np.zeros(len(probability), "int32"),
-        config={"config": {"patch": patch, "order": order}},
+        config=made_by("pixel_flipping", patch=patch, order=order),
     )
 
 
@@ -184,8 +184,9 @@ def test_a_fresh_interpreter_draws_without_keras():
         "import sys, numpy as np\n"
         "from isi_keras import FlippingResult, plotting\n"
         "one = np.ones((1, 2))\n"
+        "config = {'class_name': 'pixel_flipping', 'config': {'patch': 1}}\n"
         "result = FlippingResult(flipped=one[0].cumsum() - 1, logit=one, probability=one,\n"
-        "                        target=one[0], config={'config': {'patch': 1}})\n"
+        "                        target=one[0], config=config)\n"
         "plotting.faithfulness({'a': result})\n"
         "assert 'keras' not in sys.modules\n"
     )

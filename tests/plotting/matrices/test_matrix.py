@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from makers.figures import drawn
-from makers.results import CLASSES, make_hardness
+from makers.results import CLASSES, made_by, make_hardness
 from matplotlib.colors import to_rgba
 
 from isi_keras import plotting
@@ -209,7 +209,7 @@ class TestHardness:
 
     @pytest.mark.parametrize(("measure", "unit"), [("l2", "L2"), ("linf", "L\N{INFINITY}")])
     def test_distances_in_place_of_shares(self, measure, unit):
-        result = make_hardness(config={"config": {"measure": measure}})
+        result = make_hardness(config=made_by("hardness", measure=measure))
         figure = plotting.hardness(result)
         assert figure.axes[1].get_title() == f"mean distortion ({unit} distance)"
         np.testing.assert_array_equal(cells(figure.axes[1]), result.mean_distortion())
