@@ -144,7 +144,7 @@ def test_attack_passes_the_options_of_l0_on(files, tmp_path):
     words = ["--features", 2, "--unit", "pixel", "--skip-saturated", "--out", "r.npz"]
     run("attack", files / "rgb.keras", files / "rgb.npy", *words)
     config = isi.AttackResult.load(tmp_path / "r.npz").config["config"]["norm"]["config"]
-    assert config == {"features": 2, "unit": "pixel", "skip_saturated": True}
+    assert config == {"features": 2, "unit": "position", "skip_saturated": True}
     assert (tmp_path / "r.png").exists()
 
 
@@ -402,7 +402,7 @@ def test_reproduce(tmp_path, monkeypatch):
 
 def test_the_targeted_images_are_one_of_each_class():
     _, (_, y) = isi.zoo.load("lenet-mnist")
-    np.testing.assert_array_equal(y[list(isi.TARGETED)], np.arange(isi.CLASSES))
+    np.testing.assert_array_equal(y[list(isi_paper.TARGETED)], np.arange(isi_paper.CLASSES))
 
 
 def test_images_seen_as_another_class_are_named():
@@ -410,15 +410,15 @@ def test_images_seen_as_another_class_are_named():
     label = np.repeat(np.arange(10), 10)
     label[30:40] = 8
     y = np.zeros(100, int)
-    y[list(isi.TARGETED)] = np.arange(10)
+    y[list(isi_paper.TARGETED)] = np.arange(10)
 
     class Seen:
         pass
 
-    Seen.label = label
-    (remark,) = isi.remarks(targeted, Seen, y)
+    Seen.clean_prediction = label
+    (remark,) = isi_paper.remarks(targeted, Seen, y)
     assert remark.startswith("image 18 is of class 3; this network predicts 8")
-    assert isi.remarks(isi_paper.ISI[0], Seen, y) == []
+    assert isi_paper.remarks(isi_paper.ISI[0], Seen, y) == []
 
 
 # --- errors -------------------------------------------------------------------------------------
