@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from isi_keras import axes, goals, indicators, models
+from isi_keras import _component, axes, goals, indicators, models
 from isi_keras.models import compiling
 from isi_keras.models.batches import in_batches, taken
 from isi_keras.models.inputs import as_classes, as_inputs, names_of
@@ -139,7 +139,7 @@ def _explanation(model, indicator, inputs, wanted, others, found, layers) -> Exp
         logits=logits,
         prediction=prediction,
         target=np.where(wanted == _PREDICTED, prediction, wanted),
-        config={"class_name": type(indicator).__name__, "config": indicator.get_config()},
+        config=_component.serialize(indicator),
         against=others,
         layers=_in_order(found["layers"], list(layers)) or None,
         conservation=_conservation(relevance, found) if found["absorbed"] else None,

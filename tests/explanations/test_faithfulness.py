@@ -256,17 +256,15 @@ class TestFlipping:
     def test_parts_with_their_first_index_equal_the_whole(self, model, explanation, order):
         options = {"order": order, "steps": 4, "seed": 3}
         whole = isi.pixel_flipping(model, explanation, **options)
-        names = ("x", "relevance", "logits", "prediction", "target")
-        found = []
-        for begin, end in ((0, 3), (3, 4), (4, 7)):
-            cut = {name: getattr(explanation, name)[begin:end] for name in names}
-            part = dataclasses.replace(explanation, **cut)
-            found.append(isi.pixel_flipping(model, part, first_index=begin, **options))
-            assert found[-1].config == whole.config
-        logit = np.concatenate([part.logit for part in found])
-        np.testing.assert_allclose(logit, whole.logit, rtol=1e-5, atol=1e-5)
-        alone = isi.pixel_flipping(model, part, **options).logit
-        assert np.allclose(alone, found[-1].logit) == (order == "most")
+        parts = [
+            isi.pixel_flipping(model, explanation[begin:end], first_index=begin, **options)
+            for begin, end in ((0, 3), (3, 4), (4, 7))
+        ]
+        joined = isi.FlippingResult.concatenate(parts)
+        assert joined.config == whole.config
+        np.testing.assert_allclose(joined.logit, whole.logit, rtol=1e-5, atol=1e-5)
+        alone = isi.pixel_flipping(model, explanation[4:], **options).logit
+        assert np.allclose(alone, parts[-1].logit) == (order == "most")
 
     def test_steps(self, model, explanation):
         def flipped(**options):
