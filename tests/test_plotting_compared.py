@@ -327,8 +327,8 @@ class TestRandomisation:
     @pytest.mark.parametrize(
         "fields",
         [
-            {"config": {"cascade": False, "similarity": "spearman"}},
-            {"config": {"cascade": True, "similarity": "ssim"}},
+            {"config": {"config": {"cascade": False, "similarity": "spearman"}}},
+            {"config": {"config": {"cascade": True, "similarity": "ssim"}}},
             {"layers": np.array(["original", "dense", "other"])},
         ],
     )
