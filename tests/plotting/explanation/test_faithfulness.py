@@ -171,7 +171,7 @@ class TestFaithfulness:
             plotting.faithfulness(curves)
 
     def test_scores_are_known_by_name(self, curves):
-        with pytest.raises(ValueError, match=r"Received: score='softmax'"):
+        with pytest.raises(ValueError, match=r"Unknown score: 'softmax'.*'probability', 'logit'"):
             plotting.faithfulness(curves, score="softmax")
 
     def test_other_plots_send_it_here(self, curves):
