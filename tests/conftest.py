@@ -29,7 +29,9 @@ from makers.paths import GOLDEN, ROOT
 ONCE = tuple(str(ROOT / "tests" / folder) for folder in ("cli", "papers", "plotting"))
 # Of the cases of a grid, so many count, drawn by its name; the others are large. TensorFlow leads,
 # and JAX compiles for seconds in each.
-CASES = {"tensorflow": 60, "jax": 2, "torch": 6}[keras.config.backend()]
+CASES = int(
+    os.environ.get("CASES", {"tensorflow": 60, "jax": 2, "torch": 6}[keras.config.backend()])
+)
 
 
 @pytest.hookimpl(tryfirst=True)
