@@ -53,8 +53,8 @@ def images(options):
     """Training and test images, uint8, and their labels; for a quick trial some shipped ones."""
     if options.quick:
         _, (x, y) = isi.zoo.load("lenet-mnist")
-        x = np.rint((x[:1500, ..., 0] + 1) * 127.5).astype("uint8")
-        return (x[:1400], y[:1400]), (x[1400:], y[1400:1500])
+        x = np.rint((x[:500, ..., 0] + 1) * 127.5).astype("uint8")
+        return (x[:450], y[:450]), (x[450:], y[450:500])
     if options.data is None:
         return keras.datasets.mnist.load_data()
     with np.load(options.data) as file:
@@ -128,7 +128,7 @@ def mean_and_spread(values):
 def remark(data, options):
     """The JSMA before and after 18,000 adversarial samples were added to the training set."""
     (x, y), (x_test, y_test) = data
-    wanted, sources, attacked = (20, 5, 5) if options.quick else (18_000, 2_150, 1_000)
+    wanted, sources, attacked = (20, 2, 2) if options.quick else (18_000, 2_150, 1_000)
     x, y = as_input(x[:50_000], (0, 1)), y[:50_000]
     x_test, y_test = as_input(x_test[:attacked], (0, 1)), y_test[:attacked]
     before = fitted(x, y, options.jsma_epochs)

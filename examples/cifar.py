@@ -75,7 +75,7 @@ def train(model, x, y, quick):
         return
     optimizer = keras.optimizers.Adam(1e-3)
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
-    model.fit(x, y, batch_size=20 if quick else 128, epochs=4 if quick else 50, verbose=0)
+    model.fit(x, y, batch_size=20 if quick else 128, epochs=2 if quick else 50, verbose=0)
     if not quick:
         WEIGHTS.parent.mkdir(parents=True, exist_ok=True)
         model.save_weights(WEIGHTS)

@@ -46,7 +46,7 @@ STEPS = 98
 def main():
     options = parse()
     model, (x, _) = isi.zoo.load("lenet-mnist")
-    x = x[: 20 if options.quick else 500]
+    x = x[: 5 if options.quick else 500]
     maps = {name: explained(model, x, name) for name in LINES if name != "random order"}
     flipped = {baseline: flip(model, maps, baseline, options.quick) for baseline in BASELINES}
     numbers = {str(baseline): measured(results) for baseline, results in flipped.items()}
@@ -76,7 +76,7 @@ def explained(model, x, name):
 
 def flip(model, maps, baseline, quick):
     """What pixel flipping says of each method."""
-    steps = 14 if quick else STEPS
+    steps = 7 if quick else STEPS
     results = {
         name: isi.pixel_flipping(model, found, baseline=baseline, steps=steps)
         for name, found in maps.items()

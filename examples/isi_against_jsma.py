@@ -42,8 +42,8 @@ def main():
     options = parse()
     model, (x, y) = isi.zoo.load("lenet-mnist")
     right = np.flatnonzero(model.predict(x[:1000], verbose=0).argmax(-1) == y[:1000])
-    right = right[: 8 if options.quick else 500]
-    few = right[: 2 if options.quick else 100]
+    right = right[: 4 if options.quick else 500]
+    few = right[: 1 if options.quick else 100]
     towards = np.array([[c for c in range(10) if c != y[index]] for index in few])
     found = {
         "untargeted": run(model, UNTARGETED, x[right], y[right], None),
