@@ -114,7 +114,7 @@ class Composite(_component.Component):
         return self.first is not None or any(not rule.proportional for _, rule in self.names)
 
 
-def kind_of(layer: Any) -> str:
+def _kind_of(layer: Any) -> str:
     """How a composite sees a layer: `"dense"`, `"convolution"`, `"normalization"`, `"pooling"`."""
     if isinstance(layer, _CONVOLUTIONS):
         return "convolution"
@@ -124,7 +124,7 @@ def kind_of(layer: Any) -> str:
 
 
 def _of(layer, table) -> Rule | None:
-    kind = kind_of(layer)
+    kind = _kind_of(layer)
     if isinstance(table, Mapping):
         return table.get(type(layer).__name__) or table.get(kind)
     if (

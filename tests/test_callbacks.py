@@ -48,7 +48,7 @@ def test_logs_equal_a_fresh_attack_with_the_weights_of_the_epoch(wrapped):
         weights.append(model.get_weights())
         traces.append(compiled_of(model, ATTACK).traces)
 
-    monitor = RobustnessMonitor(ATTACK, x, y, within=(1, 3))
+    monitor = RobustnessMonitor(ATTACK, x, y, budgets=(1, 3))
     history = fitted(run, [monitor, keras.callbacks.LambdaCallback(on_epoch_end=keep)])
     untouched = compiled(wrapped)
     fitted(untouched[1], [])
@@ -172,15 +172,15 @@ def test_tensorboard_is_asked_for(tmp_path, monkeypatch):
 
 def test_what_cannot_be():
     x, y = labelled()
-    with pytest.raises(
-        TypeError, match=r"Expected attack to be an Attack or a JSMA. Received: str"
-    ):
+    with pytest.raises(TypeError, match=r"an instance of BaseAttack. Received: attack=None"):
+        RobustnessMonitor(None, x, y)
+    with pytest.raises(ValueError, match=r"Unknown attack: 'relevance'. Choose one of 'isi'"):
         RobustnessMonitor("relevance", x, y)
     with pytest.raises(ValueError, match="Received: 24 samples, 3 labels"):
         RobustnessMonitor(ATTACK, x, y[:3])
     with pytest.raises(ValueError, match=r"at least 1. Received: every=0"):
         RobustnessMonitor(ATTACK, x, y, every=0)
-    with pytest.raises(ValueError, match=r"integers from 0. Received: within=\(0.5,\)"):
-        RobustnessMonitor(ATTACK, x, y, within=(0.5,))
+    with pytest.raises(TypeError, match=r"an integer, at least 0. Received: budgets=0.5"):
+        RobustnessMonitor(ATTACK, x, y, budgets=(0.5,))
     with pytest.raises(ValueError, match="Unknown indicator"):
         ExplanationLogger("relevanz", x, "maps")

@@ -305,11 +305,11 @@ def test_what_cannot_be():
     x, y = data()
     with pytest.raises(ValueError, match=r"above 0 and up to 1.*weight=0.*fit the model itself"):
         AdversarialTraining(dense(), FGSM, weight=0)
-    with pytest.raises(
-        TypeError, match=r"Expected attack to be an Attack or a JSMA. Received: str"
-    ):
+    with pytest.raises(TypeError, match=r"an instance of BaseAttack. Received: attack=3"):
+        AdversarialTraining(dense(), 3)
+    with pytest.raises(ValueError, match=r"Unknown attack: 'fgsm'. Choose one of 'isi', 'jsma'"):
         AdversarialTraining(dense(), "fgsm")
-    with pytest.raises(ValueError, match=r"untargeted='random'. Leave it out"):
+    with pytest.raises(ValueError, match=r"untargeted='random'.*Leave `untargeted` out"):
         AdversarialTraining(dense(), isi.JSMA(untargeted="random"))
     with pytest.raises(ValueError, match=r"Unknown attack: 'Atack'. Did you mean 'Attack'"):
         AdversarialTraining(dense(), {"class_name": "Atack", "config": {}})

@@ -7,7 +7,7 @@ from keras import ops
 
 from isi_keras import backend, goals, indicators, models
 from isi_keras.models import compiling
-from isi_keras.models.batches import in_batches, taken
+from isi_keras.models.batches import in_batches
 from isi_keras.models.inputs import as_classes, as_input
 from isi_keras.norms import pair_search
 
@@ -36,7 +36,7 @@ def adversarial_distance(
         pairs: whether pairs are counted, as in the paper's figure 15, or single inputs. Pairs take
             time in proportion to the square of the number of inputs.
         indicator: a `JacobianSaliency` that is not maximal.
-        batch_size: how many maps are computed at once.
+        batch_size: how many samples are computed at once.
         verbose: 1 shows a progress bar.
 
     Returns:
@@ -73,11 +73,12 @@ def adversarial_distance(
     )
 
     def distances(chosen):
-        row, column = np.divmod(chosen, targets.shape[1])
-        return run(*taken(row, x), backend.tensor(targets[row, column]))
+        batch, aims = backend.tensor(x[chosen]), targets[chosen].T
+        found = [ops.convert_to_numpy(run(batch, backend.tensor(aim))) for aim in aims]
+        return np.stack(found, axis=1)  # (B, K)
 
-    found = in_batches(distances, targets.size, batch_size, verbose=verbose, unit_name="map")
-    return found if target is not None else found.reshape(targets.shape)
+    found = in_batches(distances, len(x), batch_size, verbose=verbose)
+    return found if target is None else found[:, 0]
 
 
 def _compile(planned, indicator, sample, of_pairs: bool) -> compiling.Compiled:

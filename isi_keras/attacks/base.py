@@ -163,7 +163,7 @@ class BaseAttack(_component.Component, abc.ABC):
             x=inputs, truth=_or_unknown(truth, inputs), target=_or_unknown(aim, inputs),
             number=numbers.astype("int32"),
         )  # fmt: skip
-        plan, run = attack._compiled(planned, inputs, aim is not None)
+        plan, run = attack.compiled(planned, inputs, aim is not None)
         limits = Limits(
             backend.tensor(low),
             backend.tensor(high),
@@ -192,7 +192,9 @@ class BaseAttack(_component.Component, abc.ABC):
             data_format=planned.data_format,
         )
 
-    def _compiled(self, planned, sample, targeted: bool) -> tuple[Plan, compiling.Compiled]:
+    def compiled(self, planned, sample, targeted: bool) -> tuple[Plan, compiling.Compiled]:
+        """The plan and its compiled step, kept for the model as long as it is as it was."""
+
         def make():
             plan = self.plan(planned, sample, targeted)
 

@@ -434,9 +434,9 @@ def test_only_unfinished_samples_are_computed():
     passes = []
     original = compiling.Compiled.__call__
 
-    def counting(self, state, *rest):
-        passes.append(len(state["x"]))
-        return original(self, state, *rest)
+    def counting(self, samples, *rest):
+        passes.append(len(samples.x))
+        return original(self, samples, *rest)
 
     compiling.Compiled.__call__ = counting
     try:

@@ -9,7 +9,7 @@ import numpy as np
 import oracles
 import pytest
 from keras import layers, ops
-from makers.relevance import GOLDEN_RULES, Source, composite_of, relevance_of
+from makers.relevance import GOLDEN_RULES, Flattened, composite_of, relevance_of
 
 import isi_keras as isi
 from isi_keras import backend
@@ -165,7 +165,7 @@ def test_activations_pass_relevance_unchanged(name, place):
     r = np.where(outputs, np.random.default_rng(1).normal(size=x.shape), 0).astype("float32")
     outputs = np.where(outputs, outputs, 1)
     composite = Composite(Epsilon(1e-9))
-    passes, at = Propagation(Source(model), composite, "error", x), ops.convert_to_tensor(x)
+    passes, at = Propagation(Flattened(model), composite, "error", x), ops.convert_to_tensor(x)
     z, pullback = backend.vjp(lambda v: passes.logits(model, at, v), passes.variables(at))
     relevance = x * ops.convert_to_numpy(pullback(ops.convert_to_tensor(r / outputs))["x"])
     np.testing.assert_allclose(ops.convert_to_numpy(z), ops.convert_to_numpy(model(x)), rtol=1e-5)

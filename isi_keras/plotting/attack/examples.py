@@ -167,7 +167,8 @@ def draw_attack(
     greatest = float(np.abs(result.adversarial[drawn] - result.x[drawn]).max(initial=0))
     if limit is None and 0 < greatest < _change_limit(result.bounds, None):
         limit = greatest
-    most = result.changed[drawn].reshape(len(drawn), -1).sum(axis=1).max(initial=0)
+    changed = result.changed[drawn]
+    most = changed.sum(axis=tuple(range(1, changed.ndim))).max(initial=0)
     return examples(
         result,
         count=count,
