@@ -45,4 +45,12 @@ def _config(record: str, config: dict[str, Any]) -> dict[str, Any]:
 
 def _attack(class_name: str, config: dict[str, Any]) -> dict[str, Any]:
     renamed = {"stop_when" if name == "until" else name: entry for name, entry in config.items()}
-    return {"class_name": class_name, "config": renamed}
+    return {"class_name": class_name, "config": _positions(renamed)}
+
+
+def _positions(entry: Any) -> Any:
+    """An entry that counts positions where it said pixels, itself or inside."""
+    if not isinstance(entry, dict):
+        return entry
+    changed = {"unit": "position"} if entry.get("unit") == "pixel" else {}
+    return {name: _positions(value) for name, value in entry.items()} | changed
