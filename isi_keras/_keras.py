@@ -168,7 +168,7 @@ def check_exchange(layer: Any, attribute: str) -> None:
         TypeError: if it is one of the user.
     """
     of_class = getattr(type(layer), attribute, _MISSING)
-    if of_class is _MISSING and attribute not in vars(layer):
+    if of_class is _MISSING and not hasattr(layer, attribute):
         what = f"{type(layer).__name__} has no attribute {attribute!r}"
     elif hasattr(type(of_class), "__set__"):
         what = f"the attribute {attribute!r} of {type(layer).__name__} is a property"
