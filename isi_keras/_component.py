@@ -7,7 +7,7 @@ once the module of its class is imported, also of classes that users write.
 import dataclasses
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
@@ -19,7 +19,8 @@ class Component:
     """Base of everything a user configures: indicators, rules, norms and attacks.
 
     A subclass is a `@dataclass(frozen=True, eq=False)`; its fields are its configuration. Two
-    components are equal when their configurations are.
+    components are equal when they and the components inside them are of the same classes, and their
+    configurations are equal. A class that was defined again, as in a notebook, is another one.
     """
 
     kind: ClassVar[str] = "component"
@@ -42,7 +43,10 @@ class Component:
         return cls(**config)
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.get_config() == other.get_config()  # pyright: ignore[reportAttributeAccessIssue]
+        return type(self) is type(other) and all(
+            _same(getattr(self, field.name), getattr(other, field.name))
+            for field in dataclasses.fields(self)  # pyright: ignore[reportArgumentType]
+        )
 
     def __hash__(self) -> int:
         return hash((type(self).__name__, json.dumps(self.get_config(), sort_keys=True)))
@@ -68,6 +72,25 @@ def serialize(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: serialize(entry) for key, entry in value.items()}
     return value
+
+
+def traced(value: Any) -> Hashable:
+    """A value that compilation depends on, so that it can be a key: components are themselves."""
+    if isinstance(value, Component):
+        return value
+    if isinstance(value, tuple | list):
+        return tuple(map(traced, value))
+    return json.dumps(serialize(value), sort_keys=True)
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, Component) or isinstance(other, Component):
+        return one == other
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, tuple | list) and isinstance(other, tuple | list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return serialize(one) == serialize(other)
 
 
 def check_box(low: Any, high: Any) -> None:

@@ -4,13 +4,16 @@ import dataclasses
 import json
 import sys
 import types
+from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from makers.networks import images, small_network
 
 import isi_keras as isi
-from isi_keras import _component, composites, indicators, norms, rules
+from isi_keras import _component, attacks, composites, indicators, norms, rules
+from isi_keras.results import Stop
 
 MODULE = """
 import dataclasses
@@ -133,3 +136,53 @@ def test_what_json_knows():
         "b": [0, 1],
         "c": [None, "d"],
     }
+
+
+@pytest.mark.parametrize("kind", ["norm", "rule", "attack"])
+def test_a_class_that_is_defined_again_is_another_one(kind):
+    """As in a notebook: nothing that was compiled with the old class answers for the new."""
+    model, x = small_network(), images(4)
+
+    def norm(sign):
+        @dataclasses.dataclass(frozen=True, eq=False)
+        class Again(norms.Norm):
+            def move(self, significance, step):
+                moved = keras.ops.clip(step.x + sign * 0.01, *step.bounds)
+                return norms.Move(moved, step.order, step.active)
+
+        attack = isi.Attack("sensitivity", Again(), max_steps=1)
+        return attack(model, x).adversarial
+
+    def rule(sign):
+        @dataclasses.dataclass(frozen=True, eq=False)
+        class Again(rules.Rule):
+            epsilon: float = 1e-6
+            bias: bool = True
+
+            def parts(self, linear):
+                return [(1.0, linear.agreeing() if sign > 0 else linear.plain())]
+
+        return isi.explain(model, x, indicator=isi.Relevance(Again())).relevance
+
+    def attack(sign):
+        @dataclasses.dataclass(frozen=True, eq=False)
+        class Again(attacks.BaseAttack):
+            max_steps: int = 1
+            bounds: Any = (-1.0, 1.0)
+
+            def plan(self, planned, sample, targeted):
+                forward = planned.forward()
+
+                def step(model, samples, state, limits):
+                    logits = forward(model, state.x)
+                    state = state.observed(logits, (1, 0))
+                    stop = attacks.first_of((state.steps >= limits.max_steps, Stop.MAX_STEPS))
+                    return state.advanced(stop, x=state.x + sign * 0.01), logits
+
+                return attacks.Plan(attacks.State.begin, step)
+
+        return Again()(model, x * 0.5).adversarial
+
+    made = {"norm": norm, "rule": rule, "attack": attack}[kind]
+    first, second = made(1), made(-1)
+    assert not np.array_equal(first, second)

@@ -1,7 +1,7 @@
 """What an attack is: planned for a model it gives `start` and `step`; the base does the rest."""
 
 import abc
-import json
+import dataclasses
 import time
 import warnings
 from collections.abc import Callable
@@ -211,8 +211,9 @@ class BaseAttack(_component.Component, abc.ABC):
 
     def _trace_key(self) -> tuple:
         """What a trace depends on."""
-        traced = {k: v for k, v in self.get_config().items() if k not in self.arguments}
-        return type(self), json.dumps(traced, sort_keys=True)
+        fields = dataclasses.fields(self)  # pyright: ignore[reportArgumentType]
+        names = [field.name for field in fields if field.name not in self.arguments]
+        return type(self), *(_component.traced(getattr(self, name)) for name in names)
 
     def _warn_of_bounds(self, inputs: np.ndarray) -> None:
         low, high = self.bounds
