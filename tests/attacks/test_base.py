@@ -172,6 +172,7 @@ def test_the_base_checks_fields(bisection, options, error):
         bisection(**options)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("untargeted", ["random", "runner_up", "easiest"])
 def test_chosen_targets_follow_the_number_of_a_sample(untargeted):
     """Parts of a run aim at what the whole aims at."""
@@ -185,6 +186,7 @@ def test_chosen_targets_follow_the_number_of_a_sample(untargeted):
     )
 
 
+@pytest.mark.once
 def test_samples_that_all_have_their_target_are_results_and_a_word():
     model, x = small_network(), images(12)
     label = model.predict(x, verbose=0).argmax(-1)

@@ -124,6 +124,7 @@ def test_distances_are_those_of_the_samples(network):
     )
 
 
+@pytest.mark.once
 def test_portions_batches_and_files_change_nothing(network, monkeypatch, tmp_path):
     model, x, y = network
     before = model.get_weights()
@@ -192,6 +193,7 @@ def test_what_cannot_be_attacked(network):
         isi.hardness(model, x, y, attack="jmsa")
 
 
+@pytest.mark.once
 def test_samples_that_are_misclassified_are_rows_that_count_nowhere(network):
     model, x, y = network
     found = isi.hardness(model, x[2:], (y[2:] + 1) % 3, distances=False)
@@ -201,6 +203,7 @@ def test_samples_that_are_misclassified_are_rows_that_count_nowhere(network):
     assert np.isnan(found.success_rate()).all()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("distances", [False, True])
 def test_parts_of_a_run_are_the_whole(network, distances):
     """Also a part in which nothing can be attacked: the first two samples are misclassified."""
