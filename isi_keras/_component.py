@@ -64,7 +64,7 @@ def serialize(value: Any) -> Any:
             what JSON knows already.
     """
     if isinstance(value, Component):
-        return {"class_name": type(value).__name__, "config": value.get_config()}
+        return {"class_name": _name_of(type(value)), "config": value.get_config()}
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     if isinstance(value, tuple | list):
@@ -136,12 +136,25 @@ def get(identifier: Any, kind: type[T], names: Mapping[str, Callable[[], T]]) ->
     )
 
 
+def _name_of(kind: type[Component]) -> str:
+    """What a configuration calls a class: its name, or its path if one of ours has that name."""
+    path = f"{kind.__module__}.{kind.__qualname__}"
+    known = _registered.get(kind.kind, {}).items()
+    taken = any(_is_ours(other) and entry.__name__ == kind.__name__ for other, entry in known)
+    return path if taken and not _is_ours(path) else kind.__name__
+
+
+def _is_ours(path: str) -> bool:
+    return path.startswith("isi_keras.")
+
+
 def _class_of(word: str, name: str) -> type[Component]:
     """The class of a name or path among the final classes of a kind."""
     known = _registered.get(word, {})
     if name in known:
         return known[name]
     paths = [path for path, entry in known.items() if entry.__name__ == name]
+    paths = [path for path in paths if _is_ours(path)] or paths
     if len(paths) == 1:
         return known[paths[0]]
     if paths:

@@ -67,6 +67,8 @@ class RobustnessMonitor(_Watching):
     Keras calls callbacks in order. (One that comes before finds nothing, and Keras warns that the
     metric is not available.) Pass `mode="max"` to those that watch an accuracy.
 
+    Where the attack counts positions (`unit="position"`), so do these numbers.
+
     The attack uses the weights as they are after the epoch, is compiled once, and changes neither
     the model nor the course of training. Without a success the mean is NaN.
 
@@ -131,11 +133,14 @@ class RobustnessMonitor(_Watching):
     def _look(self, epoch, logs):
         began = time.perf_counter()
         result = self.attack(self.watched, self.x, y=self.y, batch_size=self.batch_size)
+        measure = f"l0_{self.attack.unit}"
         changed = evaluation.distances(
             result.x, result.adversarial, data_format=result.data_format
-        )["l0_feature"]
+        )[measure]
         attacked, turned = result.attacked, result.success
-        robust, *at = evaluation.robust_within(result, [np.inf, *self.budgets]).tolist()
+        robust, *at = evaluation.robust_within(
+            result, [np.inf, *self.budgets], measure=measure
+        ).tolist()
         logs |= {
             "val_robust_accuracy": robust,
             "val_attack_success": _statistic(np.mean, turned[attacked]),
@@ -212,9 +217,7 @@ class ExplanationLogger(_Watching):
         from isi_keras import plotting  # computing alone imports no Matplotlib
 
         found = explain.explain(self.watched, self.x, target=self.target, indicator=self.indicator)
-        figure = plotting.heatmaps(
-            found, classes=self.classes, data_format=keras.config.image_data_format()
-        )
+        figure = plotting.heatmaps(found, classes=self.classes)
         picture = io.BytesIO()
         figure.savefig(picture, format="png", dpi=_DOTS)
         path = self.folder / f"epoch-{epoch + 1:04d}.png"

@@ -108,10 +108,13 @@ class TestOfTheUsersOwn:
         assert type(norms.get({"class_name": "other_module.Few"})) is two.Few
 
     def test_the_name_of_one_of_ours_is_not_taken_silently(self):
-        imported("own_module", MODULE.replace("class Few", "class L2"))
-        with pytest.raises(ValueError, match=r"isi_keras\.norms\.steps\.L2, own_module\.L2"):
-            norms.get({"class_name": "L2"})
-        assert norms.get("l2") == isi.L2()
+        """Ours keeps its name, in files too; the other goes by its path."""
+        own = imported("own_module", MODULE.replace("class Few", "class L2")).L2()
+        config = _component.serialize(own)
+        assert config["class_name"] == "own_module.L2"
+        assert norms.get(json.loads(json.dumps(config))) == own
+        assert norms.get(_component.serialize(isi.L2(3))) == isi.L2(3)
+        assert _component.serialize(isi.L2())["class_name"] == "L2"
 
     def test_bases_are_not_registered(self):
         assert not {"Norm", "Rule", "Indicator"} & {

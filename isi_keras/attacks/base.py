@@ -123,7 +123,7 @@ class BaseAttack(_component.Component, abc.ABC):
         y=None,
         target=None,
         batch_size: int = 128,
-        first_index: int = 0,
+        first_index: Any = 0,
         trajectory: bool = False,
         verbose: int = 0,
     ) -> AttackResult:
@@ -136,8 +136,9 @@ class BaseAttack(_component.Component, abc.ABC):
                 reported as such and left alone. Without it the clean prediction is the label.
             target: the class to reach, one for all samples or `(N,)`. `None` for any other class.
             batch_size: how many samples are computed at once.
-            first_index: which sample of a longer run the first one is. What is drawn for a sample
-                depends on its number there, so that parts of a run give what the whole does.
+            first_index: which sample of a longer run the first one is, or which each is, `(N,)`.
+                What is drawn for a sample depends on its number there, so that parts of a run give
+                what the whole does.
             trajectory: whether to keep the logits of every step.
             verbose: 1 shows a progress bar.
 
@@ -147,6 +148,8 @@ class BaseAttack(_component.Component, abc.ABC):
         Raises:
             TypeError: if the model or an array is of the wrong kind.
             ValueError: if shapes, values or classes are wrong, or the attack cannot be planned.
+            RuntimeError: if the plan of an attack does not keep what `Plan` asks of it: if it ends
+                samples that it never looked at, leaves the bounds, or goes on after `max_steps`.
         """
         began = time.perf_counter()
         classifier = models.logits(model)
@@ -155,13 +158,13 @@ class BaseAttack(_component.Component, abc.ABC):
         self._warn_of_bounds(inputs)
         planned = classifier.plan(inputs)
         size = min(as_batch_size(batch_size), len(inputs))
-        numbers = _checks.integer("first_index", first_index, 0) + np.arange(len(inputs))
+        numbers = _numbers(first_index, len(inputs))
         truth = None if y is None else as_classes("y", y, len(inputs), planned.classes)
         aim = None if target is None else as_classes("target", target, len(inputs), planned.classes)
         attack, aim = self.resolve(planned, inputs, aim, size, numbers)
         samples = Samples(
             x=inputs, truth=_or_unknown(truth, inputs), target=_or_unknown(aim, inputs),
-            number=numbers.astype("int32"),
+            number=numbers,
         )  # fmt: skip
         plan, run = attack.compiled(planned, inputs, aim is not None)
         limits = Limits(
@@ -176,8 +179,10 @@ class BaseAttack(_component.Component, abc.ABC):
             samples,
             record.finished,
             size,
+            attack.max_steps + 1,
             record.watch if trajectory else None,
         )
+        record.check(type(attack).__name__, low, high, attack.max_steps)
         if target is not None and (record.stop == Stop.ALREADY_TARGET).all():
             warnings.warn(
                 f"Every sample is already predicted as its target ({sorted(set(aim.tolist()))}), "  # pyright: ignore
@@ -206,7 +211,8 @@ class BaseAttack(_component.Component, abc.ABC):
 
             return plan, compiling.compiled(run, planned.model)
 
-        key = (*self._trace_key(), targeted, planned.from_logits)
+        shape = sample.shape[1:], planned.data_format
+        key = (*self._trace_key(), targeted, planned.from_logits, shape)
         return compiling.cached(planned.model, key, make)
 
     def _trace_key(self) -> tuple:
@@ -223,6 +229,20 @@ class BaseAttack(_component.Component, abc.ABC):
                 "pass bounds=(0, 1).",
                 stacklevel=3,
             )
+
+
+def _numbers(first_index: Any, count: int) -> np.ndarray:
+    """Which sample of a longer run each is, `(N,)` int32."""
+    if isinstance(first_index, np.ndarray):
+        numbers = first_index
+    else:
+        numbers = _checks.integer("first_index", first_index, 0) + np.arange(count)
+    if numbers.shape != (count,) or numbers.dtype.kind not in "iu" or numbers.max() >= 2**31:
+        raise ValueError(
+            f"Expected first_index to be a number below 2**31, or one for each of {count} samples. "
+            f"Received: first_index={first_index!r}."
+        )
+    return numbers.astype("int32")
 
 
 def _or_unknown(classes: np.ndarray | None, x: np.ndarray) -> np.ndarray:

@@ -106,7 +106,9 @@ def hardness(
     bar = keras.utils.Progbar(len(attempts), verbose=verbose, unit_name="attempt")
     for begin in range(0, len(attempts), size):
         chosen = attempts[begin : begin + size]
-        for name, values in sweep(x[row[chosen]], found["target"][chosen], distances).items():
+        numbers = found["sample"][chosen]
+        made = sweep(x[row[chosen]], found["target"][chosen], numbers, distances)
+        for name, values in made.items():
             found[name][chosen] = values
         if verbose:
             bar.add(len(chosen))
@@ -150,8 +152,12 @@ class _Sweep:
     measure: str
     batch_size: int
 
-    def __call__(self, x: np.ndarray, target: np.ndarray, distances: bool) -> dict[str, np.ndarray]:
-        result = self.attack(self.planned, x, target=target, batch_size=self.batch_size)
+    def __call__(
+        self, x: np.ndarray, target: np.ndarray, numbers: np.ndarray, distances: bool
+    ) -> dict[str, np.ndarray]:
+        result = self.attack(
+            self.planned, x, target=target, batch_size=self.batch_size, first_index=numbers
+        )
         distortion = self._distortion(result)
         spent = distortion if self.share is None else result.steps * self.share
         found = {

@@ -52,6 +52,26 @@ class Record:
         steps, logits = (ops.convert_to_numpy(part)[held] for part in seen)
         self.trajectory[index[held], steps] = logits  # pyright: ignore[reportOptionalSubscript]
 
+    def check(self, attack: str, low: np.ndarray, high: np.ndarray, max_steps: int) -> None:
+        """Raises if a plan did not keep what is asked of it.
+
+        Raises:
+            RuntimeError: if it ended samples without `State.observed`, left the bounds or took more
+                than `max_steps`.
+        """
+        unseen = (self.counts["clean_prediction"] < 0) | (self.counts["forward"] == 0)
+        outside = ~((self.adversarial >= low) & (self.adversarial <= high))
+        outside = outside.reshape(len(self.x), -1).any(axis=1) & (self.stop != Stop.NOT_FINITE)
+        for wrong, what in (
+            (unseen, "ended without their logits: call state.observed(logits, cost) in each step"),
+            (outside, "are outside the bounds: clip to limits.low and limits.high"),
+            (self.counts["steps"] > max_steps, f"took more than max_steps={max_steps} steps"),
+        ):
+            if wrong.any():
+                raise RuntimeError(
+                    f"The plan of {attack} is wrong: {wrong.sum()} of {len(wrong)} samples {what}."
+                )
+
     def result(self, **known: Any) -> AttackResult:
         """The record as the user gets it; `known` are the fields that are not counted here."""
         steps, trajectory = self.counts["steps"], self.trajectory

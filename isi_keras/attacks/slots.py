@@ -25,6 +25,7 @@ def drive(
     samples: Samples,
     finished: Callable[[np.ndarray, State], None],
     batch_size: int,
+    most: int,
     watch: Callable[[np.ndarray, Any], None] | None = None,
 ) -> None:
     """Runs `step` until every sample has ended.
@@ -40,13 +41,14 @@ def drive(
         batch_size: the number of slots. When no sample waits and half of them are empty, the
             number is halved, down to an eighth or 16; on JAX, which compiles for seconds, in one go
             when an eighth is left, no fewer than 16.
+        most: after how many steps a sample must have ended.
         watch: is called after each step with the sample in each slot (-1 for none) and the second
             thing `step` returned.
     """
     total = len(samples.x)
     size = min(batch_size, total)
     smallest = max(_FEWEST, size // _SMALLEST_SHARE)
-    slots, waiting = np.full(size, -1), 0
+    slots, age, waiting = np.full(size, -1), np.zeros(size, int), 0
     rows, mask = nobody = _rows(samples, slots, slots[:0])
     held, state = rows, start(rows)
     state = state._replace(stop=ops.full_like(state.stop, int(Stop.EMPTY)))
@@ -55,6 +57,7 @@ def drive(
         fresh = free[: total - waiting]
         if len(fresh):
             slots[fresh] = np.arange(waiting, waiting + len(fresh))
+            age[fresh] = 0
             waiting += len(fresh)
             rows, mask = _rows(samples, slots, fresh)
         elif len(free) == size:
@@ -62,7 +65,7 @@ def drive(
         elif len(free) >= size - size // SHRINK and size // SHRINK >= smallest:
             size //= SHRINK
             keep = np.argsort(slots < 0, kind="stable")[:size]
-            slots = slots[keep]
+            slots, age = slots[keep], age[keep]
             held, state = _rows_of((held, state), keep, tensor)
             rows, mask = nobody = _rows(samples, slots, slots[:0])
         else:
@@ -70,11 +73,17 @@ def drive(
         held, state, seen = step(held, state, rows, mask)
         if watch is not None:
             watch(slots, seen)
+        age += 1
         stop = ops.convert_to_numpy(state.stop)
         ended = np.flatnonzero((stop != Stop.RUNNING) & (slots >= 0))
         if len(ended):
             finished(slots[ended], _rows_of(state._replace(memory=()), ended))
             slots[ended] = -1
+        if (age[slots >= 0] >= most).any():
+            raise RuntimeError(
+                f"A sample has not ended after {most} passes. Let a plan end it with "
+                "Stop.MAX_STEPS, once state.steps >= limits.max_steps."
+            )
 
 
 def entered(held, fresh, mask):

@@ -85,11 +85,10 @@ def attack(
 
     result_path, picture_path = output.places(out, picture, model, indicator, norm)
     start_backend()
-    import keras
 
     from isi_keras.attacks.attack import Attack
     from isi_keras.evaluation import evaluate
-    from isi_keras.models.classifier import logits
+    from isi_keras.models import data_format_of, logits
     from isi_keras.plotting import images, style
 
     chosen = _norm(
@@ -103,8 +102,7 @@ def attack(
     bounds = source.bounds_of(model, bounds)
     how = Attack(indicator, chosen, max_steps, bounds, objective)
     network, (x, y) = source.load(model, data, samples, bounds)
-    data_format = keras.config.image_data_format()
-    drawable = _drawable(images.are_images(x, data_format), picture, x)
+    drawable = _drawable(images.are_images(x, data_format_of(network, x.ndim)), picture, x)
     result = how(
         logits(network, from_logits),
         x,
@@ -149,15 +147,14 @@ def explain(
 
     result_path, picture_path = output.places(out, picture, model, indicator)
     start_backend()
-    import keras
 
     from isi_keras.explanations.explain import explain
-    from isi_keras.models.classifier import logits
+    from isi_keras.models import data_format_of, logits
     from isi_keras.plotting import images, style
 
     bounds = source.bounds_of(model, bounds)
     network, (x, y) = source.load(model, data, samples, bounds)
-    data_format = keras.config.image_data_format()
+    data_format = data_format_of(network, x.ndim)
     drawable = _drawable(x.ndim == 2 or images.are_images(x, data_format), picture, x)
     explanation = explain(
         logits(network, from_logits),

@@ -92,7 +92,8 @@ class Classifier:
 
         def known():
             row = keras.tree.map_structure(lambda rows: rows[:1], x)
-            return head.found(self.model, row, self.from_logits), data_format_of(self.model)
+            return head.found(self.model, row, self.from_logits), data_format_of(self.model, rank)
 
-        facts = cached(self.model, ("plan", self.from_logits), known)
+        rank = max(len(rows.shape) for rows in keras.tree.flatten(x))
+        facts = cached(self.model, ("plan", self.from_logits, rank), known)
         return Planned(self.model, self.from_logits, *facts)

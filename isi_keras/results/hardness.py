@@ -86,7 +86,9 @@ class HardnessResult(Result):
         Raises:
             ValueError: if the record is a part of one that version 1 of the format saved.
         """
-        return self._of_version_1("samples") if self.sample is None else _distinct(self.sample)
+        if self.sample is None:
+            return self._of_version_1("samples")
+        return len(np.unique(self._numbered()))
 
     @property
     def misclassified(self) -> int:
@@ -97,7 +99,7 @@ class HardnessResult(Result):
         """
         if self.sample is None:
             return self._of_version_1("misclassified")
-        return _distinct(self.sample[~self.attempted])
+        return len(np.unique(self._numbered()[~self.attempted]))
 
     def count(self) -> np.ndarray:
         """How many attempts there were, a matrix of integers."""
@@ -182,6 +184,16 @@ class HardnessResult(Result):
             )
         return self.attempted & (self.min_budget <= budget * (1 + 1e-9))
 
+    def _numbered(self) -> np.ndarray:
+        """The number of the sample of each row, if no attempt is there twice."""
+        rows = np.stack([self.sample, self.target])  # pyright: ignore
+        if len(np.unique(rows, axis=1).T) != len(self):
+            raise ValueError(
+                "An attempt is there twice, so samples cannot be counted. Tell parts of a run "
+                "which sample their first is: hardness(..., first_index=...)."
+            )
+        return rows[0]
+
     def _of_version_1(self, name: str) -> int:
         config = self.config["config"]
         right = config["samples"] - config["misclassified"]
@@ -209,7 +221,3 @@ class HardnessResult(Result):
         sums = self._sums(np.where(chosen, values, 0).astype("float64"))
         count = self._sums(chosen.astype("float64"))
         return np.divide(sums, count, out=np.full_like(sums, np.nan), where=count > 0)
-
-
-def _distinct(numbers: np.ndarray) -> int:
-    return len(np.unique(numbers))

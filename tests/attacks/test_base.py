@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,6 +16,7 @@ import isi_keras as isi
 from isi_keras import attacks, training
 from isi_keras.attacks import crafting
 from isi_keras.models import compiling
+from isi_keras.results import Stop
 
 PAGE = (ROOT / "docs" / "how-to" / "add-an-attack.md").read_text()
 CODE = re.search(r"```python\n(import dataclasses\n.*?)```", PAGE, re.DOTALL)[1]  # pyright: ignore
@@ -194,3 +196,90 @@ def test_samples_that_all_have_their_target_are_results_and_a_word():
         result = isi.Attack("sensitivity", "l0")(model, x, target=label)
     assert set(result.stop_reason) == {"already_target"}
     assert not result.attacked.any()
+
+
+def test_a_plan_is_made_for_each_shape(bisection):
+    """A model of free size: what was planned for small images serves no large ones."""
+    keras.utils.set_random_seed(1)
+    pool, dense = keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(3)
+    model = keras.Sequential(
+        [keras.Input((None, None, 1)), keras.layers.Conv2D(8, 3, activation="relu"), pool, dense]
+    )
+    fresh = keras.models.clone_model(model)
+    fresh.set_weights(model.get_weights())
+    rng = np.random.default_rng(0)
+    small, large = (rng.uniform(-1, 1, (4, side, side, 1)) for side in (5, 8))
+    bisection()(model, small)
+    found, wanted = bisection()(model, large), bisection()(fresh, large)
+    np.testing.assert_array_equal(found.adversarial, wanted.adversarial)
+
+
+def broken(step):
+    """An attack whose plan is wrong."""
+
+    @dataclasses.dataclass(frozen=True, eq=False)
+    class Broken(attacks.BaseAttack):
+        max_steps: int = 3
+        bounds: Any = (-1.0, 1.0)
+
+        def plan(self, planned, sample, targeted):
+            forward = planned.forward()
+
+            def made(model, samples, state, limits):
+                return step(state, forward(model, state.x), limits)
+
+            return attacks.Plan(attacks.State.begin, made)
+
+    return Broken()
+
+
+def stop_at_once(state):
+    return state.stop * 0 + int(Stop.MAX_STEPS)
+
+
+@pytest.mark.parametrize(
+    ("step", "match"),
+    [
+        (
+            lambda state, logits, limits: (state.advanced(stop_at_once(state)), logits),
+            r"Broken is wrong: 4 of 4 samples ended without their logits: call state.observed",
+        ),
+        (
+            lambda state, logits, limits: (
+                state.observed(logits, (1, 0))._replace(x=state.x + 3.0, stop=stop_at_once(state)),
+                logits,
+            ),
+            r"4 of 4 samples are outside the bounds: clip to limits.low",
+        ),
+        (
+            lambda state, logits, limits: (state.observed(logits, (1, 0)), logits),
+            r"has not ended after 4 passes\. Let a plan end it with Stop.MAX_STEPS",
+        ),
+        (
+            lambda state, logits, limits: (
+                state.observed(logits, (1, 0))._replace(
+                    steps=state.steps + 9, stop=stop_at_once(state)
+                ),
+                logits,
+            ),
+            r"took more than max_steps=3 steps",
+        ),
+    ],
+    ids=["unseen", "outside", "endless", "steps"],
+)
+def test_a_wrong_plan_is_an_error(step, match):
+    with pytest.raises(RuntimeError, match=match):
+        broken(step)(small_network(), images(4))
+
+
+@pytest.mark.once
+def test_numbers_of_samples_may_be_given_one_by_one():
+    model, x = small_network(), images(6)
+    jsma = isi.JSMA(0.5, 1.0, bounds=(-1, 1), untargeted="random", seed=5)
+    whole, order = jsma(model, x), np.array([4, 0, 5])
+    np.testing.assert_array_equal(
+        jsma(model, x[order], first_index=order).target, whole.target[order]
+    )
+    for wrong in (2**31, np.arange(3), np.zeros(6)):
+        with pytest.raises(ValueError, match=r"Expected first_index to be a number below 2\*\*31"):
+            jsma(model, x, first_index=wrong)

@@ -55,6 +55,27 @@ def test_no_layers_that_say(setting):
     assert models.data_format_of(model) == setting
 
 
+def test_sequences_have_their_channels_last_whatever_images_have(setting):
+    """Keras' recurrent, dense and attention layers know no other way."""
+    model = keras.Sequential([keras.Input((8, 4)), layers.GRU(3), layers.Dense(2)])
+    x = np.random.default_rng(0).uniform(-1, 1, (3, 8, 4))
+    assert isi.logits(model).plan(x).data_format == LAST
+    result = isi.Attack("sensitivity", isi.L0(unit="position"), max_steps=1)(model, x)
+    assert (result.changed.any(axis=2).sum(axis=1) == 1).all()
+
+
+def test_what_does_nothing_at_inference_is_not_asked():
+    model = keras.Sequential(
+        [
+            keras.Input((3, 6, 6)),
+            layers.RandomFlip(data_format=LAST),
+            layers.MaxPooling2D(data_format=FIRST),
+            layers.SpatialDropout2D(0.5, data_format=LAST),
+        ]
+    )
+    assert models.data_format_of(model) == FIRST
+
+
 def test_a_plan_and_an_explanation_know_it():
     model, x = small_network(), images(2)
     assert isi.logits(model).plan(x).data_format == LAST
