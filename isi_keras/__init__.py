@@ -30,7 +30,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "models.classifier": ["logits"],
         "norms": ["L0", "L2", "Linf", "Salient"],
         "explanations.parameter_randomisation": ["parameter_randomisation"],
-        "lrp.registry": ["register"],
+        "graph.registry": ["register"],
         "results": [
             "AttackResult",
             "Explanation",

@@ -75,6 +75,9 @@ NAMES: dict[str, Name] = {
     "query_dense": Name("_query_dense", _ATTENTION),
     "key_dense": Name("_key_dense", _ATTENTION),
     "gate_dense": Name("_gate_dense", _ATTENTION),
+    # What tracing asks for.
+    "convert_inputs": Name("_convert_input_args", (layers.Layer,)),
+    "autocast": Name("_autocast", (keras.Variable,)),
     # Training.
     "compile_loss": Name("_compile_loss", (keras.Model,)),
 }
@@ -133,6 +136,60 @@ def detached(node: Any) -> list[layers.Layer]:
         raise _changed(f"the configuration of {kind.__name__} has no 'use_gate'")
     gates = ["gate_dense"] if config.get("use_gate", False) else []
     return [read(node, key) for key in ("query_dense", "key_dense", *gates)]
+
+
+RUN_THROUGH_GRAPH = "_run_through_graph"
+# Whether a recurrent layer may call a kernel of the backend; the newest Keras alone has them.
+FUSED_RECURRENT = ("_can_attempt_fused_lstm", "_can_attempt_fused_gru")
+_MASK, _HISTORY = "_keras_mask", "_keras_history"
+_NODES = ("_inbound_nodes", "_outbound_nodes")
+
+
+def mask_of(tensor: Any) -> Any:
+    """The mask that came with a symbolic tensor; `None` if none did."""
+    return getattr(tensor, _MASK, None)
+
+
+def set_mask(tensor: Any, mask: Any) -> None:
+    """Gives a symbolic tensor a mask."""
+    setattr(tensor, _MASK, mask)
+
+
+def node_of(tensor: keras.KerasTensor) -> Any:
+    """Keras' node that made a symbolic tensor; `None` if it is where a trace starts."""
+    history = getattr(tensor, _HISTORY, None)
+    if history is None or history.operation is None:
+        return None
+    return getattr(history.operation, _NODES[0])[history.node_index]
+
+
+def without_nodes(operation: Any) -> Any:
+    """A fresh copy of an operation, after it was made, which was never called."""
+    for name in _NODES:
+        setattr(operation, name, [])
+    return operation
+
+
+def forget_node(node: Any) -> None:
+    """A layer of the user's that was called forgets it."""
+    for name in _NODES:
+        kept = [other for other in getattr(node.operation, name) if other is not node]
+        getattr(node.operation, name)[:] = kept
+
+
+def run_through_graph(kind: type, model: Any, inputs: Any, operation_fn: Callable) -> Any:
+    """What a functional model computes, each operation replaced."""
+    return getattr(kind, RUN_THROUGH_GRAPH)(model, inputs, operation_fn)
+
+
+def symbolic_call_overridden(kind: type) -> bool:
+    """Whether a class of layers has a `__call__` that is not Keras' own."""
+    return not kind.__call__.__module__.startswith("keras.src.")
+
+
+def is_data_layer(kind: type) -> bool:
+    """Whether a class of layers computes with a backend that it holds, for use in `tf.data`."""
+    return issubclass(kind, layers.Rescaling.__mro__[1])
 
 
 def compile_metrics(metrics: Any, weighted_metrics: Any) -> Any:

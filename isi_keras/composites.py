@@ -2,7 +2,7 @@
 
 import dataclasses
 import fnmatch
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import keras
@@ -12,7 +12,8 @@ from isi_keras.rules import AlphaBeta, Epsilon, Flat, Gamma, Rule, ZBox, ZPlus
 
 KINDS = ("dense", "convolution", "normalization", "pooling")
 GATES = ("signal", "halves")
-_CONVOLUTIONS = tuple(
+ATTENTION = ("values", "attnlrp")
+CONVOLUTIONS = tuple(
     getattr(keras.layers, f"{word}{size}D{suffix}")
     for word, sizes, suffix in (
         ("Conv", (1, 2, 3), ""),
@@ -66,6 +67,7 @@ class Composite(_component.Component):
     names: Any = ()
     fold: bool = True
     gates: str = "signal"
+    attention: str = "values"
 
     def __post_init__(self):
         object.__setattr__(self, "rules", _rules(self.rules))
@@ -82,6 +84,7 @@ class Composite(_component.Component):
         object.__setattr__(self, "names", names)
         if self.gates not in GATES:
             raise ValueError(_checks.unknown("gates", self.gates, GATES))
+        _checks.one_of("attention", self.attention, ATTENTION)
         everywhere = self.rules.values() if isinstance(self.rules, Mapping) else [self.rules]
         for rule in everywhere:
             if not rule.proportional:
@@ -91,22 +94,31 @@ class Composite(_component.Component):
                     f"Composite('epsilon', first={rule!r})."
                 )
 
-    def rule(self, layer, at_input: bool) -> Rule:
+    def rule(
+        self, layer: Any, at_input: bool, kind: str | None = None, within: Sequence[Any] = ()
+    ) -> Rule:
         """The rule of a linear layer, which stands at the model's input or does not.
+
+        Args:
+            layer: the layer, or `None` for an operation that is in none.
+            at_input: whether it stands at the model's input.
+            kind: what it is, of `KINDS`; `None` for what the class of the layer says.
+            within: the layers that hold it, and itself, whose names count, too.
 
         Raises:
             ValueError: if `names` gives a rule for the first layer to another one.
         """
+        kind = kind or _kind_of(layer)
         for pattern, rule in self.names:
-            if fnmatch.fnmatchcase(layer.name, pattern):
+            if any(fnmatch.fnmatchcase(part.name, pattern) for part in within or (layer,)):
                 if not rule.proportional and not at_input:
                     raise ValueError(
                         f"The name pattern {pattern!r} gives {type(rule).__name__}, which serves "
-                        f"the first layer only, to the layer {layer.name!r}, which is not one."
+                        f"the first layer only, to {_called(layer)}, which is not one."
                     )
                 return rule
-        found = _of(layer, self.first) if at_input else None
-        return found or _of(layer, self.rules) or Epsilon()
+        found = _of(layer, kind, self.first) if at_input else None
+        return found or _of(layer, kind, self.rules) or Epsilon()
 
     @property
     def has_first(self) -> bool:
@@ -114,17 +126,20 @@ class Composite(_component.Component):
         return self.first is not None or any(not rule.proportional for _, rule in self.names)
 
 
+def _called(layer: Any) -> str:
+    return "an operation outside of layers" if layer is None else f"the layer {layer.name!r}"
+
+
 def _kind_of(layer: Any) -> str:
     """How a composite sees a layer: `"dense"`, `"convolution"`, `"normalization"`, `"pooling"`."""
-    if isinstance(layer, _CONVOLUTIONS):
+    if isinstance(layer, CONVOLUTIONS):
         return "convolution"
     if isinstance(layer, keras.layers.BatchNormalization):
         return "normalization"
     return "pooling" if "Pooling" in type(layer).__name__ else "dense"
 
 
-def _of(layer, table) -> Rule | None:
-    kind = _kind_of(layer)
+def _of(layer, kind: str, table) -> Rule | None:
     if isinstance(table, Mapping):
         return table.get(type(layer).__name__) or table.get(kind)
     if (

@@ -9,7 +9,8 @@ import numpy as np
 from isi_keras import _checks, axes, evaluation, indicators, models
 from isi_keras.explanations.explain import explain
 from isi_keras.models.inputs import as_inputs
-from isi_keras.models.rewrite import Swap, nodes, rewritten
+from isi_keras.graph.nodes import Weight
+from isi_keras.models.layers import nodes
 from isi_keras.results import RandomisationResult
 
 
@@ -86,7 +87,7 @@ def parameter_randomisation(
     axes.check_data_format(data_format)
     if similarity == "ssim":
         _expect_images(x, data_format)
-    layers = _layers(planned.model, keras.tree.map_structure(lambda rows: rows[:1], x))
+    layers = _layers(planned, keras.tree.map_structure(lambda rows: rows[:1], x))
     random, alike = _permuted(layers, seed), _SIMILARITIES[similarity]
     kept = [
         (variable, keras.ops.convert_to_numpy(variable)) for _, own in layers for variable in own
@@ -121,31 +122,17 @@ def parameter_randomisation(
     )
 
 
-def _layers(model, sample) -> list[tuple[str, list]]:
+def _layers(planned, sample) -> list[tuple[str, list]]:
     """What holds weights of its own, by name, from the last to be computed to the first."""
+    model, graph = planned.model, planned.graphs.of(sample)
+    last = {
+        id(weight.variable): place
+        for place, node in enumerate(graph.nodes)
+        for weight in node.tensors
+        if isinstance(weight, Weight)
+    }
     holders = [node for node in nodes(model) if getattr(node, "weights", None)]
     inner = {id(node): {id(part) for part in nodes(node)} for node in holders}
-    finished = []
-
-    def recording(node):
-        call = node.call
-
-        def record(*args, **kwargs):
-            outputs = call(*args, **kwargs)
-            finished.append(id(node))
-            return outputs
-
-        return record
-
-    with rewritten([Swap(node, "call", recording(node)) for node in holders]):
-        model(keras.tree.map_structure(keras.ops.convert_to_tensor, sample), training=False)
-    last = {number: place for place, number in enumerate(finished)}
-
-    def place(node) -> int:
-        """When it was last computed; if its call was passed over, when the next around it was."""
-        around = (last[number] for number in last if id(node) in inner[number])
-        return last.get(id(node), min(around, default=-1))
-
     found = []
     for node in holders:
         below = {
@@ -156,7 +143,7 @@ def _layers(model, sample) -> list[tuple[str, list]]:
         }
         own = [variable for variable in node.weights if id(variable) not in below]
         if own and not isinstance(node, keras.layers.Normalization):
-            found.append((place(node), node, own))
+            found.append((max(last.get(id(v), -1) for v in own), node, own))
     if not found:
         raise ValueError(
             f"The model {model.name!r} has no weights that could be made random. Pass a model with "

@@ -8,7 +8,8 @@ from keras import ops
 
 from isi_keras import _checks, composites
 from isi_keras.indicators.base import Indicator, Significance
-from isi_keras.lrp import propagation
+from isi_keras.graph import propagation
+from isi_keras.models.graphs import PerGraph, as_logits
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -60,9 +61,16 @@ class Relevance(Indicator):
         return rule if isinstance(rule, composites.Composite) else composites.Composite(rule)
 
     def prepare(self, planned, sample, *, centred=False, **wanted):  # noqa: D102
-        return propagation.Propagation(
-            planned, self.composite, self.on_unknown, sample, centred=centred, **wanted
-        )
+        row = keras.tree.map_structure(lambda rows: ops.convert_to_tensor(rows[:1]), sample)
+
+        def make(graph):
+            return propagation.Propagation(
+                graph, self.composite, self.on_unknown, row, centred=centred, **wanted
+            )
+
+        prepared = Propagated(PerGraph(planned.graphs, make))
+        prepared.variables(row)  # plans it, or says why it cannot be
+        return prepared
 
     def significance(self, point, goal, centre):  # noqa: D102
         each = keras.tree.map_structure
@@ -73,3 +81,22 @@ class Relevance(Indicator):
         else:
             against = each(ops.multiply, to_centre, found["x"])
         return Significance(against, each(ops.sign, to_centre), each(ops.negative, against))
+
+
+class Propagated:
+    """The logits of a model, whose derivatives are relevance.
+
+    Args:
+        plans: a `Propagation` for each graph of the model.
+    """
+
+    def __init__(self, plans: PerGraph):
+        self._plans = plans
+
+    def variables(self, x) -> dict[str, Any]:
+        """By what the logits are differentiated at a batch, see `Propagation.variables`."""
+        return self._plans.of(x).variables(x)
+
+    def logits(self, model, x, variables):
+        """The logits as a function of the variables."""
+        return as_logits(self._plans.of(x).outputs(x, variables))

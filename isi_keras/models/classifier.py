@@ -6,9 +6,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from isi_keras.models import head
 from isi_keras.models.compiling import cached
 from isi_keras.models.data_format import data_format_of
+from isi_keras.models.graphs import Graphs
 from isi_keras.models.inputs import as_inputs
 from isi_keras.models.planned import Planned
 
@@ -63,7 +63,10 @@ class Classifier:
             )
         outputs = getattr(model, "outputs", None)
         if outputs is not None and len(outputs) > 1:
-            raise ValueError(head.several_outputs(model, len(outputs)))
+            raise ValueError(
+                f"The model {model.name!r} has {len(outputs)} outputs; one is expected. Build a "
+                "model of one, e.g. keras.Model(model.inputs[0], model.outputs[0])."
+            )
         self.model = model
         self.from_logits = from_logits
 
@@ -78,9 +81,9 @@ class Classifier:
         return self.plan(x).predict(x, batch_size)
 
     def plan(self, x) -> Planned:
-        """The model with all that is known of it, after running one sample of `x`.
+        """The model with all that is known of it, after tracing it for inputs like `x`.
 
-        It is run once for a model as it is.
+        It is traced and run once for a model as it is.
 
         Args:
             x: inputs of the model.
@@ -92,8 +95,10 @@ class Classifier:
 
         def known():
             row = keras.tree.map_structure(lambda rows: rows[:1], x)
-            return head.found(self.model, row, self.from_logits), data_format_of(self.model, rank)
+            return Graphs(self.model, row, self.from_logits), data_format_of(self.model, rank)
 
-        rank = max(len(rows.shape) for rows in keras.tree.flatten(x))
-        facts = cached(self.model, ("plan", self.from_logits, rank), known)
-        return Planned(self.model, self.from_logits, *facts)
+        flat = keras.tree.flatten(x)
+        rank = max(len(rows.shape) for rows in flat)
+        shapes = tuple((tuple(rows.shape[1:]), str(rows.dtype)) for rows in flat)
+        key = ("plan", self.from_logits, shapes)
+        return Planned(self.model, self.from_logits, *cached(self.model, key, known))

@@ -8,7 +8,8 @@ from typing import Any
 import keras
 
 from isi_keras import backend
-from isi_keras.models.rewrite import nodes
+from isi_keras.graph import registry
+from isi_keras.models.layers import nodes
 
 
 class Compiled:
@@ -70,16 +71,12 @@ def cached(model: keras.Model, key: Hashable, make: Callable[[], Any]) -> Any:
     return kept[key][1]
 
 
-def forget() -> None:
-    """Drops what was made for any model, as it may be made in another way from now on."""
-    _KEPT.clear()
-
-
 def _fingerprint(model: keras.Model) -> tuple:
-    """What a trace depends on besides weights: the layers and their public attributes."""
+    """What a trace depends on besides weights: the layers, their attributes, what is registered."""
     settings = tuple((weakref.ref(node), _settings(node)) for node in nodes(model))
     data_format = keras.config.image_data_format()
-    return data_format, settings, tuple((id(v), tuple(v.shape), v.dtype) for v in model.variables)
+    known = data_format, registry.state()
+    return known, settings, tuple((id(v), tuple(v.shape), v.dtype) for v in model.variables)
 
 
 def _settings(node) -> tuple:

@@ -6,7 +6,7 @@ import keras
 
 from isi_keras import _keras
 from isi_keras.axes import DATA_FORMATS
-from isi_keras.models.rewrite import nodes
+from isi_keras.models.layers import nodes
 
 _IDLE = {"Flatten", "AugMix", "CutMix", "MixUp"}
 

@@ -1,17 +1,15 @@
-"""A model that was run once, so that all is known that a computation with it needs."""
+"""A model that was traced, so that all is known that a computation with it needs."""
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
 from isi_keras.models.batches import in_batches, taken
-from isi_keras.models.head import Head, single
+from isi_keras.models.graphs import Graphs
 from isi_keras.models.inputs import as_inputs
-from isi_keras.models.rewrite import Swap, rewritten
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -24,19 +22,19 @@ class Planned:
     Args:
         model: the model.
         from_logits: as `logits` takes it.
-        head: what is known of its end.
+        graphs: what it computes, traced.
         data_format: `"channels_last"` or `"channels_first"`, where the channels of its inputs are.
     """
 
     model: keras.Model
     from_logits: bool | None
-    head: Head
+    graphs: Graphs
     data_format: str
 
     @property
     def classes(self) -> int:
         """How many classes the model has, the length of its logits."""
-        return self.head.classes
+        return self.graphs.classes
 
     @property
     def activation(self) -> str:
@@ -44,25 +42,12 @@ class Planned:
 
         It is the sigmoid of a model that ends in it, and the softmax otherwise.
         """
-        return self.head.activation
+        return self.graphs.activation
 
-    def forward(self, swaps: Iterable[Swap] = ()) -> Callable[[keras.Model, Any], Any]:
-        """A pure function `(model, x) -> logits`, tensors `(N, K)` of float32.
-
-        Args:
-            swaps: what is exchanged in the model while it runs, besides its head.
-        """
-        swaps = (*self.head.swaps, *swaps)
-
-        def run(model, x):
-            with rewritten(swaps):
-                outputs = single(model(x, training=False), model)
-            outputs = ops.cast(outputs, "float32")
-            if outputs.shape[-1] == 1:
-                return ops.concatenate([-outputs, outputs], axis=-1)
-            return outputs
-
-        return run
+    def forward(self) -> Callable[[keras.Model, Any], Any]:
+        """A pure function `(model, x) -> logits`, tensors `(N, K)` of float32."""
+        graphs = self.graphs
+        return lambda model, x: graphs.logits(x)
 
     def predict(self, x: Any, batch_size: int = 128) -> np.ndarray:
         """The logits of many inputs, computed in batches.

@@ -1,14 +1,10 @@
 """A linear layer at its input, to be run with other weights."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-import keras
 from keras import ops
-
-from isi_keras import _keras
-from isi_keras.models.rewrite import Swap, rewritten
 
 
 def positive(tensor):
@@ -35,7 +31,8 @@ class Linear:
         nonnegative: whether no entry of `x` is below 0.
         ones: a tensor of ones of the shape of `x`, by which the relevance of a first layer is
             differentiated; `None` for another layer.
-        preprocessing: what is done to each entry of the model's input before it is `x`.
+        bounded: a function from a bound on the model's input to one on `x`; `None` if they are
+            the same.
         absorbed: by which the relevance that goes to biases is differentiated, zeros `(N,)`.
     """
 
@@ -47,7 +44,7 @@ class Linear:
     biased: bool = True
     nonnegative: bool = False
     ones: Any = None
-    preprocessing: Sequence[Callable[[Any], Any]] = ()
+    bounded: Callable[[Any], Any] | None = None
     absorbed: Any = None
 
     def run(self, x, kernel, bias: Callable[[Any], Any] | None = None):
@@ -57,7 +54,7 @@ class Linear:
         z = self.contract(x, kernel, bias(self.bias))
         if self.absorbed is not None:
             share = z - self.contract(x, kernel, None)
-            z = z + along(self.absorbed, z) * ops.stop_gradient(share)
+            z = z + ops.cast(along(self.absorbed, z), z.dtype) * ops.stop_gradient(share)
         return z
 
     def plain(self):
@@ -76,10 +73,9 @@ class Linear:
 
     def bound(self, value):
         """A bound on the model's input as one on `x`, of the shape of `x`."""
-        tensor = ops.broadcast_to(ops.convert_to_tensor(value, self.x.dtype), ops.shape(self.x))
-        for function in self.preprocessing:
-            tensor = function(tensor)
-        return tensor
+        if self.bounded is not None:
+            return self.bounded(value)
+        return ops.broadcast_to(ops.convert_to_tensor(value, self.x.dtype), ops.shape(self.x))
 
     def _terms(self, of_positive, of_negative):
         if self.nonnegative:
@@ -88,75 +84,21 @@ class Linear:
         return terms + self.run(negative(self.x), of_negative(self.kernel))
 
 
-@dataclasses.dataclass(frozen=True)
-class Weights:
-    """Where the weights of a kind of layer are.
+def along(vector, z, rank: int | None = None):
+    """One number a sample, `(N,)`, so that it broadcasts to `z`, `(N, ...)`.
+
+    Where `z` has several rows for each sample, as windows or time steps have been made samples, they
+    follow one another.
 
     Args:
-        kernel: the attribute that holds the kernel.
-        outputs: the axis of the kernel that counts the output channels; `None` if there is none.
-        inputs: the axis that counts the input channels, likewise.
+        vector: the numbers.
+        z: a tensor that has as many rows as the result.
+        rank: how many axes the result has, if other than `z`.
     """
-
-    kernel: str = "kernel"
-    outputs: int | None = -1
-    inputs: int | None = None
-
-
-def without_activation(layer, call: Callable) -> Callable:
-    """The layer's `call` without its fused activation."""
-    if _keras.read(layer, "activation") is None:
-        return call
-    swap = Swap(layer, "activation", keras.activations.linear)
-
-    def run(*args, **kwargs):
-        with rewritten([swap]):
-            return call(*args, **kwargs)
-
-    return run
-
-
-def contraction(layer, kernel: str, call: Callable) -> Callable[[Any, Any, Any], Any]:
-    """The layer as a function of input, kernel and bias, without its activation."""
-    variable = _keras.kernel(layer, kernel)
-    own = _keras.read(layer, "bias")
-    bare = without_activation(layer, call)
-    low_rank = [Swap(layer, "lora_enabled", False)] if _keras.read(layer, "lora") else []
-    removable = _keras.read(layer, "use_bias") is not None
-    without_bias = [Swap(layer, "use_bias", False), Swap(layer, "bias", None)]
-
-    def run(x, kernel, bias):
-        fits = own is not None and bias is not None and tuple(bias.shape) == tuple(own.shape)
-        values, swaps = [(variable, kernel)], list(low_rank)
-        if fits:
-            values.append((own, bias))
-        elif removable:
-            swaps += without_bias
-        elif own is not None:
-            values.append((own, ops.zeros(own.shape, own.dtype)))
-        with keras.StatelessScope(values), rewritten(swaps):
-            z = bare(x)
-        return z if fits or bias is None else z + spread(bias, z, layer)
-
-    return run
-
-
-def spread(vector, z, layer):
-    """A value for each channel, so that it broadcasts to `z`."""
-    axis = channel_axis(layer, len(z.shape))
-    return vector if len(vector.shape) > 1 else along_axis(vector, axis, len(z.shape))
-
-
-def channel_axis(layer, rank: int) -> int:
-    """The axis of the layer's output that counts its channels."""
-    if _keras.read(layer, "data_format") == "channels_first":
-        return 1
-    return rank - 1
-
-
-def along(vector, z):
-    """One number a sample, `(N,)`, so that it broadcasts to `z`, `(N, ...)`."""
-    return along_axis(vector, 0, len(z.shape))
+    rows, samples = z.shape[0], vector.shape[0]
+    if rows != samples and rows > 1:
+        vector = ops.repeat(vector, rows // samples)
+    return along_axis(vector, 0, len(z.shape) if rank is None else rank)
 
 
 def along_axis(vector, axis: int, rank: int):

@@ -14,8 +14,7 @@ from makers.relevance import GOLDEN_RULES, Flattened, composite_of, relevance_of
 import isi_keras as isi
 from isi_keras import backend
 from isi_keras.composites import Composite
-from isi_keras.lrp import registry
-from isi_keras.lrp.propagation import Propagation
+from isi_keras.graph import registry
 from isi_keras.models import activations
 from isi_keras.rules import Epsilon, ZPlus
 
@@ -165,8 +164,8 @@ def test_activations_pass_relevance_unchanged(name, place):
     r = np.where(outputs, np.random.default_rng(1).normal(size=x.shape), 0).astype("float32")
     outputs = np.where(outputs, outputs, 1)
     composite = Composite(Epsilon(1e-9))
-    passes, at = Propagation(Flattened(model), composite, "error", x), ops.convert_to_tensor(x)
-    z, pullback = backend.vjp(lambda v: passes.logits(model, at, v), passes.variables(at))
+    passes, at = Flattened(model, composite, x), ops.convert_to_tensor(x)
+    z, pullback = backend.vjp(lambda v: passes.outputs(at, v), passes.variables(at))
     relevance = x * ops.convert_to_numpy(pullback(ops.convert_to_tensor(r / outputs))["x"])
     np.testing.assert_allclose(ops.convert_to_numpy(z), ops.convert_to_numpy(model(x)), rtol=1e-5)
     np.testing.assert_allclose(relevance, r, rtol=1e-4, atol=1e-5)

@@ -14,8 +14,6 @@ import keras
 import numpy as np
 from keras import applications, layers, ops
 
-from isi_keras.models.rewrite import Swap, rewritten
-
 CLASSES = 10
 
 
@@ -60,10 +58,18 @@ def build(name: str, seed: int = 0) -> keras.Model:
             make = getattr(applications, kind.make)
             model = make(weights=None, input_shape=shape, classes=CLASSES)
     seed_weights(model, seed)
-    softmax = Swap(model.layers[-1], "activation", keras.activations.linear)
-    with rewritten([softmax]):
+    with exchanged([(model.layers[-1], "activation", keras.activations.linear)]):
         sharpen(model, calibrate(model, images(name, 32, seed + 1), seed))
     return model
+
+
+@contextlib.contextmanager
+def exchanged(attributes):
+    """Attributes of layers, exchanged for a time; from a list of layers, names and values."""
+    with contextlib.ExitStack() as stack:
+        for layer, name, value in attributes:
+            stack.enter_context(mock.patch.dict(vars(layer), {name: value}))
+        yield
 
 
 def vit(shape=(32, 32, 3), patch: int = 8, width: int = 32, blocks: int = 3) -> keras.Model:
@@ -192,7 +198,7 @@ def calibrate(model: keras.Model, x, seed: int = 0):
             layer.moving_variance.assign(variance)
             return type(layer).call(layer, inputs, training=False)
 
-        return Swap(layer, "call", call)
+        return layer, "call", call
 
     found = [layer for layer in leaves(model) if isinstance(layer, layers.BatchNormalization)]
     run = model.stateless_call
@@ -202,7 +208,7 @@ def calibrate(model: keras.Model, x, seed: int = 0):
         run = jax.jit(run, compiler_options={"xla_backend_optimization_level": 0})
     trained = [ops.stop_gradient(variable.value) for variable in model.trainable_variables]
     others = [variable.value for variable in model.non_trainable_variables]
-    with rewritten([measuring(layer) for layer in found]):
+    with exchanged([measuring(layer) for layer in found]):
         outputs, others = run(trained, others, x)
     for variable, value in zip(model.non_trainable_variables, others, strict=True):
         variable.assign(value)

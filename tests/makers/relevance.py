@@ -4,9 +4,9 @@ from keras import ops
 
 from isi_keras import backend
 from isi_keras.composites import Composite
-from isi_keras.lrp.propagation import Propagation
-from isi_keras.models.head import Head
-from isi_keras.models.rewrite import rewritten
+from isi_keras.graph.propagation import Propagation
+from isi_keras.graph.registry import registered
+from isi_keras.graph.trace import trace
 from isi_keras.rules import AlphaBeta, Epsilon, Flat, Gamma, WSquare, ZBox, ZPlus
 
 GOLDEN_RULES = {
@@ -27,28 +27,22 @@ def composite_of(rule):
 
 
 class Flattened:
-    """A planned model of any output as a function to logits, flat."""
+    """The outputs of a model of any shape, flat, whose derivatives are relevance."""
 
-    head = Head((), 2, "softmax")
+    def __init__(self, model, composite, x):
+        graph = trace(model, x, lambda layer: registered(layer) is not None)
+        self._made = Propagation(graph, composite, "error", ops.convert_to_tensor(x[:1]))
+        self.variables = self._made.variables
 
-    def __init__(self, model):
-        self.model = model
-
-    def forward(self, swaps=()):
-        swaps = tuple(swaps)
-
-        def run(model, x):
-            with rewritten(swaps):
-                outputs = model(x)
-            return ops.reshape(outputs, (outputs.shape[0], -1))
-
-        return run
+    def outputs(self, x, variables):
+        z = self._made.outputs(x, variables)
+        return ops.reshape(z, (z.shape[0], -1))
 
 
 def relevance_of(model, composite, x, r):
     """What each input gets of the relevance `r` of the outputs, and the outputs."""
-    prepared, x = Propagation(Flattened(model), composite, "error", x), ops.convert_to_tensor(x)
-    z, pullback = backend.vjp(lambda v: prepared.logits(model, x, v), prepared.variables(x))
+    prepared, x = Flattened(model, composite, x), ops.convert_to_tensor(x)
+    z, pullback = backend.vjp(lambda v: prepared.outputs(x, v), prepared.variables(x))
     found = pullback(ops.convert_to_tensor(r.reshape(len(r), -1)) / z)
     relevance = found["ones"] if "ones" in found else x * found["x"]
     return ops.convert_to_numpy(relevance), ops.convert_to_numpy(z)

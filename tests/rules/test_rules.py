@@ -15,7 +15,7 @@ from makers.relevance import GOLDEN_RULES, composite_of, relevance_of
 import isi_keras as isi
 from isi_keras import composites, rules
 from isi_keras.composites import Composite
-from isi_keras.lrp.facts import ratio
+from isi_keras.graph.run import ratio
 from isi_keras.rules import AlphaBeta, Epsilon, Flat, Gamma, WSquare, ZBox, ZPlus
 
 with np.load(GOLDEN / "zennit.npz", allow_pickle=False) as _data:

@@ -1,0 +1,1 @@
+"""A model as one flat graph of operations: traced once, planned, then interpreted."""

@@ -1,0 +1,213 @@
+"""Layers and operations that go to the backend, written with Keras' own operations."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+from isi_keras import _keras
+from isi_keras.graph.nodes import Own
+
+# What augments does nothing at inference.
+IDLE = (
+    "AugMix CutMix MixUp RandAugment RandomBrightness RandomColorDegeneration RandomColorJitter "
+    "RandomContrast RandomElasticTransform RandomErasing RandomFlip RandomGaussianBlur "
+    "RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization RandomRotation "
+    "RandomSaturation RandomSharpness RandomShear RandomTranslation RandomZoom"
+)
+
+
+class _Backend:
+    """What preprocessing layers ask their backend for, from `keras.ops`."""
+
+    name = keras.config.backend()
+    numpy = nn = math = core = linalg = ops
+    image = ops.image
+    is_int_dtype = staticmethod(keras.backend.is_int_dtype)
+
+    def __getattr__(self, name: str):
+        return getattr(ops, name)
+
+
+def overriding(kind: type) -> dict[str, Any]:
+    """The methods that shadows of a class of layers have in place of its own."""
+    found: dict[str, Any] = {}
+    for base, method, function in _METHODS:
+        if issubclass(kind, base) and getattr(kind, method) is getattr(base, method):
+            found.setdefault(method, function)
+    if issubclass(kind, layers.Bidirectional):
+        found.update(dict.fromkeys(_keras.FUSED_RECURRENT, lambda self, *args: False))
+    if issubclass(kind, layers.RNN):
+        found["inner_loop"] = _inner_loop
+    if _keras.is_data_layer(kind):
+        found["backend"] = property(lambda self: _Backend())
+    return found
+
+
+def operation(op: Any, args: tuple, kwargs: dict) -> Any:
+    """What an operation returns, made of simpler ones; `None` if it stays as it is."""
+    make = _OPERATIONS.get(type(op).__name__)
+    return None if make is None else make(op, *args, **kwargs)
+
+
+# ---- layers
+
+
+def _idle(self, data, **kwargs):
+    return ops.cast(data, self.compute_dtype)
+
+
+def _softmax(self, inputs, mask=None):
+    if mask is not None:
+        if keras.backend.standardize_dtype(mask.dtype) != "bool":
+            mask = ops.greater(mask, 0.5)
+        half = keras.backend.standardize_dtype(inputs.dtype) == "float16"
+        inputs = ops.where(mask, inputs, -3e4 if half else -1e9)
+    outputs = ops.softmax(inputs, axis=self.axis)
+    return outputs if mask is None else ops.where(mask, outputs, 0.0)
+
+
+def _in_groups(self, inputs, kernel):
+    """Keras infers no shape of a convolution in groups."""
+    options = {
+        "strides": list(self.strides),
+        "padding": self.padding,
+        "dilation_rate": self.dilation_rate,
+        "data_format": self.data_format,
+    }
+    if self.groups == 1:
+        return ops.conv(inputs, kernel, **options)
+    shape = self.compute_output_shape(inputs.shape)
+    function = _Called(ops.conv, options)
+    return Own("Conv", function, shape, inputs.dtype, **options)(inputs, kernel)
+
+
+class _Called:
+    """An operation of Keras with its options."""
+
+    def __init__(self, function: Callable, options: dict):
+        self.function, self.options = function, options
+
+    def __call__(self, *tensors):
+        return self.function(*tensors, **self.options)
+
+
+def _recurrent(self, sequences, initial_state=None, mask=None, training=False):
+    """As Keras runs it, but for what it does to keep states from batch to batch."""
+    if initial_state is None:
+        rows = sequences.shape[0]
+        initial_state = self.states if self.stateful else self.get_initial_state(rows or 1)
+    if not keras.tree.is_nested(initial_state):
+        initial_state = [initial_state]
+    last, outputs, states = self.inner_loop(sequences, list(initial_state), mask)
+    output = outputs if self.return_sequences else last
+    return (output, *states) if self.return_state else output
+
+
+def _inner_loop(self, sequences, initial_state, mask=None, training=False):
+    """Unrolled over time."""
+    steps = list(range(sequences.shape[1]))
+    states, outputs = list(initial_state), []
+    for step in reversed(steps) if self.go_backwards else steps:
+        output, new = self.cell(sequences[:, step], states)
+        new = list(new) if keras.tree.is_nested(new) else [new]
+        if mask is not None:
+            goes = mask[:, step]
+            old = outputs[-1] if outputs and not self.zero_output_for_mask else 0.0
+            output = _where(goes, output, old)
+            new = keras.tree.map_structure(lambda n, o: _where(goes, n, o), new, states)  # noqa: B023
+        states = new
+        outputs.append(output)
+    return outputs[-1], ops.stack(outputs, axis=1), states
+
+
+def _where(mask, one, other):
+    for _ in range(len(one.shape) - len(mask.shape)):
+        mask = ops.expand_dims(mask, -1)
+    return ops.where(mask, one, other)
+
+
+def _distributed(self, inputs, training=None, mask=None):
+    """Time steps as samples; one by one if they are masked."""
+    if mask is not None:
+        parts = [
+            self.layer(inputs[:, step], **_if_taken(self.layer, mask[:, step]))
+            for step in range(inputs.shape[1])
+        ]
+        return ops.stack(parts, axis=1)
+    outputs = self.layer(ops.reshape(inputs, (-1, *inputs.shape[2:])))
+    return ops.reshape(outputs, (-1, inputs.shape[1], *outputs.shape[1:]))
+
+
+def _if_taken(layer, mask) -> dict[str, Any]:
+    return {"mask": mask} if "mask" in inspect.signature(layer.call).parameters else {}
+
+
+_METHODS: list[tuple[type, str, Callable]] = [
+    *((kind, "call", _idle) for kind in _keras.layers_named(IDLE)),
+    (layers.Softmax, "call", _softmax),
+    *(
+        (kind, "convolution_op", _in_groups)
+        for kind in (layers.Conv2D, layers.Conv3D)
+    ),
+    *(
+        (kind, "call", _recurrent)
+        for kind in (layers.LSTM, layers.GRU, layers.SimpleRNN, layers.RNN)
+    ),
+    *((kind, "call", _recurrent) for kind in _keras.layers_named("ConvLSTM1D ConvLSTM2D ConvLSTM3D")),
+    (layers.TimeDistributed, "call", _distributed),
+]
+
+
+# ---- operations
+
+
+def _separable(op, inputs, depthwise_kernel, pointwise_kernel):
+    options = {"data_format": op.data_format}
+    inner = ops.depthwise_conv(
+        inputs, depthwise_kernel, op.strides, op.padding, dilation_rate=op.dilation_rate, **options
+    )
+    return ops.conv(inner, pointwise_kernel, 1, "valid", **options)
+
+
+def _gated(op, x):
+    signal, gate = ops.split(x, 2, axis=op.axis)
+    return ops.multiply(signal, ops.sigmoid(gate))
+
+
+def _transposed(op, inputs, kernel):
+    """Keras 3.15 mixes up the arguments when it runs the operation."""
+    (spec,) = keras.tree.flatten(op.compute_output_spec(inputs, kernel))
+    names = ("strides", "padding", "output_padding", "data_format", "dilation_rate")
+    options = {name: getattr(op, name) for name in names}
+    function = _Called(ops.conv_transpose, options)
+    return Own("ConvTranspose", function, spec.shape, spec.dtype, **options)(inputs, kernel)
+
+
+def _reshaped(op, x):
+    """With an open number of samples, which Keras writes as None."""
+    (spec,) = keras.tree.flatten(op.compute_output_spec(x))
+    if None not in op.newshape:
+        return None
+    return ops.reshape(x, [-1 if size is None else size for size in spec.shape])
+
+
+def _softmax_over(op, x):
+    """Over several axes, which the operation itself cannot run."""
+    if isinstance(op.axis, int):
+        return None
+    if len(op.axis) == 1:
+        return ops.softmax(x, axis=op.axis[0])
+    function = _Called(ops.softmax, {"axis": op.axis})
+    return Own("Softmax", function, x.shape, x.dtype, axis=op.axis)(x)
+
+
+_OPERATIONS: dict[str, Callable] = {
+    "Softmax": _softmax_over,
+    "SeparableConv": _separable,
+    "Glu": _gated,
+    "ConvTranspose": _transposed,
+    "Reshape": _reshaped,
+}

@@ -1,0 +1,125 @@
+"""The end of a graph: what makes probabilities of its logits, and the graph without it."""
+
+from typing import NamedTuple
+
+import keras
+from keras import ops
+
+from isi_keras.graph import operations as table
+from isi_keras.graph.nodes import Graph, Node, Own, Tensor
+
+_LEAST = -1e9  # the logit of a class that a mask rules out
+
+
+class Cut(NamedTuple):
+    """A graph that ends in logits.
+
+    Args:
+        graph: the graph.
+        removed: the kinds of operations that were at its end, such as `"Softmax"`.
+    """
+
+    graph: Graph
+    removed: frozenset[str]
+
+
+def cut(graph: Graph) -> Cut | None:
+    """The graph without the softmax or sigmoid at its end; `None` if there is none.
+
+    What comes after it (reshaping, a cast, other heads beside it) stays, and so does a mask, whose
+    classes get a logit of -1e9.
+    """
+    cutter = _Cutter(graph)
+    output = cutter.logits_of(graph.output)
+    if output is None:
+        return None
+    return Cut(graph.with_output(output, cutter.nodes), frozenset(cutter.removed))
+
+
+def linear_end(graph: Graph) -> bool:
+    """Whether a graph ends in a linear operation, and perhaps its bias."""
+    node = _moved(graph, graph.output)
+    if node is not None and node.kind in ("Add", "BatchNorm"):
+        parts = [graph.producers.get(id(t)) for t in node.tensors]
+        made = [part for part in parts if part is not None and part.kind in table.LINEAR]
+        return bool(made)
+    return node is not None and node.kind in table.LINEAR
+
+
+def hidden(graph: Graph) -> str | None:
+    """The softmax or sigmoid behind what a graph ends in, if it cannot be taken off."""
+    seen, stack = set(), [graph.output]
+    while stack:
+        node = graph.producers.get(id(stack.pop()))
+        if node is None or id(node) in seen:
+            continue
+        seen.add(id(node))
+        if node.kind in table.HEADS:
+            return f"{node.kind} in {node.where or 'the model'}"
+        if node.kind not in table.LINEAR and node.kind != "Whole":
+            stack.extend(t for t in node.tensors if len(t.shape) == len(graph.output.shape))
+    return None
+
+
+def _moved(graph: Graph, tensor) -> Node | None:
+    """What made a tensor, before its entries were moved about."""
+    node = graph.producers.get(id(tensor))
+    while node is not None and node.kind in table.AFTER_HEAD and len(node.tensors) == 1:
+        node = graph.producers.get(id(node.tensors[0]))
+    return node
+
+
+class _Cutter:
+    def __init__(self, graph: Graph):
+        self.graph, self.nodes, self.removed = graph, [], set()
+
+    def logits_of(self, tensor) -> Tensor | None:
+        node = self.graph.producers.get(id(tensor))
+        if node is None:
+            return None
+        if node.kind in table.HEADS:
+            self.removed.add(node.kind)
+            return node.tensors[0]
+        if node.kind == "Where":
+            return self._masked(node)
+        if node.kind == "Log" and self._is(node.tensors[0], "Softmax"):
+            return self.logits_of(node.tensors[0])
+        if node.kind not in table.AFTER_HEAD:
+            return None
+        found = {id(t): self.logits_of(t) for t in node.tensors}
+        if any(made is None for made in found.values()):
+            return None
+        args, kwargs = node.filled(lambda t: found[id(t)])
+        outputs = [Tensor(t.shape, _real(t)) for t in node.outputs]
+        self.nodes.append(Node(node.op, args, kwargs, outputs, node.scope))
+        return outputs[[id(t) for t in node.outputs].index(id(tensor))]
+
+    def _is(self, tensor, kind: str) -> bool:
+        node = self.graph.producers.get(id(tensor))
+        return node is not None and node.kind == kind
+
+    def _masked(self, node: Node) -> Tensor | None:
+        mask, kept, other = node.args
+        if not isinstance(kept, Tensor) or not _is_zero(other):
+            return None
+        logits = self.logits_of(kept)
+        if logits is None:
+            return None
+        op = Own("Where", _ruled_out, node.outputs[0].shape, logits.dtype)
+        outputs = [Tensor(node.outputs[0].shape, logits.dtype)]
+        self.nodes.append(Node(op, (mask, logits, _LEAST), {}, outputs, node.scope))
+        return outputs[0]
+
+
+def _ruled_out(mask, logits, least):
+    return ops.where(mask, logits, ops.cast(least, logits.dtype))
+
+
+def _real(tensor) -> str:
+    return keras.backend.standardize_dtype(tensor.dtype)
+
+
+def _is_zero(value) -> bool:
+    if isinstance(value, int | float):
+        return value == 0
+    return ops.is_tensor(value) and not ops.convert_to_numpy(value).any()

@@ -1,0 +1,116 @@
+"""How relevance passes linear nodes: by the rule that the composite has for each."""
+
+import dataclasses
+from typing import Any
+
+import keras
+from keras import ops
+
+from isi_keras.graph import entries
+from isi_keras.graph import operations as table
+from isi_keras.graph.facts import Fact
+from isi_keras.graph.nodes import Node, Tensor
+from isi_keras.graph.plan import Linear as Place
+from isi_keras.graph.plan import Plan
+from isi_keras.graph.run import Run, carrying, is_float
+from isi_keras.rules import Rule
+from isi_keras.rules.linear import Linear, along_axis, scaled
+
+
+def linear(run: Run, plan: Plan, place: Place) -> Any:
+    """A linear node, with its bias and the batch normalisation around it."""
+    at_input = plan.facts.has(place.x, Fact.ENTRY)
+    rule = rule_of(plan, place.node, at_input)
+    ones = run.ones.get(id(place.x))
+    x = run.signal(place.x) if rule.proportional else run.fixed(place.x)
+    x = x if is_float(x) else ops.cast(x, "float32")
+    known = _known(run, plan, place, x, ones)
+    if place.before is not None and rule.proportional:
+        known = _after_affine(run, place, known)
+    z = _value(run, place, known.x if place.before is None else known.z)
+    if place.after is not None:
+        scale, shift = affine(run, place.after)
+        bias = shift if known.bias is None else known.bias * scale + shift
+        axis = table.OUTPUT_AXIS[place.node.kind]
+        known = dataclasses.replace(known, kernel=scaled(known.kernel, scale, axis), bias=bias)
+    return run.surrogate(rule, dataclasses.replace(known, z=z), z)
+
+
+def rule_of(plan: Plan, node: Node, at_input: bool, kind: str | None = None) -> Rule:
+    """The rule of a node."""
+    kind = kind or ("convolution" if table.is_convolution(node.kind) else "dense")
+    layer = node.scope[-1] if node.scope else None
+    return plan.composite.rule(layer, at_input, kind, node.scope)
+
+
+def _known(run: Run, plan: Plan, place: Place, x, ones) -> Linear:
+    node = place.node
+    kernel = place.kernel
+    kernel = run.fixed(kernel) if isinstance(kernel, Tensor) else ops.convert_to_tensor(kernel)
+    kernel = ops.cast(kernel, x.dtype)
+    bias = None
+    if place.bias is not None:
+        (other,) = [v for v in place.bias.args if not plan.facts.has(v, Fact.RELEVANT)]
+        bias = run.fixed(other) if isinstance(other, Tensor) else ops.convert_to_tensor(other)
+        bias = ops.cast(bias, x.dtype)
+
+    def contract(x, kernel, bias):
+        def operand(value):
+            if value is place.x:
+                return x
+            if value is place.kernel:
+                return kernel
+            return run.fixed(value) if isinstance(value, Tensor) else value
+
+        args, kwargs = keras.tree.map_structure(operand, (node.args, node.kwargs))
+        z = run.call(node, args, kwargs)
+        return z if bias is None else z + bias
+
+    bounded = None
+    if plan.facts.has(place.x, Fact.ENTRY):
+        bounded = entries.Bounds(run, plan, place.x)
+    nonnegative = plan.facts.has(place.x, Fact.NONNEGATIVE)
+    return Linear(x, None, contract, kernel, bias, True, nonnegative, ones, bounded)
+
+
+def _value(run: Run, place: Place, x) -> Any:
+    """The value of the last part, computed as the model does."""
+    value = x
+    tensor = place.x
+    for part in place.parts:
+        args, kwargs = part.filled(lambda t: value if t is tensor else run.fixed(t))  # noqa: B023
+        value, tensor = run.call(part, args, kwargs), part.outputs[0]
+    return value
+
+
+def _after_affine(run: Run, place: Place, known: Linear) -> Linear:
+    """A linear node and the affine one before it, as one; its `z` is the input of that node."""
+    node = place.node
+    rank = len(known.x.shape)
+    axis = table.channel_axis(node, rank)
+    before = run.signal(place.before.args[0])
+    scale, shift = affine(run, place.before)
+    constant = ops.broadcast_to(along_axis(shift, axis, rank), ops.shape(before))
+    bias = ops.stop_gradient(known.contract(constant, known.kernel, known.bias))
+    plain = before * along_axis(scale, axis, rank) + constant
+    kernel = scaled(known.kernel, scale, table.INPUT_AXIS[node.kind])
+    through = carrying(run.fixed(place.x), plain)
+    return dataclasses.replace(
+        known, x=before, z=through, kernel=kernel, bias=bias, nonnegative=False
+    )
+
+
+def affine(run: Run, node: Node) -> tuple[Any, Any]:
+    """Batch normalisation as a factor and a summand for each channel."""
+
+    def of(name: str):
+        value = node.argument(name)
+        if value is None:
+            return None
+        return run.fixed(value) if isinstance(value, Tensor) else ops.convert_to_tensor(value)
+
+    scale = ops.rsqrt(of("variance") + node.argument("epsilon"))
+    gamma, beta = of("scale"), of("offset")
+    scale = scale if gamma is None else scale * gamma
+    shift = -of("mean") * scale
+    return scale, shift if beta is None else shift + beta

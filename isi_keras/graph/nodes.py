@@ -1,0 +1,239 @@
+"""What a traced model is made of: tensors without values, and nodes that compute them."""
+
+import functools
+import inspect
+import weakref
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import keras
+
+from isi_keras import _keras
+
+Tensor = keras.KerasTensor
+_NARROW = {"float16", "bfloat16", "float32"}
+
+
+class UntraceableError(ValueError):
+    """A layer computes in a way that no graph of Keras operations shows."""
+
+
+class Weight(keras.KerasTensor):
+    """A variable while its layer is traced: symbolic, so that nothing computed of it is baked in.
+
+    Args:
+        variable: the variable.
+        dtype: in which the layer computes with it.
+    """
+
+    def __init__(self, variable: keras.Variable, dtype: str):
+        super().__init__(variable.shape, dtype)
+        self.variable = variable
+
+    @property
+    def value(self):
+        """Itself, as layers ask a variable for it."""
+        return self
+
+    @property
+    def path(self) -> str:
+        """The path of the variable."""
+        return self.variable.path
+
+    @property
+    def trainable(self) -> bool:
+        """Whether the variable is trained."""
+        return self.variable.trainable
+
+
+class Own(keras.Operation):
+    """An operation of ours in a graph.
+
+    Args:
+        kind: what it is called in the table of operations.
+        function: what it computes.
+        shape, dtype: of its output.
+        known: attributes that operations of this kind have.
+    """
+
+    def __init__(self, kind: str, function: Callable, shape: tuple, dtype: str, **known):
+        super().__init__()
+        self.kind, self.function, self._spec = kind, function, (tuple(shape), dtype)
+        vars(self).update(known)
+
+    def call(self, *args, **kwargs):
+        """Runs the function."""
+        return self.function(*args, **kwargs)
+
+    def compute_output_spec(self, *args, **kwargs):
+        """The output without its values."""
+        return keras.KerasTensor(*self._spec)
+
+
+class Whole(keras.Operation):
+    """A layer that is run as a whole, as it was registered so or cannot be traced.
+
+    Args:
+        layer: the layer.
+        root: whether it is the model itself, to which a reference would keep it alive.
+        outputs: the structure of what it returns, tensors without values.
+        why: why it could not be traced; `None` if it was registered.
+    """
+
+    kind = "Whole"
+
+    def __init__(self, layer: Any, root: bool, outputs: Any, why: Exception | None):
+        super().__init__()
+        self._layer = weakref.ref(layer) if root else lambda: layer
+        self.outputs, self.why = outputs, why
+
+    @property
+    def layer(self) -> Any:
+        """The layer."""
+        return self._layer()
+
+    def call(self, *args, **kwargs):
+        """Runs the layer as at inference."""
+        return self.layer(*args, **kwargs)
+
+    def compute_output_spec(self, *args, **kwargs):
+        """The outputs without their values."""
+        return self.outputs
+
+
+class Node:
+    """One operation at one place of a graph.
+
+    Args:
+        op: the operation.
+        args, kwargs: what it is called with, tensors without values among it.
+        outputs: the tensors that it returns, flat.
+        scope: the layers that it came from, the outermost first.
+    """
+
+    def __init__(self, op: Any, args: tuple, kwargs: dict, outputs: list, scope: tuple):
+        self.op, self.args, self.kwargs, self.outputs, self.scope = op, args, kwargs, outputs, scope
+        self.kind = kind_of(op)
+        self.tensors = [t for t in keras.tree.flatten((args, kwargs)) if isinstance(t, Tensor)]
+
+    @property
+    def where(self) -> str:
+        """The path of layers that it came from."""
+        return "/".join(layer.name for layer in self.scope)
+
+    def __repr__(self):
+        return f"<{self.kind} in {self.where or 'the model'}>"
+
+    def argument(self, name: str, default: Any = None) -> Any:
+        """What was handed over under a name, or else the attribute of the operation."""
+        found = _bound(self.op, self.args, self.kwargs)
+        return found[name] if name in found else getattr(self.op, name, default)
+
+    def filled(self, value: Callable[[Any], Any]) -> tuple[tuple, dict]:
+        """The arguments with a value for each tensor."""
+        return keras.tree.map_structure(
+            lambda t: value(t) if isinstance(t, Tensor) else t, (self.args, self.kwargs)
+        )
+
+
+def _bound(op, args, kwargs) -> dict:
+    try:
+        return inspect.signature(op.call).bind(*args, **kwargs).arguments
+    except TypeError:
+        return {}
+
+
+def kind_of(op: Any) -> str:
+    """What an operation is called in the table of operations."""
+    if isinstance(op, Own | Whole):
+        return op.kind
+    name = _keras.operation(op)
+    if name == "ReLU":  # of `keras.activations.relu`
+        bounded = op.max_value is not None or op.threshold
+        return "Relu6" if bounded else "LeakyRelu" if op.negative_slope else "Relu"
+    return name
+
+
+class Graph:
+    """A traced model.
+
+    Args:
+        inputs: the structure of its inputs, tensors without values.
+        output: the tensor that it returns.
+        nodes: in an order in which they can be computed.
+        layers: by the name of each layer what its calls returned, a structure for each.
+        assumed: what was taken for granted, in sentences.
+    """
+
+    def __init__(self, inputs: Any, output: Any, nodes: Iterable[Node], layers, assumed=()):
+        self.inputs, self.output, self.layers, self.assumed = inputs, output, layers, assumed
+        self.nodes = _needed(nodes, output)
+
+    @functools.cached_property
+    def producers(self) -> dict[int, Node]:
+        """The node of each tensor that is computed, by its id."""
+        return {id(tensor): node for node in self.nodes for tensor in node.outputs}
+
+    @functools.cached_property
+    def users(self) -> dict[int, list]:
+        """The nodes that take a tensor, by its id; `None` stands for the caller of the model."""
+        found: dict[int, list] = {}
+        for node in self.nodes:
+            for tensor in {id(t): t for t in node.tensors}.values():
+                found.setdefault(id(tensor), []).append(node)
+        found.setdefault(id(self.output), []).append(None)
+        return found
+
+    @functools.cached_property
+    def weights(self) -> list[Weight]:
+        """The weights that take part."""
+        found = {id(t): t for node in self.nodes for t in node.tensors if isinstance(t, Weight)}
+        return list(found.values())
+
+    @functools.cached_property
+    def last_uses(self) -> list[list[int]]:
+        """Which tensors, by their ids, no node after each one needs."""
+        seen = {id(self.output)}
+        found = []
+        for node in reversed(self.nodes):
+            ids = {id(t) for t in (*node.tensors, *node.outputs)} - seen
+            seen |= ids
+            found.append(list(ids))
+        return found[::-1]
+
+    @functools.cached_property
+    def wide(self) -> "Graph":
+        """The graph in single precision where it has half: without casts between the two."""
+        alias: dict[int, Tensor] = {}
+
+        def resolved(tensor):
+            return alias.get(id(tensor), tensor)
+
+        nodes = []
+        for node in self.nodes:
+            args, kwargs = node.filled(resolved)
+            casts = node.kind in ("Cast", "ConvertToTensor") and isinstance(args[0], Tensor)
+            if casts and {args[0].dtype, node.outputs[0].dtype} <= _NARROW:
+                alias[id(node.outputs[0])] = args[0]
+            else:
+                nodes.append(Node(node.op, args, kwargs, node.outputs, node.scope))
+        each = keras.tree.map_structure
+        layers = {
+            name: [(layer, each(resolved, outputs)) for layer, outputs in calls]
+            for name, calls in self.layers.items()
+        }
+        inputs = each(resolved, self.inputs)
+        return Graph(inputs, resolved(self.output), nodes, layers, self.assumed)
+
+    def with_output(self, output: Any, nodes: Iterable[Node]) -> "Graph":
+        """The graph with another end."""
+        return Graph(self.inputs, output, [*self.nodes, *nodes], self.layers, self.assumed)
+
+
+def _needed(nodes: Iterable[Node], output) -> list[Node]:
+    wanted, kept = {id(output)}, []
+    for node in reversed(list(nodes)):
+        if any(id(tensor) in wanted for tensor in node.outputs):
+            kept.append(node)
+            wanted.update(map(id, node.tensors))
+    return kept[::-1]

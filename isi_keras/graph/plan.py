@@ -1,0 +1,228 @@
+"""Where relevance goes in a graph: decided once, before anything is computed."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from isi_keras.composites import Composite
+from isi_keras.graph import operations as table
+from isi_keras.graph.facts import Fact, Facts
+from isi_keras.graph.nodes import Graph, Node, Tensor
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Linear:
+    """A linear node with what is merged into it.
+
+    Args:
+        node: the linear operation.
+        x: its argument that relevance passes to.
+        kernel: its other argument.
+        bias: the node that adds a constant after it, if one does.
+        after: the batch normalisation that follows, if it is merged.
+        before: the one before it, likewise.
+    """
+
+    node: Node
+    x: Tensor
+    kernel: Any
+    bias: Node | None = None
+    after: Node | None = None
+    before: Node | None = None
+
+    @property
+    def parts(self) -> list[Node]:
+        """Its nodes in order, but the one before it."""
+        return [part for part in (self.node, self.bias, self.after) if part is not None]
+
+    @property
+    def source(self) -> Tensor:
+        """The tensor that its relevance goes to."""
+        return self.x if self.before is None else self.before.args[0]
+
+
+class Plan:
+    """The facts of a graph and the routes of relevance through it, under a composite.
+
+    Args:
+        graph: a graph that ends in logits.
+        composite: which rule serves which node.
+        entries: whether the input is multiplied by ones, by which relevance is differentiated.
+        treated: a function from a `Whole` node to whether its relevance is known.
+    """
+
+    def __init__(
+        self, graph: Graph, composite: Composite, entries: bool, treated: Callable[[Node], bool]
+    ):
+        self.graph, self.composite, self._treated = graph, composite, treated
+        self.facts = Facts(graph, entries, first=entries and composite.has_first)
+        self.linear: dict[int, Linear] = {}
+        """By the id of its last node."""
+        self.merged: set[int] = set()
+        """The ids of nodes that are merged into a later one."""
+        for node in graph.nodes:
+            if self.kernel_of(node) is not None:
+                self._merge(node)
+        self.unknown: list[Node] = []
+        """The nodes of which nothing is known."""
+        self._routes: dict[int, list[Tensor]] = {}
+        reached = {id(graph.output)}
+        for node in reversed(graph.nodes):
+            out = [t for t in node.outputs if self.facts.has(t, Fact.RELEVANT)]
+            if any(id(t) in reached for t in out):
+                self._routes[id(node)] = self._route(node)
+                reached.update(map(id, self._routes[id(node)]))
+
+    def is_live(self, node: Node) -> bool:
+        """Whether relevance passes a node."""
+        return id(node) in self._routes
+
+    def routes(self, node: Node) -> list[Tensor]:
+        """The arguments of a live node that relevance goes to."""
+        return self._routes[id(node)]
+
+    def is_entry(self, node: Node) -> bool:
+        """Whether what a node returns is the model's input still."""
+        return all(self.facts.has(t, Fact.ENTRY) for t in node.outputs)
+
+    # ---- linear nodes
+
+    def kernel_of(self, node: Node) -> Any:
+        """The constant factor of a linear node; `None` if it is none."""
+        if node.kind not in table.LINEAR or self.is_entry(node):
+            return None
+        relevant = self.facts.relevant(node)
+        others = [v for v in _operands(node) if not any(v is t for t in relevant)]
+        if len(relevant) != 1 or len(others) != 1:
+            return None
+        if table.is_convolution(node.kind) and relevant[0] is not node.args[0]:
+            return None
+        return others[0]
+
+    def _merge(self, node: Node) -> None:
+        (x,) = self.facts.relevant(node)
+        bias = after = None
+        following = self._only_user(node)
+        if following is not None and self._is_bias(following, node):
+            bias, following = following, self._only_user(following)
+        if following is not None and self._follows(following, node):
+            after = following
+        made = Linear(node, x, self.kernel_of(node), bias, after, self._preceding(node, x))
+        *inner, last = made.parts
+        self.linear[id(last)] = made
+        self.merged |= set(map(id, inner))
+
+    def _only_user(self, node: Node) -> Node | None:
+        users = self.graph.users.get(id(node.outputs[0]), [])
+        return users[0] if len(users) == 1 else None
+
+    def _is_bias(self, node: Node, linear: Node) -> bool:
+        same = tuple(node.outputs[0].shape) == tuple(linear.outputs[0].shape)
+        alone = len(self.facts.relevant(node)) == 1 and len(node.args) == 2
+        inner = node.scope[-1:] == linear.scope[-1:]
+        return node.kind == "Add" and same and alone and inner
+
+    def _follows(self, node: Node, linear: Node) -> bool:
+        rank = len(linear.outputs[0].shape)
+        if node.kind != "BatchNorm" or not self.composite.fold:
+            return False
+        known = linear.kind in table.OUTPUT_AXIS and node.args[0] is not None
+        axis = table.channel_axis(linear, rank)
+        return known and _axis(node) % rank == axis and self._kernel_last(linear)
+
+    def _preceding(self, node: Node, x: Tensor) -> Node | None:
+        before = self.graph.producers.get(id(x))
+        if before is None or before.kind != "BatchNorm" or not self.composite.fold:
+            return None
+        if node.kind not in table.INPUT_AXIS or self.is_entry(before):
+            return None
+        rank = len(x.shape)
+        whole = _in_one_group(node, x) and self._kernel_last(node)
+        if not whole or _axis(before) % rank != table.channel_axis(node, rank):
+            return None
+        return before if self.facts.relevant(before) == [before.args[0]] else None
+
+    def _kernel_last(self, node: Node) -> bool:
+        kernel = self.kernel_of(node)
+        plain = node.kind != "Matmul" or (len(kernel.shape) == 2 and node.args[1] is kernel)
+        return plain
+
+    # ---- routes
+
+    def _route(self, node: Node) -> list[Tensor]:
+        relevant, kind, args = self.facts.relevant(node), node.kind, node.args
+        if id(node) in self.merged or self.is_entry(node):
+            return relevant
+        if id(node) in self.linear:
+            return [self.linear[id(node)].source]
+        if kind == "Whole":
+            if not self._treated(node):
+                self.unknown.append(node)
+            return relevant
+        if kind in ("Take", "OneHot"):
+            return self._looked_up(node, relevant)
+        if kind == "DotProductAttention":
+            return self._attended(node, relevant)
+        if kind in table.PRODUCTS and len(relevant) > 1:
+            return self._signals(node)
+        if kind in table.QUOTIENTS:
+            return [args[0]] if any(args[0] is t for t in relevant) else relevant
+        if kind == "Where":
+            return [t for t in relevant if t is not args[0]]
+        if kind in table.NORMS | {"Power", "BatchNorm", "TakeAlongAxis"}:
+            return [t for t in relevant if t is node.tensors[0]] or relevant
+        if kind not in table.KNOWN:
+            self.unknown.append(node)
+        return relevant
+
+    def _signals(self, node: Node) -> list[Tensor]:
+        """The factors of a product that take its relevance."""
+        relevant = self.facts.relevant(node)
+        unscaled = [t for t in relevant if not self.facts.has(t, Fact.SCALE)] or relevant
+        if self.composite.gates == "halves" or self.composite.attention == "attnlrp":
+            return unscaled
+        found = [t for t in unscaled if not self.facts.has(t, Fact.GATE)]
+        if not found:  # the smaller ones are spread over the greatest
+            size = max(_size(t) for t in unscaled)
+            found = [t for t in unscaled if _size(t) == size]
+        return found if len(found) == 1 else unscaled
+
+    def _looked_up(self, node: Node, relevant) -> list[Tensor]:
+        table_of = node.args[0] if node.kind == "Take" else None
+        return [t for t in relevant if t is table_of] or relevant
+
+    def _attended(self, node: Node, relevant) -> list[Tensor]:
+        value = node.argument("value")
+        if self.composite.attention == "attnlrp":
+            return [t for t in relevant if any(t is node.argument(n) for n in _ATTENTION)]
+        return [t for t in relevant if t is value]
+
+
+_ATTENTION = ("query", "key", "value")
+
+
+def _operands(node: Node) -> list[Any]:
+    """The tensors and constants that a linear node takes."""
+    flat = keras.tree.flatten((node.args, node.kwargs))
+    return [v for v in flat if hasattr(v, "shape") and not isinstance(v, str)]
+
+
+def _axis(node: Node) -> int:
+    return node.op.axis if isinstance(node.op.axis, int) else node.op.axis[0]
+
+
+def _in_one_group(node: Node, x: Tensor) -> bool:
+    """Whether each channel of a kernel is one of the input."""
+    if node.kind != "Conv":
+        return True
+    kernel = node.args[1]
+    return kernel.shape[-2] == x.shape[table.channel_axis(node, len(x.shape))]
+
+
+def _size(tensor) -> int:
+    size = 1
+    for length in tensor.shape[1:]:
+        size *= length or 1
+    return size

@@ -1,0 +1,191 @@
+"""Layers that are treated as a whole: those that were registered, and those nothing is known of."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+from isi_keras import _checks, _keras
+from isi_keras.graph.nodes import Node, Whole
+from isi_keras.graph.run import Run
+from isi_keras.rules import Rule
+from isi_keras.rules.linear import Linear
+
+_each = keras.tree.map_structure
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """A layer of the user's at one place.
+
+    Args:
+        run: the pass.
+        layer: the layer.
+        args, kwargs: what it is called with, tensors.
+        rule: the rule that the composite has for it.
+    """
+
+    run: Run
+    layer: Any
+    args: tuple
+    kwargs: dict
+    rule: Rule
+
+    def __call__(self, *args) -> Any:
+        """What the layer returns for other tensors."""
+        return _single(self.layer)(*(args or self.args), **self.kwargs)
+
+
+def linear(call: Call) -> Any:
+    """A layer with a kernel and perhaps a bias, and a function at its end."""
+    layer, run = _single(call.layer), call.run
+    activation = _keras.read(layer, "activation")
+    bare = layer if activation is None else _with(layer, "activation", keras.activations.linear)
+    bias = _keras.read(layer, "bias")
+    variable = _keras.kernel(layer, "kernel")
+    others = [(v, v.value) for v in layer.variables if v is not variable and v is not bias]
+
+    def contract(x, kernel, added):
+        values = [(variable, kernel)]
+        fits = bias is not None and added is not None and added.shape == bias.shape
+        if bias is not None:
+            values.append((bias, added if fits else ops.zeros(bias.shape, bias.dtype)))
+        with keras.StatelessScope([*others, *values]):
+            z = bare.call(x, *call.args[1:], **call.kwargs)
+        return z if fits or added is None else z + added
+
+    (x, *_) = call.args
+    kernel = ops.convert_to_tensor(variable)
+    added = None if bias is None else ops.convert_to_tensor(bias)
+    z = contract(x, kernel, added)
+    outputs = run.surrogate(call.rule, Linear(x, z, contract, kernel, added), z)
+    if activation is None or activation is keras.activations.linear:
+        return outputs
+    return run.passed(activation(outputs), outputs)
+
+
+def activation(call: Call) -> Any:
+    """A function of each entry passes relevance on unchanged."""
+    return call.run.passed(call(), call.args[0])
+
+
+def gradient(call: Call) -> Any:
+    """The plain gradient; what comes of an input of zeros is a bias."""
+    outputs = call()
+    if not call.run.absorbed:
+        return outputs
+    first, *others = call.args
+    return call.run.absorb("bias", outputs, call(_each(ops.zeros_like, first), *others))
+
+
+def unknown(call: Call) -> Any:
+    """The plain gradient, on request."""
+    return call()
+
+
+TREATMENTS: dict[str, Callable[[Call], Any]] = {
+    "linear": linear,
+    "activation": activation,
+    "gradient": gradient,
+}
+_REGISTERED: dict[type, Callable[[Call], Any]] = {}
+
+
+def register(layer: type, treatment: str | Callable) -> None:
+    """Tells how relevance passes through a class of layers of your own.
+
+    A layer that computes with `keras.ops` and other layers needs none: what it does is seen. Tell
+    it for one that calls a framework, or if you know better.
+
+    Args:
+        layer: the class, a subclass of `keras.layers.Layer`. It is treated as a whole, with all
+            that it holds.
+        treatment: `"linear"` for a layer with the attributes `kernel` and `bias` (or no bias) that
+            is linear in its input, in `kernel` and in `bias`, up to the function `activation` at
+            its end: it gets the rules of a composite. `"activation"` for a function of each entry,
+            through which relevance passes unchanged. `"gradient"` for one that is homogeneous
+            (`f(2 x) = 2 f(x)`), such as pooling or a learned scale, also if it adds something that
+            does not depend on `x`, such as a position embedding. Or a function `(layer, call,
+            x, *args, **kwargs)` that returns what `call(x, *args, **kwargs)` does, such that its
+            gradient times `x` is the relevance; build it of `keras.ops`, with
+            `keras.ops.stop_gradient` on what is to be a constant.
+
+    Raises:
+        TypeError: if `layer` is not such a class, or `treatment` neither a name nor a function.
+        ValueError: for an unknown name.
+
+    Example:
+        >>> import keras, isi_keras as isi
+        >>> class Doubled(keras.layers.Layer):
+        ...     def call(self, x):
+        ...         return 2 * x
+        >>> isi.register(Doubled, "gradient")
+    """
+    if not (isinstance(layer, type) and issubclass(layer, layers.Layer)):
+        raise TypeError(f"Expected a subclass of keras.layers.Layer. Received: layer={layer!r}.")
+    if isinstance(treatment, str):
+        if treatment not in TREATMENTS:
+            raise ValueError(_checks.unknown("treatment", treatment, TREATMENTS))
+    elif not callable(treatment):
+        raise TypeError(
+            f"Expected treatment to be one of {', '.join(map(repr, TREATMENTS))} or a function "
+            f"(layer, call, x). Received: {treatment!r}."
+        )
+    _REGISTERED[layer] = TREATMENTS[treatment] if isinstance(treatment, str) else _own(treatment)
+
+
+def _own(function: Callable) -> Callable[[Call], Any]:
+    def treatment(call: Call) -> Any:
+        return function(call.layer, call, *call.args, **call.kwargs)
+
+    return treatment
+
+
+def registered(layer: Any) -> Callable[[Call], Any] | None:
+    """The treatment that was registered for the class of a layer, or for one above it."""
+    return next((_REGISTERED[k] for k in type(layer).__mro__ if k in _REGISTERED), None)
+
+
+def state() -> tuple:
+    """What is registered, to know when something changed."""
+    return tuple((kind, id(treatment)) for kind, treatment in _REGISTERED.items())
+
+
+def refused(node: Node) -> str:
+    """Why there is no relevance for a node, and what to do."""
+    layer = node.op.layer if isinstance(node.op, Whole) else next(iter(node.scope[::-1]), None)
+    where = (
+        "the model"
+        if layer is None
+        else f"the layer {layer.name!r} of class {type(layer).__name__}"
+    )
+    name = "YourLayer" if layer is None else type(layer).__name__
+    what = where if isinstance(node.op, Whole) else f"the operation {node.kind} in {where}"
+    why = ""
+    if isinstance(node.op, Whole) and node.op.why is not None:
+        first = " ".join(str(node.op.why).split())[:160]
+        why = f" It cannot be seen through, as it computes otherwise than with keras.ops ({first})."
+    return (
+        f"There is no relevance rule for {what}.{why} Tell how relevance passes through it, e.g. "
+        f"isi_keras.register({name}, 'linear'), 'activation', 'gradient' or a "
+        "function; or pass Relevance(on_unknown='gradient') to let its plain gradient stand; or "
+        "use indicator='sensitivity', which needs no rules."
+    )
+
+
+def _single(layer: Any) -> Any:
+    """The layer, or a copy that computes in single instead of half precision."""
+    policy = _keras.read(layer, "dtype_policy")
+    if policy.compute_dtype not in ("float16", "bfloat16"):
+        return layer
+    name = _keras.NAMES["dtype_policy"].attribute
+    return _with(layer, name, keras.DTypePolicy("float32"))
+
+
+def _with(layer: Any, name: str, value: Any) -> Any:
+    """A copy of a layer, of the same variables, with another attribute."""
+    made = object.__new__(type(layer))
+    vars(made).update({**vars(layer), name: value})
+    return made

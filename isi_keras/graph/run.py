@@ -1,0 +1,113 @@
+"""One pass of a graph whose gradient is relevance."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+from keras import ops
+
+from isi_keras.graph.forward import Weights, widened
+from isi_keras.graph.nodes import Node, Tensor, Weight
+from isi_keras.rules import Epsilon, Rule
+from isi_keras.rules.linear import Linear, along
+
+ABSORBERS = ("bias", "epsilon", "padding")
+
+
+class Run:
+    """The values of one pass, and by what it is differentiated besides the input.
+
+    Args:
+        absorbed: zeros `(N,)` by name, whose derivatives are the relevance that ends in biases and
+            in `epsilon`; empty if nobody asks.
+    """
+
+    def __init__(self, absorbed: Mapping[str, Any] | None = None):
+        self.absorbed = absorbed or {}
+        self.values: dict[int, Any] = {}
+        self.ones: dict[int, Any] = {}
+        self._weights = Weights(wide=True)
+
+    # ---- values
+
+    def raw(self, tensor: Tensor) -> Any:
+        """The value of a tensor, through which gradients pass."""
+        return self._weights(tensor) if isinstance(tensor, Weight) else self.values[id(tensor)]
+
+    def fixed(self, tensor: Tensor) -> Any:
+        """The value of a tensor as a constant."""
+        value = self.raw(tensor)
+        return ops.stop_gradient(value) if is_float(value) else value
+
+    def signal(self, tensor: Tensor) -> Any:
+        """The value of a tensor, through which relevance passes."""
+        ones = self.ones.get(id(tensor))
+        if ones is None:
+            return self.raw(tensor)
+        value = self.raw(tensor)
+        value = value if is_float(value) else ops.cast(value, "float32")
+        return ops.stop_gradient(value) * ops.cast(ones, value.dtype)
+
+    def call(self, node: Node, args: tuple, kwargs: dict) -> Any:
+        """What the operation of a node returns."""
+        return widened(node, args, kwargs)
+
+    # ---- relevance
+
+    def surrogate(self, rule: Rule, linear: Linear, value):
+        """A tensor equal to `value` whose gradient hands relevance on by the rule."""
+        if self.absorbed:
+            linear = dataclasses.replace(linear, absorbed=self.absorbed["bias"])
+        elif rule == Epsilon(epsilon=0.0):
+            return value  # z / z = 1: the rule is the plain gradient
+        total, linear = ops.stop_gradient(value), dataclasses.replace(linear, biased=rule.bias)
+        for weight, part in rule.parts(linear):
+            total = total + self.scaled(part, value, rule.epsilon, weight)
+        return total
+
+    def passed(self, value, z, epsilon: float = 1e-7):
+        """A tensor equal to `value`, entry by entry a function of `z`, which gets its relevance."""
+        return ops.stop_gradient(value) + self.scaled(z, value, epsilon)
+
+    def scaled(self, part, value, epsilon: float, weight: Any = 1.0):
+        """Zero, with the gradient of `part` times `weight * value / stab(part)`."""
+        share = ops.stop_gradient(weight * ratio(value, part, epsilon))
+        zero = (part - ops.stop_gradient(part)) * share
+        if not self.absorbed:
+            return zero
+        return self.absorb("epsilon", zero, weight * value - part * share)
+
+    def absorb(self, name: str, outputs, value):
+        """The outputs, of which `value` is a part whose relevance goes to the absorber `name`."""
+        if not self.absorbed:
+            return outputs
+        value = ops.broadcast_to(ops.cast(value, outputs.dtype), ops.shape(outputs))
+        share = ops.cast(along(self.absorbed[name], outputs), outputs.dtype)
+        return outputs + share * ops.stop_gradient(value)
+
+    def absorbing(self, value, like):
+        """A constant whose relevance is that of a bias, where it is taken in beside `like`."""
+        if not self.absorbed or not ops.is_tensor(value) or not is_float(value):
+            return value
+        rank = max(len(value.shape), len(like.shape))
+        return value + ops.cast(along(self.absorbed["bias"], like, rank), value.dtype) * value
+
+
+def is_float(tensor) -> bool:
+    """Whether a tensor holds real numbers."""
+    return keras.backend.is_float_dtype(keras.backend.standardize_dtype(tensor.dtype))
+
+
+def carrying(value, gradient_of):
+    """A tensor with the value of the first and the gradient of the second, exactly."""
+    return ops.stop_gradient(value) + (gradient_of - ops.stop_gradient(gradient_of))
+
+
+def ratio(numerator, denominator, epsilon: float):
+    """`numerator / (denominator + epsilon * sign(denominator))`, sign(0) = +1, and 1 for 0 / 0."""
+    if epsilon:
+        return numerator / ops.where(denominator < 0, denominator - epsilon, denominator + epsilon)
+    zero = denominator == 0
+    whole = ops.where(zero, ops.ones_like(denominator), denominator)
+    return ops.where(zero, ops.ones_like(denominator), numerator / whole)

@@ -1,0 +1,306 @@
+"""Tracing: a model as it computes at inference, with everything inside its layers in the open."""
+
+import concurrent.futures
+import functools
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+from keras import ops
+
+from isi_keras import _keras
+from isi_keras.graph import expanded
+from isi_keras.graph.nodes import Graph, Node, Own, Tensor, UntraceableError, Weight, Whole
+from isi_keras.graph.shadows import Shadows
+
+_each = keras.tree.map_structure
+_flat = keras.tree.flatten
+
+
+def trace(model: keras.Model, sample: Any, whole=lambda layer: False) -> Graph:
+    """The graph of a model for inputs like the sample.
+
+    The number of samples is left open where the model allows it. A layer that cannot be traced is
+    a node of its own, `Whole`.
+
+    Args:
+        model: a built model. It is not altered, nor run.
+        sample: inputs of the model, or a structure of them.
+        whole: which layers are to be nodes of their own.
+
+    Raises:
+        ValueError: if the model returns other than one tensor.
+    """
+
+    def run():
+        try:
+            return _Tracer(model, whole).graph(sample, batch=None)
+        except _OpenBatchError:
+            return _Tracer(model, whole).graph(sample, batch=len(_flat(sample)[0]))
+
+    # A thread of its own is outside of any trace of the backend, and counts names for itself.
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        return pool.submit(run).result()
+
+
+class _OpenBatchError(Exception):
+    """The model has to know how many samples there are."""
+
+
+class _Reads(keras.StatelessScope):
+    """Notes the variables whose values are asked for, which would become constants."""
+
+    def __init__(self):
+        super().__init__()
+        self.read: list[keras.Variable] = []
+
+    def get_current_value(self, variable):
+        if keras.backend.is_float_dtype(variable.dtype):
+            self.read.append(variable)
+        return super().get_current_value(variable)
+
+
+class _Tracer:
+    def __init__(self, model: keras.Model, whole):
+        self.model, self.whole, self.open = model, whole, False
+        self.shadows = Shadows(self._called, expanded.overriding)
+        self.nodes: list[Node] = []
+        self.layers: dict[str, list] = {}
+        self.assumed: list[str] = []
+        self._scope: tuple = ()
+        self._alias: dict[int, Tensor] = {}
+        self._made: dict[int, Tensor] = {}
+        self._kept: list[Any] = []
+
+    def graph(self, sample, batch: int | None) -> Graph:
+        self.open = batch is None
+        inputs = _each(
+            lambda a: Tensor(
+                (batch, *a.shape[1:]), keras.backend.standardize_dtype(a.dtype)
+            ),
+            sample,
+        )
+        self._made.update((id(t), t) for t in _flat(inputs))
+        outputs = self._called(self.shadows.of(self.model), self.model, (inputs,), {})
+        tensors = [t for t in _flat(outputs) if t is not None]
+        if len(tensors) != 1:
+            raise ValueError(
+                f"The model {self.model.name!r} has {len(tensors)} outputs; one is expected. Build "
+                "a model of one, e.g. keras.Model(model.inputs[0], model.outputs[0])."
+            )
+        (output,) = tensors
+        if not isinstance(output, Tensor):
+            raise ValueError(f"The output of the model {self.model.name!r} is a constant.")
+        layers = {
+            name: [(layer, _each(self._resolved, made)) for layer, made in calls]
+            for name, calls in self.layers.items()
+        }
+        return Graph(inputs, self._resolved(output), self.nodes, layers, self.assumed)
+
+    # ---- one call of a layer
+
+    def _called(self, shadow, layer, args, kwargs):
+        root, outer = layer is self.model, self._scope
+        self._collect((args, kwargs))  # what was computed before belongs to what is around it
+        self._scope = outer if root else (*outer, layer)
+        try:
+            outputs = self._run(shadow, layer, args, kwargs, root)
+            self._collect(outputs)
+        finally:
+            self._scope = outer
+        if not root:
+            self.layers.setdefault(layer.name, []).append((layer, outputs))
+        return outputs
+
+    def _run(self, shadow, layer, args, kwargs, root: bool):
+        if _keras.symbolic_call_overridden(type(layer)):
+            return self._as_whole(layer, args, kwargs, root, _own_call(layer))
+        args, kwargs, first, masks = _prepared(layer, args, kwargs)
+        if self.whole(layer):
+            return self._as_whole(layer, args, kwargs, root, None)
+        try:
+            with _Reads() as scope:
+                outputs = shadow.call(*args, **kwargs)
+                outputs = _each(self._tensor, outputs)
+                _mask(shadow, first, outputs, masks)
+            if scope.read:
+                names = ", ".join(repr(v.path) for v in scope.read[:3])
+                raise UntraceableError(f"it reads the values of {names}")
+        except _OpenBatchError:
+            raise
+        except Exception as error:
+            return self._as_whole(layer, args, kwargs, root, error)
+        given = {id(t) for t in _flat((args, kwargs)) if isinstance(t, Tensor)}
+        return _each(lambda t: _distinct(t) if id(t) in given else t, outputs)
+
+    def _tensor(self, value):
+        if value is None or isinstance(value, Tensor) or ops.is_tensor(value):
+            return value
+        return ops.convert_to_tensor(value)
+
+    def _as_whole(self, layer, args, kwargs, root, why):
+        if self.open and why is not None:
+            raise _OpenBatchError
+        op = Whole(layer, root, None, why)
+        try:
+            with keras.StatelessScope():
+                op.outputs = layer.compute_output_spec(*_each(_bare, args), **_each(_bare, kwargs))
+        except Exception as error:
+            if self.open:
+                raise _OpenBatchError from error
+            raise (why or error) from None
+        outputs = op(*args, **kwargs)
+        if layer.supports_masking:
+            _mask(layer, _flat(args)[0], outputs, _each(_keras.mask_of, args[0]))
+        return outputs
+
+    # ---- what was computed
+
+    def _collect(self, outputs) -> None:
+        """Appends the nodes that compute `outputs` and are not yet there, in order."""
+        masks = [_keras.mask_of(t) for t in _flat(outputs) if isinstance(t, Tensor)]
+        for node in self._computing([*_flat(outputs), *masks]):
+            op, args, kwargs = node.operation, node.arguments.args, node.arguments.kwargs
+            self._kept.append(node)
+            if isinstance(op, keras.layers.Layer):  # held where no shadow stands for it
+                _keras.forget_node(node)
+                self._replace(node, self._called(self.shadows.of(op), op, args, dict(kwargs)))
+                continue
+            rewritten = expanded.operation(op, args, kwargs)
+            if rewritten is not None:
+                self._collect(rewritten)
+                self._replace(node, rewritten)
+                continue
+            args, kwargs = _each(self._resolved, (args, kwargs))
+            if _is_idle(op, args, node.outputs):
+                self._replace(node, args[0])
+                continue
+            self._made.update((id(t), t) for t in node.outputs)
+            self.nodes.append(Node(op, args, kwargs, node.outputs, self._scope))
+
+    def _replace(self, node, outputs) -> None:
+        for old, new in zip(node.outputs, _flat(outputs), strict=True):
+            self._alias[id(old)] = new
+            self._made[id(old)] = old
+
+    def _computing(self, roots) -> Iterator[Any]:
+        """Keras' nodes that compute `roots` and are not yet there, in order."""
+        stack = [(t, False) for t in reversed(roots) if isinstance(t, Tensor)]
+        seen: set[int] = set()
+        while stack:
+            tensor, done = stack.pop()
+            if id(tensor) in self._made:
+                continue
+            node = _keras.node_of(tensor)
+            if node is None:
+                if not isinstance(tensor, Weight):
+                    self._foreign(tensor)
+                continue
+            if done:
+                if id(node) not in seen:
+                    seen.add(id(node))
+                    yield node
+            elif id(node) not in seen:
+                stack.append((tensor, True))
+                stack.extend((t, False) for t in reversed(node.input_tensors))
+
+    def _foreign(self, tensor):
+        raise UntraceableError(
+            f"The model {self.model.name!r} computes with a symbolic tensor that is none of its "
+            f"inputs: {tensor}. It was made outside of the model, such as by keras.Input."
+        )
+
+    def _resolved(self, value):
+        if isinstance(value, keras.Variable):
+            return self.shadows.weight(value)
+        if not isinstance(value, Tensor):
+            return value
+        while id(value) in self._alias:
+            value = self._alias[id(value)]
+        return value
+
+
+def _is_idle(op, args: tuple, outputs: list) -> bool:
+    """Whether an operation casts a tensor to the dtype that it has."""
+    casts = type(op).__name__ in ("Cast", "ConvertToTensor") and isinstance(args[0], Tensor)
+    return casts and args[0].dtype == outputs[0].dtype
+
+
+def _bare(value):
+    """A tensor without values and without a past."""
+    return Tensor(value.shape, value.dtype) if isinstance(value, Tensor) else value
+
+
+def _own_call(layer) -> UntraceableError:
+    return UntraceableError(f"{type(layer).__name__} has a __call__ of its own")
+
+
+def _distinct(tensor):
+    """A tensor of its own for what a layer returns as it was given."""
+    if not isinstance(tensor, Tensor):
+        return tensor
+    made = Own("Identity", lambda x: x, tensor.shape, tensor.dtype)(tensor)
+    _keras.set_mask(made, _keras.mask_of(tensor))
+    return made
+
+
+@functools.lru_cache(maxsize=1024)
+def _parameters(call) -> inspect.Signature:
+    return inspect.signature(call)
+
+
+def _prepared(layer, args: tuple, kwargs: dict):
+    """The arguments as Keras hands them to `call`, the first of them, and its mask."""
+    signature = inspect.signature(layer.call)
+    names = signature.parameters
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in names.values())
+    if _keras.read(layer, "convert_inputs"):
+        args, kwargs = _each(lambda value: _converted(layer, value), (args, kwargs))
+    if "training" not in names and not open_ended:
+        kwargs = {name: value for name, value in kwargs.items() if name != "training"}
+    given = signature.bind(*args, **kwargs).arguments
+    if "training" in names and given.get("training") is None:
+        kwargs = {**kwargs, "training": False}
+    tensors = {name: value for name, value in given.items() if _is_tensors(value)}
+    for name, value in tensors.items():
+        wanted = "mask" if len(tensors) == 1 else f"{name}_mask"
+        if wanted in names and given.get(wanted) is None:
+            kwargs = {**kwargs, wanted: _each(_keras.mask_of, value)}
+    first = next(iter(given.values()), None)
+    masks = kwargs.get("mask")
+    if masks is None:
+        masks = _each(_keras.mask_of, first)
+    return args, kwargs, first, masks
+
+
+def _is_tensors(value) -> bool:
+    parts = _flat(value)
+    return any(isinstance(p, Tensor) or ops.is_tensor(p) for p in parts)
+
+
+def _converted(layer, value):
+    """An argument of the dtype in which the layer takes it, with its mask."""
+    if not (isinstance(value, Tensor) or ops.is_tensor(value) or hasattr(value, "__array__")):
+        return value
+    if isinstance(value, keras.Variable | Weight):
+        return value
+    made = layer.dtype_policy.convert_input(value, layer.autocast, layer.input_dtype)
+    if made is not value and isinstance(value, Tensor):
+        _keras.set_mask(made, _keras.mask_of(value))
+    return made
+
+
+def _mask(layer, first, outputs, masks) -> None:
+    """Hands the mask on as Keras does."""
+    if not layer.supports_masking:
+        return
+    tensors = _flat(outputs)
+    if all(_keras.mask_of(t) is not None for t in tensors):
+        return
+    made = layer.compute_mask(first, masks)
+    if made is None:
+        return
+    for tensor, mask in zip(tensors, _flat(made), strict=False):
+        if isinstance(tensor, Tensor) and mask is not None and _keras.mask_of(tensor) is None:
+            _keras.set_mask(tensor, mask)

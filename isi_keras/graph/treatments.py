@@ -1,0 +1,255 @@
+"""How relevance passes a node that is neither linear nor the model's input still."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import ops
+
+from isi_keras.graph import operations as table
+from isi_keras.graph import registry
+from isi_keras.graph.facts import Fact
+from isi_keras.graph.linear import affine, rule_of
+from isi_keras.graph.nodes import Node, Tensor
+from isi_keras.graph.plan import Plan
+from isi_keras.graph.run import Run, carrying
+from isi_keras.rules import Rule
+from isi_keras.rules.linear import Linear, along_axis
+
+Treatment = Callable[[Run, Plan, Node], Any]
+_each = keras.tree.map_structure
+
+
+def detached(run: Run, plan: Plan, node: Node) -> Any:
+    """What relevance does not pass: it weighs what is relevant, or is a constant."""
+    args, kwargs = node.filled(run.fixed)
+    return run.call(node, args, kwargs)
+
+
+def plain(run: Run, plan: Plan, node: Node) -> Any:
+    """The plain gradient by what relevance goes to; constants beside it are biases."""
+    args, kwargs = _arguments(run, plan, node)
+    return run.call(node, args, kwargs)
+
+
+def addition(run: Run, plan: Plan, node: Node) -> Any:
+    """A sum or difference: a constant summand is a bias."""
+    args, kwargs = _arguments(run, plan, node)
+    outputs = run.call(node, args, kwargs)
+    if not run.absorbed or len(plan.facts.relevant(node)) > 1:
+        return outputs
+    only = [
+        ops.zeros_like(v) if plan.facts.has(t, Fact.RELEVANT) else v
+        for t, v in zip(node.args, args, strict=True)
+    ]
+    return run.absorb("bias", outputs, run.call(node, tuple(only), kwargs))
+
+
+def activation(run: Run, plan: Plan, node: Node) -> Any:
+    """A function of each entry passes relevance on unchanged."""
+    args, kwargs = _arguments(run, plan, node)
+    value = run.call(node, args, kwargs)
+    (tensor, *_) = plan.routes(node)
+    return run.passed(value, run.signal(tensor))
+
+
+def product(run: Run, plan: Plan, node: Node) -> Any:
+    """A product of tensors: the signal takes all, or each factor an equal share."""
+    args, kwargs = _arguments(run, plan, node)
+    outputs, count = run.call(node, args, kwargs), len(plan.routes(node))
+    return outputs if count == 1 else carrying(outputs, outputs / count)
+
+
+def quotient(run: Run, plan: Plan, node: Node) -> Any:
+    """What is divided gets all relevance; if it is a constant, what divides it does."""
+    args, kwargs = _arguments(run, plan, node)
+    outputs = run.call(node, args, kwargs)
+    (tensor, *_) = plan.routes(node)
+    return outputs if tensor is node.args[0] else run.passed(outputs, run.signal(tensor))
+
+
+def normalization(run: Run, plan: Plan, node: Node) -> Any:
+    """The mean that is subtracted is a linear map, the deviation a constant."""
+    args, kwargs = _arguments(run, plan, node)
+    value, x = run.call(node, args, kwargs), run.signal(node.tensors[0])
+    if node.kind != "LayerNorm" or node.argument("rms_scaling"):
+        return run.passed(value, x)
+    axis = node.argument("axis")
+    axes = [k % len(x.shape) for k in ([axis] if isinstance(axis, int) else axis)]
+    centred = x - ops.mean(x, axis=axes, keepdims=True)
+    beta = node.argument("beta")
+    if beta is None:
+        return run.passed(value, centred)
+    beta = run.fixed(beta) if isinstance(beta, Tensor) else ops.convert_to_tensor(beta)
+    beta = ops.reshape(beta, [size if k in axes else 1 for k, size in enumerate(x.shape)])
+    outputs = ops.stop_gradient(value) + run.scaled(centred, value - beta, 1e-7)
+    return run.absorb("bias", outputs, beta)
+
+
+def batch_normalization(run: Run, plan: Plan, node: Node) -> Any:
+    """An affine map of each channel."""
+    args, kwargs = _arguments(run, plan, node)
+    x, rank = run.signal(node.args[0]), len(node.args[0].shape)
+    axis = node.op.axis if isinstance(node.op.axis, int) else node.op.axis[0]
+    scale, shift = (along_axis(v, axis % rank, rank) for v in affine(run, node))
+    z = run.call(node, args, kwargs)
+    nonnegative = plan.facts.has(node.args[0], Fact.NONNEGATIVE)
+    known = Linear(x, z, _affine, scale, shift, True, nonnegative)
+    return run.surrogate(rule_of(plan, node, False, "normalization"), known, z)
+
+
+def _affine(x, kernel, bias):
+    return x * kernel if bias is None else x * kernel + bias
+
+
+def averaging(run: Run, plan: Plan, node: Node) -> Any:
+    """Average pooling: a linear map with equal weights."""
+    (tensor,) = plan.facts.relevant(node)
+
+    def contract(x, kernel, bias):
+        args, kwargs = node.filled(lambda t: x if t is tensor else run.fixed(t))
+        return run.call(node, args, kwargs) * kernel
+
+    x = run.signal(tensor)
+    z = contract(x, 1.0, None)
+    nonnegative = plan.facts.has(tensor, Fact.NONNEGATIVE)
+    known = Linear(x, z, contract, ops.ones((), z.dtype), nonnegative=nonnegative)
+    return run.surrogate(rule_of(plan, node, False, "pooling"), known, z)
+
+
+def lookup(run: Run, plan: Plan, node: Node) -> Any:
+    """A row of a table for each index: the relevance of an index is that of its row."""
+    (tensor, *_) = plan.routes(node)
+    if node.kind == "Take" and tensor is node.args[0]:
+        return plain(run, plan, node)
+    args, kwargs = node.filled(run.fixed)
+    outputs, ones = run.call(node, args, kwargs), run.ones[id(tensor)]
+    for _ in range(len(outputs.shape) - len(ones.shape)):
+        ones = ops.expand_dims(ones, -1)
+    return ops.stop_gradient(outputs) * ones
+
+
+def whole(treatment: Callable, rule: Rule) -> Treatment:
+    """A layer as a whole, by what was registered for it."""
+
+    def treated(run: Run, plan: Plan, node: Node) -> Any:
+        args, kwargs = _arguments(run, plan, node)
+        return treatment(registry.Call(run, node.op.layer, args, kwargs, rule))
+
+    return treated
+
+
+# ---- the rules of AttnLRP
+
+
+def taylor_softmax(run: Run, plan: Plan, node: Node) -> Any:
+    r"""A softmax by its first Taylor term at $x$; what is left of its value is a bias.
+
+    $R_i = x_i (R^{out}_i - s_i \sum_j R^{out}_j)$ (Achtibat et al. 2024, proposition 3.1).
+    """
+    args, kwargs = _arguments(run, plan, node)
+    return _softmax_bias(run, run.call(node, args, kwargs), args[0], node.argument("axis", -1))
+
+
+def _softmax_bias(run: Run, outputs, x, axis):
+    if not run.absorbed:
+        return outputs
+    linear = outputs * (x - ops.sum(outputs * x, axis=axis, keepdims=True))
+    return run.absorb("bias", outputs, outputs - linear)
+
+
+def attention(run: Run, plan: Plan, node: Node) -> Any:
+    """Dot-product attention as an operation: all to the values, or as AttnLRP has it."""
+    if plan.composite.attention != "attnlrp":
+        return plain(run, plan, node)
+    values = {}
+    for name in ("query", "key", "value"):
+        tensor = node.argument(name)
+        relevant = plan.facts.has(tensor, Fact.RELEVANT)
+        values[name] = run.signal(tensor) if relevant else run.fixed(tensor)
+    query, key, value = values["query"], values["key"], values["value"]  # (N, T, H, D)
+    if key.shape[2] != query.shape[2]:
+        key, value = (ops.repeat(t, query.shape[2] // t.shape[2], axis=2) for t in (key, value))
+    scale = node.argument("scale") or query.shape[-1] ** -0.5
+    scores = ops.einsum("nthd,nshd->nhts", query, key) * scale
+    scores = carrying(scores, scores / 2)
+    scores = _masked(run, node, scores)
+    weights = _softmax_bias(run, ops.softmax(scores, axis=-1), scores, -1)
+    mixed = ops.einsum("nhts,nshd->nthd", weights, value)
+    value = run.call(node, *node.filled(run.fixed))
+    return carrying(value, mixed / 2)
+
+
+def _masked(run: Run, node: Node, scores):
+    def of(name):
+        found = node.argument(name)
+        return run.fixed(found) if isinstance(found, Tensor) else found
+
+    bias, mask = of("bias"), of("mask")
+    if bias is not None:
+        scores = run.absorb("bias", scores + bias, bias)
+    if node.argument("is_causal"):
+        size = scores.shape[-2:]
+        causal = ops.cast(ops.tril(ops.ones(size)), "bool")
+        mask = causal if mask is None else ops.logical_and(ops.cast(mask, "bool"), causal)
+    return scores if mask is None else ops.where(ops.cast(mask, "bool"), scores, -1e9)
+
+
+# ---- which has which
+
+
+def treatment_of(plan: Plan, node: Node) -> Treatment:
+    """How relevance passes a node of a plan."""
+    kind, relevant = node.kind, plan.facts.relevant(node)
+    attnlrp = plan.composite.attention == "attnlrp"
+    if kind in table.NORMS:
+        return normalization
+    if kind == "BatchNorm":
+        return batch_normalization
+    if kind == "DotProductAttention":
+        return attention
+    if kind in ("Take", "OneHot"):
+        return lookup
+    if kind in ("Add", "Subtract"):
+        return addition
+    if kind in table.PRODUCTS and len(relevant) > 1:
+        return product
+    if kind in table.QUOTIENTS:
+        return quotient
+    if kind == "Softmax" and attnlrp:
+        return taylor_softmax
+    if kind in table.ACTIVATIONS - table.STRAIGHT:
+        return activation
+    pooled = node.scope and "Pooling" in type(node.scope[-1]).__name__
+    if kind in table.POOLINGS and pooled:
+        return averaging
+    return plain
+
+
+def _arguments(run: Run, plan: Plan, node: Node) -> tuple[tuple, dict]:
+    """Signals where relevance goes, constants elsewhere."""
+    routes = {id(t) for t in plan.routes(node)}
+    like = next((run.raw(t) for t in node.tensors if id(t) in routes), None)
+
+    def value(tensor):
+        if id(tensor) in routes:
+            return run.signal(tensor)
+        fixed = run.fixed(tensor)
+        if node.kind in _TAKES_IN and not plan.facts.has(tensor, Fact.RELEVANT):
+            return run.absorbing(fixed, like)
+        return fixed
+
+    args, kwargs = node.filled(value)
+    if run.absorbed and node.kind in _TAKES_IN[2:]:
+        args = tuple(
+            run.absorbing(ops.convert_to_tensor(float(v)), like) if _is_number(v) else v
+            for v in args
+        )
+    return args, kwargs
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+_TAKES_IN = ("Concatenate", "Stack", "Where", "Maximum", "Minimum")

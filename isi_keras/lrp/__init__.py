@@ -1,1 +1,0 @@
-"""What carries the rules of layer-wise relevance propagation through a model."""

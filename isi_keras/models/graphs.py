@@ -1,0 +1,207 @@
+"""The graphs of a model: traced, checked against the model itself, and cut to logits."""
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+
+from isi_keras.graph import registry
+from isi_keras.graph.forward import forward
+from isi_keras.graph.head import Cut, cut, hidden, linear_end
+from isi_keras.graph.nodes import Graph
+from isi_keras.graph.trace import trace
+
+_SHOWN = 3
+_TOLERANCE = {"float16": 5e-2, "bfloat16": 1e-1}
+
+
+class Graphs:
+    """The graphs of a model for one shape of inputs, which end in logits.
+
+    There is one for all numbers of samples, or, if the model has to know how many there are, one
+    for each.
+
+    Args:
+        model: the model. Only a weak reference to it is kept.
+        sample: a batch of its inputs.
+        from_logits: as `logits` takes it.
+
+    Raises:
+        ValueError: if the model is no classifier, if it cannot be known whether its outputs are
+            logits, or if it computes with what is not its own.
+    """
+
+    def __init__(self, model: keras.Model, sample: Any, from_logits: bool | None):
+        self._model, self._from_logits = weakref.ref(model), from_logits
+        sample = keras.tree.map_structure(ops.convert_to_tensor, sample)
+        whole = trace(model, sample, _is_whole)
+        outputs = _run(model, sample)
+        if len(outputs.shape) != 2:
+            raise ValueError(
+                f"Expected a classifier with outputs of shape (N, classes). The model "
+                f"{model.name!r} returns {tuple(outputs.shape)}."
+            )
+        _check_own(model, whole)
+        _check_same(model, whole, sample, outputs)
+        made = _ended(model, whole, outputs, from_logits)
+        self.units = outputs.shape[-1]
+        self.removed = made.removed
+        rows = keras.tree.flatten(whole.inputs)[0].shape[0]
+        self._made: dict[int | None, Graph] = {rows: made.graph}
+
+    def of(self, x: Any) -> Graph:
+        """The graph for a batch."""
+        rows = None if None in self._made else keras.tree.flatten(x)[0].shape[0]
+        if rows not in self._made:
+            if rows is None:
+                raise ValueError(
+                    "The model has to know how many samples there are, and a batch of unknown size "
+                    "came. Give batches of one size, e.g. tf.data's batch(..., drop_remainder=True)."
+                )
+            traced = trace(self._model(), x, _is_whole)
+            made = None if self._from_logits else cut(traced)
+            self._made[rows] = traced if made is None else made.graph
+        return self._made[rows]
+
+    @property
+    def classes(self) -> int:
+        """How many classes the model has."""
+        return max(2, self.units)
+
+    @property
+    def activation(self) -> str:
+        """What makes probabilities of the logits, `"softmax"` or `"sigmoid"`."""
+        # One unit has the logits (-z, z), but its probability is the sigmoid of z alone.
+        return "sigmoid" if self.units == 1 or self.removed == {"Sigmoid"} else "softmax"
+
+    def logits(self, x: Any) -> Any:
+        """The logits of a batch, `(N, K)` of float32."""
+        return as_logits(forward(self.of(x), x))
+
+
+class PerGraph:
+    """What is made once for each graph of a model.
+
+    Args:
+        graphs: the graphs.
+        make: a function of a graph.
+    """
+
+    def __init__(self, graphs: Graphs, make: Callable[[Graph], Any]):
+        self._graphs, self._make, self._made = graphs, make, {}
+
+    def of(self, x: Any) -> Any:
+        """What belongs to the graph for a batch."""
+        graph = self._graphs.of(x)
+        if id(graph) not in self._made:
+            self._made[id(graph)] = self._make(graph)
+        return self._made[id(graph)]
+
+
+def as_logits(outputs: Any) -> Any:
+    """The outputs of a graph as logits: one unit `z` is two classes, `(-z, z)`."""
+    outputs = ops.cast(outputs, "float32")
+    return ops.concatenate([-outputs, outputs], axis=-1) if outputs.shape[-1] == 1 else outputs
+
+
+def _is_whole(layer: Any) -> bool:
+    return registry.registered(layer) is not None
+
+
+class _Reading(keras.StatelessScope):
+    """Notes which variables are read, and keeps what is assigned to them to itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.read: dict[int, Any] = {}
+
+    def get_current_value(self, variable):
+        self.read[id(variable)] = variable
+        return super().get_current_value(variable)
+
+
+def _run(model: keras.Model, sample: Any) -> Any:
+    """What the model itself returns."""
+    with _Reading() as scope:
+        (outputs,) = keras.tree.flatten(model(sample, training=False))
+    _check_variables(model, scope.read.values())
+    return outputs
+
+
+def _check_own(model: keras.Model, graph: Graph) -> None:
+    _check_variables(model, [weight.variable for weight in graph.weights])
+
+
+def _check_variables(model: keras.Model, used) -> None:
+    """Raises if the model computes with variables that are not its own."""
+    known = set(map(id, model.variables))
+    foreign = [
+        v for v in used if id(v) not in known and keras.backend.is_float_dtype(v.dtype)
+    ]
+    if foreign:
+        paths = [repr(variable.path) for variable in foreign]
+        names = ", ".join(paths[:_SHOWN]) + (", ..." if len(paths) > _SHOWN else "")
+        raise ValueError(
+            f"The model {model.name!r} computes with {len(foreign)} variables that are not among "
+            f"its own: {names}. Keras neither trains nor saves them, and what is compiled would "
+            "keep their values. Hold the layer that has them by an attribute of the model or of "
+            "one of its layers, in a list or a dictionary if need be, not within a plain object or "
+            "a closure."
+        )
+
+
+def _check_same(model: keras.Model, graph: Graph, sample: Any, outputs: Any) -> None:
+    """Raises if the graph computes anything else than the model."""
+    found = ops.convert_to_numpy(ops.cast(forward(graph, sample), "float32"))
+    wanted = ops.convert_to_numpy(ops.cast(outputs, "float32"))
+    dtypes = {t.dtype for node in graph.nodes for t in node.outputs}
+    tolerance = max((_TOLERANCE[d] for d in dtypes if d in _TOLERANCE), default=1e-3)
+    scale = max(np.abs(wanted).max(), 1e-6)
+    if found.shape != wanted.shape or not np.allclose(found, wanted, atol=tolerance * scale, rtol=0):
+        raise ValueError(
+            f"Traced, the model {model.name!r} computes other than it does when it is called: "
+            f"{wanted.ravel()[:3]} became {found.ravel()[:3]}. A layer may compute otherwise with "
+            "symbolic tensors, or draw at random. Tell how it is to be treated as a whole, "
+            "isi_keras.register(YourLayer, 'gradient')."
+        )
+
+
+def _ended(model, graph: Graph, outputs, from_logits: bool | None) -> Cut:
+    """The graph that ends in logits."""
+    if from_logits:
+        return Cut(graph, frozenset())
+    found = cut(graph)
+    if found is not None:
+        return found
+    if from_logits is False:
+        raise ValueError(
+            f"from_logits=False, but the model {model.name!r} ends in no softmax or sigmoid "
+            "that could be removed. Pass from_logits=True if its outputs are logits, or end "
+            "it with keras.layers.Softmax()."
+        )
+    units = outputs.shape[-1]
+    if linear_end(graph) and units > 1:
+        return Cut(graph, frozenset())
+    behind = hidden(graph)
+    if behind is not None or units == 1 or _probabilities(ops.convert_to_numpy(outputs)):
+        node = graph.producers.get(id(graph.output))
+        last = "its input" if node is None else node.kind
+        seen = "" if behind is None else f", behind which is a {behind}"
+        raise ValueError(
+            f"It cannot be known whether the outputs of the model {model.name!r} are logits: "
+            f"the last operation is {last}{seen} and it returns "
+            f"{units} value(s) a sample. Wrap the model: "
+            "isi_keras.logits(model, from_logits=True) takes the outputs as logits; or end it "
+            "with keras.layers.Softmax() (or a sigmoid for one unit), which is then removed."
+        )
+    return Cut(graph, frozenset())
+
+
+def _probabilities(outputs: np.ndarray) -> bool:
+    return bool(np.all(outputs >= 0) and np.allclose(outputs.sum(-1), 1, atol=1e-3))
+
+
