@@ -27,10 +27,10 @@ def entry(run: Run, plan: Plan, node: Node) -> Any:
 def _ones(run: Run, plan: Plan, node: Node) -> list[Any]:
     relevant = plan.facts.relevant(node)
     if node.kind in ("Cast", "ConvertToTensor") or node.kind not in table.MOVES | table.MIXING:
-        ones = run.ones[id(relevant[0])]
+        ones = run.one(relevant[0])
         ones = ones * _mask(run, plan, node, ones)
         return [ops.cast(ones, "float64") if t.dtype == "float64" else ones for t in node.outputs]
-    moved = [run.ones[id(t)] for t in node.tensors]
+    moved = [run.one(t) for t in node.tensors]
     outputs = keras.tree.flatten(_replaced(run, node, moved))
     if not _pads(node):
         return outputs

@@ -21,7 +21,7 @@ def linear(run: Run, plan: Plan, place: Place) -> Any:
     """A linear node, with its bias and the batch normalisation around it."""
     at_input = plan.facts.has(place.x, Fact.ENTRY)
     rule = rule_of(plan, place.node, at_input)
-    ones = run.ones.get(id(place.x))
+    ones = run.one(place.x)
     x = run.signal(place.x) if rule.proportional else run.fixed(place.x)
     x = x if is_float(x) else ops.cast(x, "float32")
     known = _known(run, plan, place, x, ones)

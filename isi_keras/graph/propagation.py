@@ -11,6 +11,7 @@ from keras import ops
 from isi_keras.composites import Composite
 from isi_keras.graph import operations as table
 from isi_keras.graph import registry, treatments
+from isi_keras.graph.conservation import Watch
 from isi_keras.graph.entries import entry
 from isi_keras.graph.facts import Fact
 from isi_keras.graph.forward import put
@@ -81,7 +82,7 @@ class Propagation:
             found["absorbed"] = {name: ops.zeros((rows,)) for name in ABSORBERS}
         return found
 
-    def outputs(self, x, variables: Mapping[str, Any]):
+    def outputs(self, x, variables: Mapping[str, Any], watch: Watch | None = None):
         """The outputs of the graph for a batch as a function of the variables."""
         run, plan = Run(variables.get("absorbed")), self.plan
         inputs = keras.tree.flatten(plan.graph.inputs)
@@ -97,10 +98,25 @@ class Propagation:
         for node, step in zip(plan.graph.nodes, self._steps, strict=True):
             if step is None:
                 continue
+            probes = None if watch is None else watch.of(node)
+            if probes is not None:
+                self._watched(run, node, step, probes)
+                continue
             put(run.values, node, step(run))
             for tensor in node.outputs:
                 self._probe(run, tensor, asked)
         return ops.cast(run.signal(plan.graph.output), "float32")
+
+    def _watched(self, run: Run, node: Node, step, probes) -> None:
+        run.enter(self._inner(node), probes)
+        put(run.values, node, step(run))
+        for tensor, probe in zip(node.outputs, probes["out"].values(), strict=True):
+            self._probe(run, tensor, {id(tensor): probe})
+
+    def _inner(self, node: Node) -> Node:
+        """The node, or the linear one that others are merged into."""
+        place = self.plan.linear.get(id(node))
+        return node if place is None else Node(node.op, (place.source,), {}, node.outputs, ())
 
     def _probe(self, run: Run, tensor, asked) -> None:
         """An output that is asked for is multiplied by `1 + probe`: by it one differentiates."""

@@ -28,6 +28,12 @@ class Run:
         self.values: dict[int, Any] = {}
         self.ones: dict[int, Any] = {}
         self._weights = Weights(wide=True)
+        self._probes: dict[int, Any] = {}
+
+    def enter(self, node: Node, probes: Mapping[str, Any]) -> None:
+        """Watches what a node takes and what it absorbs."""
+        self._probes = dict(zip(map(id, node.tensors), probes["in"].values(), strict=False))
+        self.absorbed = probes["absorbed"]
 
     # ---- values
 
@@ -42,12 +48,18 @@ class Run:
 
     def signal(self, tensor: Tensor) -> Any:
         """The value of a tensor, through which relevance passes."""
-        ones = self.ones.get(id(tensor))
+        ones = self.one(tensor)
         if ones is None:
-            return self.raw(tensor)
+            value, probe = self.raw(tensor), self._probes.get(id(tensor))
+            return value if probe is None else value + ops.stop_gradient(value) * probe
         value = self.raw(tensor)
         value = value if is_float(value) else ops.cast(value, "float32")
         return ops.stop_gradient(value) * ops.cast(ones, value.dtype)
+
+    def one(self, tensor: Tensor) -> Any:
+        """The ones of a tensor that is the model's input still, otherwise `None`."""
+        ones, probe = self.ones.get(id(tensor)), self._probes.get(id(tensor))
+        return ones if ones is None or probe is None else ones + ops.stop_gradient(ones) * probe
 
     def call(self, node: Node, args: tuple, kwargs: dict) -> Any:
         """What the operation of a node returns."""

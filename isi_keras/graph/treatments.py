@@ -123,7 +123,7 @@ def lookup(run: Run, plan: Plan, node: Node) -> Any:
     if node.kind == "Take" and tensor is node.args[0]:
         return plain(run, plan, node)
     args, kwargs = node.filled(run.fixed)
-    outputs, ones = run.call(node, args, kwargs), run.ones[id(tensor)]
+    outputs, ones = run.call(node, args, kwargs), run.one(tensor)
     for _ in range(len(outputs.shape) - len(ones.shape)):
         ones = ops.expand_dims(ones, -1)
     return ops.stop_gradient(outputs) * ones

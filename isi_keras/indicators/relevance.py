@@ -8,7 +8,7 @@ from keras import ops
 
 from isi_keras import _checks, composites
 from isi_keras.indicators.base import Indicator, Significance
-from isi_keras.graph import propagation
+from isi_keras.graph import conservation, propagation
 from isi_keras.models.graphs import PerGraph, as_logits
 
 
@@ -68,9 +68,10 @@ class Relevance(Indicator):
                 graph, self.composite, self.on_unknown, row, centred=centred, **wanted
             )
 
-        prepared = Propagated(PerGraph(planned.graphs, make))
-        prepared.variables(row)  # plans it, or says why it cannot be
-        return prepared
+        plans = PerGraph(planned.graphs, make)
+        if self.on_unknown == "error":
+            conservation.check(plans.of(row), row)
+        return Propagated(plans)
 
     def significance(self, point, goal, centre):  # noqa: D102
         each = keras.tree.map_structure

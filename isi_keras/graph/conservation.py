@@ -1,0 +1,125 @@
+"""Whether a planned graph loses relevance: checked on a sample before anything is explained."""
+
+import warnings
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from isi_keras import backend
+from isi_keras.graph.nodes import Node
+from isi_keras.graph.run import ABSORBERS
+
+_TOLERANCE = 1e-3  # of all relevance there is; below it one does not look closer
+_LOSS = 1e-2  # of what reaches a node; rounding stays below it
+
+
+def check(propagation: Any, x: Any) -> None:
+    """Raises if relevance ends where it should not.
+
+    Args:
+        propagation: a planned `Propagation`.
+        x: a few inputs.
+
+    Raises:
+        ValueError: if an operation loses relevance; the text names it.
+    """
+    rows = keras.tree.flatten(x)[0].shape[0]
+    variables = {**propagation.variables(x), "absorbed": _zeros(ABSORBERS, rows)}
+    explained, found = _pulled(lambda v: propagation.outputs(x, v), variables)
+    key = "ones" if "ones" in found else "x"
+    maps = keras.tree.flatten(found[key])
+    if key == "x":
+        maps = [g * _numpy(t) for g, t in zip(maps, keras.tree.flatten(x), strict=True)]
+    inputs = sum(map_.sum() for map_ in maps)
+    ended = sum(each.sum() for each in found["absorbed"].values())
+    size = sum(np.abs(map_).sum() for map_ in maps)
+    size += abs(explained) + sum(np.abs(each).sum() for each in found["absorbed"].values())
+    elsewhere = explained - inputs - ended
+    if np.isfinite(elsewhere) and abs(elsewhere) > _TOLERANCE * size:
+        _find(propagation, x, variables, size)
+
+
+def _find(propagation, x, variables, size) -> None:
+    """Says which node loses relevance, if one loses more than by rounding."""
+    nodes = [node for node in propagation.plan.graph.nodes if propagation.plan.is_live(node)]
+    watch = Watch(nodes, keras.tree.flatten(x)[0].shape[0])
+    watched = {name: part for name, part in variables.items() if name != "absorbed"}
+    _, found = _pulled(
+        lambda v: propagation.outputs(x, {**watched, **v["own"]}, Watch(nodes, 0, v["watch"])),
+        {"own": watched, "watch": watch.probes},
+    )
+    losses = []
+    for number, node in enumerate(nodes):
+        arrived, left, ended = (
+            sum(each.sum() for each in found["watch"][str(number)][name].values())
+            for name in ("out", "in", "absorbed")
+        )
+        loss = abs(arrived - left - ended)
+        if loss > _LOSS * max(abs(arrived), abs(left)) and loss > 0.1 * _TOLERANCE * size:
+            losses.append((loss, arrived, node))
+    if not losses:
+        return  # rounding, spread over many
+    loss, arrived, node = max(losses, key=lambda entry: entry[0])
+    text = (
+        f"{node.kind} in {node.where or 'the model'} loses relevance: {loss:.3g} of the "
+        f"{abs(arrived):.3g} that reach it end nowhere, so that the map would not add up to the "
+        "logit."
+    )
+    if node.kind == "Whole":
+        warnings.warn(f"{node.op.layer.name!r}, as it was registered: {text}", stacklevel=2)
+        return
+    raise ValueError(
+        f"{text} Tell how relevance passes the layer that holds it, isi_keras.register(YourLayer, "
+        "...), pass Relevance(on_unknown='gradient') to have the map nevertheless, or use "
+        "indicator='sensitivity'."
+    )
+
+
+class Watch:
+    """Probes of all that flows into and out of the nodes of a pass, one number each.
+
+    Args:
+        nodes: the nodes.
+        rows: the number of samples.
+        probes: the probes, by the number of the node; zeros if they are not given.
+    """
+
+    def __init__(self, nodes: list[Node], rows: int, probes: dict | None = None):
+        self._numbers = {id(node): str(number) for number, node in enumerate(nodes)}
+        self.probes = probes or {
+            self._numbers[id(node)]: {
+                "out": {str(k): ops.zeros(()) for k in range(len(node.outputs))},
+                "in": {str(k): ops.zeros(()) for k in range(len(node.tensors))},  # the most
+                "absorbed": _zeros(ABSORBERS, rows),
+            }
+            for node in nodes
+        }
+
+    def of(self, node: Node) -> dict | None:
+        """The probes of a node; `None` if it is not watched."""
+        number = self._numbers.get(id(node))
+        return None if number is None else self.probes[number]
+
+
+def _zeros(names, rows: int) -> dict[str, Any]:
+    return {name: ops.zeros((rows,)) for name in names}
+
+
+def _pulled(function, variables) -> tuple[float, Any]:
+    """The sum of the greatest output of each sample, and the derivatives of it."""
+
+    def run(variables):
+        outputs, pullback = backend.vjp(function, variables)
+        best = ops.one_hot(ops.argmax(ops.abs(outputs), -1), outputs.shape[-1], dtype=outputs.dtype)
+        return ops.sum(best * outputs), pullback(best)
+
+    if keras.config.backend() == "jax":  # one compilation costs less than one for each operation
+        run = backend.jit(run)
+    explained, found = run(variables)
+    return float(_numpy(explained)), keras.tree.map_structure(_numpy, found)
+
+
+def _numpy(tensor) -> np.ndarray:
+    return ops.convert_to_numpy(tensor).astype("float64")
