@@ -1,0 +1,42 @@
+"""The transformers in Keras are those that the golden relevance is of, and it adds up."""
+
+import numpy as np
+import pytest
+from keras import ops
+from makers.attention import MODELS, RULES, build, stored
+
+CASES = [
+    (name, path.removesuffix("/relevance"))
+    for name in MODELS
+    for path in sorted(stored(name))
+    if path.endswith("/relevance")
+]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_logits(name):
+    case = stored(name)
+    logits = ops.convert_to_numpy(build(name)(case["x"]))
+    np.testing.assert_allclose(logits, case["logits"], rtol=0, atol=1e-5)
+
+
+@pytest.mark.once
+def test_cases():
+    assert set(CASES) >= {(name, rule) for name in MODELS for rule in RULES}
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(("name", "rule"), CASES)
+def test_relevance_adds_up(name, rule):
+    case = stored(name)
+    total = case[f"{rule}/relevance"].reshape(len(case["x"]), -1).sum(1)
+    total += sum(value for path, value in case.items() if path.startswith(f"{rule}/elsewhere/"))
+    logits = case["logits"][range(len(total)), case["target"]]
+    np.testing.assert_allclose(total, logits, rtol=0, atol=1e-8)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("rule", RULES)
+def test_padding_gets_none(rule):
+    case = stored("bert_masked")
+    np.testing.assert_array_equal(case[f"{rule}/relevance"] == 0, case["x"] == 0)
