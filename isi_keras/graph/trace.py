@@ -37,7 +37,7 @@ def trace(model: keras.Model, sample: Any, whole=lambda layer: False) -> Graph:
         try:
             return _Tracer(model, whole).graph(sample, batch=None)
         except _OpenBatchError:
-            return _Tracer(model, whole).graph(sample, batch=len(_flat(sample)[0]))
+            return _Tracer(model, whole).graph(sample, batch=_flat(sample)[0].shape[0])
 
     # A thread of its own is outside of any trace of the backend, and counts names for itself.
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
@@ -176,6 +176,8 @@ class _Tracer:
             if _is_idle(op, args, node.outputs):
                 self._replace(node, args[0])
                 continue
+            if self.open and _counts_samples(op):
+                raise _OpenBatchError
             self._made.update((id(t), t) for t in node.outputs)
             self.nodes.append(Node(op, args, kwargs, node.outputs, self._scope))
 
@@ -219,6 +221,12 @@ class _Tracer:
         while id(value) in self._alias:
             value = self._alias[id(value)]
         return value
+
+
+def _counts_samples(op) -> bool:
+    """Whether an operation was given a shape with an open number of samples."""
+    shapes = (value for value in vars(op).values() if isinstance(value, list | tuple))
+    return any(size is None for shape in shapes for size in shape)
 
 
 def _is_idle(op, args: tuple, outputs: list) -> bool:
