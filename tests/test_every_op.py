@@ -1,0 +1,92 @@
+"""Keras has no operation that is not known here: a new one fails a test, and not a user."""
+
+import keras
+import pytest
+from makers.every_op import (
+    ACTIVATIONS,
+    MISJUDGED,
+    OPERATORS,
+    OTHERS,
+    REASONS,
+    SAMPLES,
+    UNTRACEABLE,
+    UNTRACEABLE_ACTIVATIONS,
+    function_of,
+    functions,
+    operations,
+)
+
+pytestmark = pytest.mark.once
+THERE = functions()
+# Samples of what the installed version of Keras has.
+KEYS = [key for key in SAMPLES if function_of(key) in THERE]
+TRACED = [key for key in KEYS if key not in UNTRACEABLE]
+# Classes of operations that no sample makes.
+UNMADE = {
+    "Abs": "`ops.abs` makes its base, `Absolute`",
+    "Arange": "`ops.arange` refuses symbolic numbers",
+    "Conj": "`ops.conj` makes its base, `Conjugate`",
+    "Function": "holds a graph",
+    "Mish": "`activations.mish` refuses symbolic tensors",
+    "SegmentReduction": "is the base of those of segments",
+}
+# Methods of symbolic tensors that are no operation.
+METHODS = {
+    *("shape", "dtype", "ndim", "sparse", "ragged", "ragged_rank", "row_splits_dtype"),
+    *("__init__", "__repr__", "__iter__", "__int__", "__float__", "__bool__"),
+    *("__array__", "__jax_array__", "__tf_tensor__"),
+}
+# Those that Python no longer runs, and those that it runs with the operands of others exchanged.
+EXCHANGED = {"__div__", "__rdiv__", "__rmatmul__", "__rand__", "__ror__", "__rxor__"}
+
+
+def outputs(made) -> list[tuple]:
+    """Shape and type of each tensor."""
+    tensors = [t for t in keras.tree.flatten(made) if not isinstance(t, int)]
+    return [(tuple(t.shape), keras.backend.standardize_dtype(t.dtype)) for t in tensors]
+
+
+def subclasses(kind: type) -> set[type]:
+    return {kind}.union(*(subclasses(each) for each in kind.__subclasses__()))
+
+
+def test_each_function_has_a_sample_or_a_reason():
+    known = {function_of(key) for key in SAMPLES}
+    assert set(THERE) - known - set(REASONS) == set()
+    assert known & set(REASONS) == set()
+
+
+def test_exceptions_are_of_samples():
+    assert {*UNTRACEABLE, *MISJUDGED} <= set(SAMPLES)
+    assert set(UNTRACEABLE) & set(MISJUDGED) == set()
+    assert set(UNTRACEABLE_ACTIVATIONS) <= set(ACTIVATIONS)
+
+
+def test_symbolic_and_concrete_samples_agree():
+    made = {key: outputs(SAMPLES[key].function(SAMPLES[key].input())) for key in KEYS}
+    promised = {key: outputs(SAMPLES[key].function(SAMPLES[key].tensor())) for key in TRACED}
+    wrong = {key: (promised[key], made[key]) for key in TRACED if promised[key] != made[key]}
+    assert set(wrong) <= set(MISJUDGED), wrong
+
+
+def test_each_sample_is_one_operation():
+    assert {key: len(operations(SAMPLES[key])) for key in TRACED} == dict.fromkeys(TRACED, 1)
+
+
+def test_each_method_of_a_symbolic_tensor_has_a_sample():
+    methods = {name for name, value in vars(keras.KerasTensor).items() if callable(value)}
+    assert methods - set(OPERATORS) - METHODS - EXCHANGED == set()
+
+
+def test_each_class_of_operation_has_a_sample():
+    samples = [SAMPLES[key] for key in TRACED]
+    samples += [ACTIVATIONS[key] for key in ACTIVATIONS if key not in UNTRACEABLE_ACTIVATIONS]
+    samples += [*OPERATORS.values(), *OTHERS.values()]
+    made = {type(node) for sample in samples for node in operations(sample)}
+    layers = subclasses(keras.layers.Layer)
+    there = {
+        kind
+        for kind in subclasses(keras.Operation) - {keras.Operation} - layers
+        if kind.__module__.startswith("keras.")
+    }
+    assert {kind.__name__ for kind in there - made} - set(UNMADE) == set()
