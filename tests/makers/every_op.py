@@ -76,7 +76,10 @@ class Sample(NamedTuple):
 def operations(sample: Sample) -> list[keras.Operation]:
     """The operations that a sample makes, in order."""
     x = keras.Input(batch_shape=sample.shape, dtype=sample.dtype)
-    function = keras.Function(x, sample.function(x))
+    made = sample.function(x)
+    if made is x:
+        return []
+    function = keras.Function(x, made)
     return [node for node in function.operations if not isinstance(node, keras.layers.InputLayer)]
 
 
@@ -522,7 +525,9 @@ SAMPLES: dict[str, Sample] = {
     "image.extract_patches: overlapping": Sample(
         lambda x: ops.image.extract_patches(x, 3, 1, padding="same"), PICTURE
     ),
-    "image.extract_patches_3d": Sample(lambda x: ops.image.extract_patches_3d(x, 2), VOLUME),
+    "image.extract_patches_3d": Sample(
+        lambda x: ops.image.extract_patches_3d(x, (2, 2, 2), (2, 2, 2)), VOLUME
+    ),
     "image.gaussian_blur": Sample(lambda x: ops.image.gaussian_blur(x), PICTURE),
     "image.hsv_to_rgb": Sample(lambda x: ops.image.hsv_to_rgb(x), PICTURE, draw=positive),
     "image.map_coordinates": Sample(
@@ -671,7 +676,9 @@ MISJUDGED: dict[str, str] = {
     ),
     "bincount": "the last size is not known",
     "corrcoef": "the shape of the input, not a row and a column for each variable",
+    **dict.fromkeys(("cross", "cross: right"), "exchanged axes, in Keras 3.13"),
     "eig": "real, not complex",
+    **dict.fromkeys(("inner", "inner: both"), "no axes, in Keras 3.14"),
     "lu_factor": "pivots that are no integers",
     "multi_hot": "integers, not numbers",
     "ndim": "a tensor, not a number",
@@ -682,6 +689,25 @@ MISJUDGED: dict[str, str] = {
     "unique": "the count is not known",
     "where: only a condition": "one tensor of the shape of the condition, not indices",
 }
+
+_REDUCTIONS = ("scatter_update: add", "scatter_update: mul", "scatter_update: max")
+# Samples of what older versions of Keras lack, or get wrong.
+SINCE: dict[str, tuple[int, int]] = {
+    **dict.fromkeys(_REDUCTIONS, (3, 14)),
+    "image.extract_patches: overlapping": (3, 14),
+}
+
+
+def installed() -> dict[str, Sample]:
+    """The samples of what the installed version of Keras has."""
+    version = tuple(int(part) for part in keras.__version__.split(".")[:2])
+    there = functions()
+    return {
+        key: sample
+        for key, sample in SAMPLES.items()
+        if function_of(key) in there and version >= SINCE.get(key, version)
+    }
+
 
 # The functions of `keras.activations`: what layers run under a name.
 ACTIVATIONS: dict[str, Sample] = {
