@@ -16,6 +16,7 @@ from makers.every_op import (
     installed,
     operations,
 )
+from makers.measured import measure
 
 pytestmark = pytest.mark.once
 THERE = functions()
@@ -94,3 +95,43 @@ def test_each_class_of_operation_has_a_sample():
         if kind.__module__.startswith("keras.")
     }
     assert {kind.__name__ for kind in there - made} - set(UNMADE) == set()
+
+
+class TestOfMeasuring:
+    """What `makers.measured` says of operations that everyone knows."""
+
+    @pytest.mark.parametrize(
+        ("key", "true", "false"),
+        [
+            ("relu", "euler entrywise selects nonnegative zero", "linear moves"),
+            ("relu6", "entrywise nonnegative", "euler linear selects"),
+            ("sigmoid", "entrywise nonnegative", "zero euler"),
+            ("matmul", "linear euler zero", "entrywise moves keeps"),
+            ("add", "affine entrywise", "linear zero euler"),
+            ("transpose: axes", "moves linear euler keeps", "entrywise selects"),
+            ("concatenate: constant", "moves affine", "linear"),
+            ("max: axis", "selects euler keeps", "moves linear nonnegative"),
+            ("softmax", "nonnegative", "entrywise zero"),
+            ("floor", "steps entrywise", "constant"),
+            ("ones_like", "constant", "steps moves linear"),
+        ],
+    )
+    def test_facts(self, key, true, false):
+        facts = measure(SAMPLES[key])
+        assert {name: getattr(facts, name) for name in true.split()} == dict.fromkeys(
+            true.split(), True
+        )
+        assert not any(getattr(facts, name) for name in false.split())
+
+    def test_degrees(self):
+        degrees = {"abs": 1, "square": 2, "reciprocal": -1, "normalize": 0, "multiply: both": 2}
+        degrees |= {"tanh": None, "layer_normalization": 0, "std": 1, "var": 2, "sqrt": 0.5}
+        assert {key: measure(SAMPLES[key]).degree for key in degrees} == degrees
+
+    def test_ranges(self):
+        gates = {"sigmoid": "[0, 1]", "tanh": "[-1, 1]", "relu": "", "softmax": "[0, 1]"}
+        assert {key: measure(SAMPLES[key]).gate for key in gates} == gates
+
+    def test_kinds(self):
+        kinds = {"argmax": "i", "greater": "b", "polar": "c", "one_hot": "f", "cast": "f"}
+        assert {key: measure(SAMPLES[key]).kind for key in kinds} == kinds

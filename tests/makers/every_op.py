@@ -23,6 +23,11 @@ def positive(rng, shape):
     return rng.uniform(0.1, 0.9, shape)
 
 
+def apart(rng, shape):
+    """Of either sign, and not near zero."""
+    return rng.uniform(0.1, 0.9, shape) * rng.choice((-1, 1), shape)
+
+
 def above_one(rng, shape):
     return rng.uniform(1.1, 2, shape)
 
@@ -165,7 +170,8 @@ SAMPLES: dict[str, Sample] = {
         "ones_like zeros_like"
     ),
     **_many("arccos arcsin arctanh erfinv"),
-    **_many("log log10 log1p log2 reciprocal rsqrt sqrt", draw=positive),
+    **_many("log log10 log1p log2 rsqrt sqrt", draw=positive),
+    **_many("reciprocal", draw=apart),
     **_many("arccosh", draw=above_one),
     **_many("bitwise_invert bitwise_not", dtype="int32", draw=indices),
     **_many("logical_not", dtype="bool", draw=booleans),
@@ -193,8 +199,7 @@ SAMPLES: dict[str, Sample] = {
     # Of two tensors, entry by entry.
     **_pairs("add subtract multiply maximum minimum fmax fmin logaddexp logaddexp2 hypot", ROW),
     **_pairs("arctan2 heaviside nextafter", ROW),
-    **_pairs("divide true_divide divide_no_nan", POSITIVE, draw=positive),
-    **_pairs("mod fmod floor_divide", POSITIVE, draw=positive),
+    **_pairs("divide true_divide divide_no_nan mod fmod floor_divide", POSITIVE, draw=apart),
     **_pairs("power", POSITIVE, draw=positive),
     "power: square": Sample(lambda x: ops.power(x, 2)),
     "power: cube": Sample(lambda x: ops.power(x, 3)),
@@ -274,7 +279,7 @@ SAMPLES: dict[str, Sample] = {
     ),
     "bincount": Sample(lambda x: ops.bincount(x, minlength=4), dtype="int32", draw=indices),
     "bincount: weights": Sample(lambda x: ops.bincount(INTEGERS, weights=x, minlength=4)),
-    "segment_sum": Sample(lambda x: ops.segment_sum(x, np.array([0, 1]), 2)),
+    "segment_sum": Sample(lambda x: ops.segment_sum(x, np.array([1, 1]), 2)),
     "segment_max": Sample(lambda x: ops.segment_max(x, np.array([0, 0]), 1)),
     "segment_min": Sample(lambda x: ops.segment_min(x, np.array([0, 0]), 1)),
     "segment_prod": Sample(lambda x: ops.segment_prod(x, np.array([0, 0]), 1)),
@@ -286,14 +291,14 @@ SAMPLES: dict[str, Sample] = {
     "adaptive_average_pool: 1": Sample(lambda x: ops.adaptive_average_pool(x, (4,)), SERIES),
     "adaptive_max_pool": Sample(lambda x: ops.adaptive_max_pool(x, (2, 2)), IMAGE),
     "adaptive_max_pool: 1": Sample(lambda x: ops.adaptive_max_pool(x, (4,)), SERIES),
-    "average_pool": Sample(lambda x: ops.average_pool(x, 2), IMAGE),
+    "average_pool": Sample(lambda x: ops.average_pool(x, (2, 2), (2, 2)), IMAGE),
     "average_pool: same": Sample(lambda x: ops.average_pool(x, 4, 2, "same"), IMAGE),
     "average_pool: 1": Sample(lambda x: ops.average_pool(x, 3, 2), SERIES),
-    "average_pool: 3": Sample(lambda x: ops.average_pool(x, 2), VOLUME),
-    "max_pool": Sample(lambda x: ops.max_pool(x, 2), IMAGE),
+    "average_pool: 3": Sample(lambda x: ops.average_pool(x, (2, 2, 2), (2, 2, 2)), VOLUME),
+    "max_pool": Sample(lambda x: ops.max_pool(x, (2, 2), (2, 2)), IMAGE),
     "max_pool: same": Sample(lambda x: ops.max_pool(x, 4, 2, "same"), IMAGE),
     "max_pool: 1": Sample(lambda x: ops.max_pool(x, 3, 2), SERIES),
-    "max_pool: 3": Sample(lambda x: ops.max_pool(x, 2), VOLUME),
+    "max_pool: 3": Sample(lambda x: ops.max_pool(x, (2, 2, 2), (2, 2, 2)), VOLUME),
     # Scaled to a norm, a mean, a sum.
     "batch_normalization": Sample(
         lambda x: ops.batch_normalization(x, BETA, GAMMA, -1, GAMMA * 0.5, GAMMA)
@@ -328,7 +333,7 @@ SAMPLES: dict[str, Sample] = {
     "expand_dims": Sample(lambda x: ops.expand_dims(x, 1)),
     "extract_sequences": Sample(lambda x: ops.extract_sequences(x, 4, 2)),
     "flip: axis": Sample(lambda x: ops.flip(x, axis=1)),
-    "fold": Sample(lambda x: ops.fold(x, 4, 2, stride=2), (2, 8, 4)),
+    "fold": Sample(lambda x: ops.fold(x, 3, 2), (2, 4, 4)),
     "get_item": Sample(lambda x: ops.get_item(x, (slice(None), slice(0, 3)))),
     "get_item: integer": Sample(lambda x: ops.get_item(x, 0)),
     "get_item: new axis": Sample(lambda x: ops.get_item(x, (Ellipsis, None))),
@@ -739,8 +744,8 @@ OPERATORS: dict[str, Sample] = {
     "__mul__": Sample(lambda x: x * ROW),
     "__rmul__": Sample(lambda x: 2.0 * x),
     "__matmul__": Sample(lambda x: x @ MATRIX),
-    "__truediv__": Sample(lambda x: x / POSITIVE, draw=positive),
-    "__rtruediv__": Sample(lambda x: 1.0 / x, draw=positive),
+    "__truediv__": Sample(lambda x: x / POSITIVE),
+    "__rtruediv__": Sample(lambda x: 1.0 / x, draw=apart),
     "__neg__": Sample(lambda x: -x),
     "__pow__": Sample(lambda x: x**2),
     "__rpow__": Sample(lambda x: 2.0**x),
