@@ -551,8 +551,11 @@ REASONS: dict[str, str] = {
 FUNCTIONS = {"add", "average", "concatenate", "dot", "maximum", "minimum", "multiply", "subtract"}
 FUNCTIONS |= {"Input", "deserialize", "serialize"}
 
-# Places of what older versions of Keras lack.
-SINCE: dict[str, tuple[int, int]] = {"MultiHeadAttention: gate": (3, 14)}
+# Places of what older versions of Keras lack, or get wrong.
+SINCE: dict[str, tuple[int, int]] = {
+    "Discretization: one": (3, 14),
+    "MultiHeadAttention: gate": (3, 14),
+}
 
 
 def installed() -> dict[str, Place]:
