@@ -334,7 +334,7 @@ SAMPLES: dict[str, Sample] = {
     "expand_dims": Sample(lambda x: ops.expand_dims(x, 1)),
     "extract_sequences": Sample(lambda x: ops.extract_sequences(x, 4, 2)),
     "flip: axis": Sample(lambda x: ops.flip(x, axis=1)),
-    "fold": Sample(lambda x: ops.fold(x, 3, 2), (2, 4, 4)),
+    "fold": Sample(lambda x: ops.fold(x, 3, 2), (1, 4, 4)),
     "get_item": Sample(lambda x: ops.get_item(x, (slice(None), slice(0, 3)))),
     "get_item: integer": Sample(lambda x: ops.get_item(x, 0)),
     "get_item: new axis": Sample(lambda x: ops.get_item(x, (Ellipsis, None))),
