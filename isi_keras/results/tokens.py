@@ -118,7 +118,7 @@ def _words(name: str, tokens: Any, ids: np.ndarray) -> np.ndarray:
     elif isinstance(tokens, str | bytes) or not isinstance(tokens, Sequence | np.ndarray):
         raise TypeError(f"Expected {name} as {ACCEPTED}. Received: {reprlib.repr(tokens)}.")
     elif len(tokens) and all(isinstance(word, str) for word in tokens):
-        rows = _looked_up(name, tokens, ids)
+        rows = _looked_up(name, list(tokens), ids)
     else:
         rows = list(tokens)
     if len(rows) != len(ids):
@@ -148,7 +148,7 @@ def _called(name: str, function: Callable[[Any], Any], ids: np.ndarray) -> list[
     return [[words[number] for number in row] for row in ids.tolist()]
 
 
-def _looked_up(name: str, vocabulary: Sequence[str], ids: np.ndarray) -> list[list[str]]:
+def _looked_up(name: str, vocabulary: list[str], ids: np.ndarray) -> list[list[str]]:
     outside = ids[(ids < 0) | (ids >= len(vocabulary))]
     if outside.size:
         raise ValueError(
@@ -170,7 +170,7 @@ def _row(name: str, number: int, row: Any) -> list[str]:
                 f"Expected {name} to hold words of type str. Received: {reprlib.repr(word)} of "
                 f"type {type(word).__name__} in sample {number}."
             )
-    return [word.replace("\0", "\N{SYMBOL FOR NULL}") for word in row]  # arrays drop a last \0
+    return [word.replace("\0", "\N{REPLACEMENT CHARACTER}") for word in row]  # arrays drop a last 0
 
 
 def _filled_up(name: str, rows: list[list[str]], ids: np.ndarray) -> list[list[str]]:
