@@ -100,9 +100,8 @@ def read(
     kept = np.array([word not in skip for word in words], bool)
     left = values[~kept]
     if not kept.any() or np.abs(left).sum() > LEAST * np.abs(values).sum():
-        what = f"{style.counted(len(left), 'token')} of padding"
         carried = f"{_maps.quantity_of(explanation)} {style.number(left.sum(), 2, sign=True)}"
-        notes.append(f"Left out: {what}, {carried}.")
+        notes.append(f"Left out: {style.counted(len(left), 'token')}, {carried}.")
     words = [word for word, keep in zip(words, kept, strict=True) if keep]
     found = zip(words, values[kept].tolist(), as_text(words), strict=True)
     tokens = [Token(word, value, *how) for word, value, how in found]

@@ -114,7 +114,7 @@ def _room(ax: Axes, caption: str) -> tuple[float, float]:
     ax.set_title(style.wrap(caption, style.inches(ax)[0], at=", "))
     ax.set_axis_off()
     figure: Any = ax.get_figure(root=True)
-    if figure.get_layout_engine() is not None:
+    if figure.get_layout_engine() is not None and ax.get_subplotspec() is not None:
         figure.get_layout_engine().execute(figure)
     return style.inches(ax)
 
@@ -129,9 +129,11 @@ def _new_panel(reading: _tokens.Reading, caption: str) -> tuple[Axes, float]:
             break
     high = _height(lines, len(_notes_of(reading.notes, room)))
     above = (style.lines([style.wrap(caption, room, at=", ")]) + 0.7) * style.LINE
-    whole = high + above + style.GAP
-    share = (2 * style.GAP / width, style.GAP / whole, room / width, high / whole)
-    return style.figure(width, whole).add_axes(share), room
+    whole = high + above + 2 * style.GAP
+    share = (2 * style.GAP / width, 2 * style.GAP / whole, room / width, high / whole)
+    figure = style.figure(width, whole)
+    figure.set_layout_engine("none")  # the text has its place already
+    return figure.add_axes(share), room
 
 
 def _cut(
@@ -170,12 +172,13 @@ def _draw(
     for place in places:
         token = reading.tokens[place.token]
         ax.text(
-            place.left + _flow.EDGE,
+            place.left + place.width / 2,
             -place.line * PITCH - TOP,
             place.text,
             color=_tokens.ink(token, colors[place.token]),
             family=family,
             fontsize=_flow.size(token),
+            horizontalalignment="center",
             parse_math=False,
             transform=inches,
         )
