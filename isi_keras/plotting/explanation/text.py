@@ -22,7 +22,7 @@ TOP, BOTTOM = 1.05 * style.TEXT / 72, 0.4 * style.TEXT / 72
 BAR = (1.6, 0.09)
 """Width and height in inches of the colour bar."""
 
-BELOW = 0.47
+BELOW = 0.41
 """Inches that the colour bar takes below the text, with its numbers and its label."""
 
 NARROW = 4
@@ -115,7 +115,14 @@ def _room(ax: Axes, caption: str) -> tuple[float, float]:
     ax.set_axis_off()
     figure: Any = ax.get_figure(root=True)
     if figure.get_layout_engine() is not None and ax.get_subplotspec() is not None:
+        # The ticks of panels that are still empty say nothing of the room that is left.
+        empty = [each for each in figure.axes if each is not ax and not each.has_data()]
+        counted = [each.get_in_layout() for each in empty]
+        for each in empty:
+            each.set_in_layout(False)
         figure.get_layout_engine().execute(figure)
+        for each, before in zip(empty, counted, strict=True):
+            each.set_in_layout(before)
     return style.inches(ax)
 
 

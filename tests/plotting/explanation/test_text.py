@@ -213,7 +213,7 @@ class TestLines:
         assert [place.line for place in _flow.flow(tokens, width)] == [0, 1, 1, 1]
 
     def test_no_line_begins_with_a_comma(self):
-        for sign in (",", "!", ")", "\N{RIGHT DOUBLE QUOTATION MARK}", "..."):
+        for sign in (",", "!", ")", "\N{RIGHT DOUBLE QUOTATION MARK}"):
             tokens = _tokens.read(make_text(f"a film {sign} so"), 0, (), None).tokens
             film = _flow.flow(tokens, 9)[1]
             places = _flow.flow(tokens, film.left + film.width + 0.01)
