@@ -1,9 +1,7 @@
 """What the pictures of text share: the tokens of a sample, how they read, and what is said."""
 
 import dataclasses
-import re
-import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,21 +9,12 @@ from matplotlib import colormaps
 from matplotlib.colors import Normalize, to_hex
 
 from isi_keras.plotting import checks, images, plots, style
-from isi_keras.plotting.explanation import _maps
+from isi_keras.plotting.explanation import _maps, _pieces
 from isi_keras.results import Explanation
 from isi_keras.results.tokens import as_ids, as_words, name_of_ids
 
 PADDING = ("", "[PAD]", "<pad>")
 """Tokens that are not drawn unless the user says otherwise."""
-
-STARTS = "Ġ▁ "
-"""What a token begins with, in texts of word pieces, where a new word begins."""
-
-SPECIAL = re.compile(r"\[[A-Z]+\]|<[^<>\s]+>")
-"""Tokens that mark something and are no words, such as `[CLS]`, `</s>` or `<|endoftext|>`."""
-
-SHOWN = {ord("\n"): "↵", ord("\r"): "", ord("\t"): "⇥"}
-"""What stands for characters that move."""
 
 LEAST = 1e-3
 """The share of all magnitude that padding has to carry for this to be said."""
@@ -103,7 +92,7 @@ def read(
         carried = f"{_maps.quantity_of(explanation)} {style.number(left.sum(), 2, sign=True)}"
         notes.append(f"Left out: {style.counted(len(left), 'token')}, {carried}.")
     words = [word for word, keep in zip(words, kept, strict=True) if keep]
-    found = zip(words, values[kept].tolist(), as_text(words), strict=True)
+    found = zip(words, values[kept].tolist(), _pieces.as_text(words), strict=True)
     tokens = [Token(word, value, *how) for word, value, how in found]
     greatest = float(np.abs(values[kept]).max(initial=0))
     beyond = limit is not None and greatest > limit
@@ -116,47 +105,6 @@ def words_of(explanation: Explanation, index: int) -> tuple[list[str], list[str]
         return explanation.tokens[index].tolist(), []
     ids = as_ids("x", explanation.x[[index]])[0]
     return [str(number) for number in ids], ["The numbers are token ids."]
-
-
-def as_text(words: Sequence[str]) -> list[tuple[str, bool, bool, bool]]:
-    """How tokens read: what is shown of each, and its `spaced`, `ends` and `special`.
-
-    Words have a space between them. Where one begins with a mark of `STARTS` these are pieces, and
-    only such marks are spaces; pieces of another word begin with `##`.
-
-    Example:
-    >>> [text for text, *_ in as_text(["[CLS]", "un", "##seen", "films"])]
-    ['[CLS]', 'un', 'seen', 'films']
-    >>> [spaced for _, spaced, *_ in as_text(["Un", "seen", "Ġfilms"])]
-    [False, False, True]
-    """
-    pieces = any(word and word[0] in STARTS for word in words)
-    found: list[tuple[str, bool, bool, bool]] = []
-    apart = False  # whether a space has to stand before the next token
-    for word in words:
-        special = not word or SPECIAL.fullmatch(word) is not None
-        text, spaced = word, apart or special or not pieces
-        if not special and pieces and word[0] in STARTS:
-            text, spaced = word[1:], True
-        elif not special and not pieces and word.startswith("##") and len(word) > 2:
-            text, spaced = word[2:], apart
-        ends = "\n" in word or (pieces and word.strip("ĠĊ") == "" and "Ċ" in word)
-        if pieces and ends:
-            text = text.replace("Ċ", "\n").replace("Ġ", "")
-        after_break = not found or found[-1][2]
-        found.append((visible(text), spaced and not after_break, ends, special))
-        apart = special
-    return found
-
-
-def visible(text: str) -> str:
-    """A text without characters that move or cannot be seen; a mark for nothing but spaces."""
-    text = text.translate(SHOWN)
-    text = "".join(
-        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(letter) in ("Cc", "Cs") else letter
-        for letter in text
-    )
-    return text if text.strip() else "\N{OPEN BOX}" * max(1, len(text))
 
 
 def ink(token: Token, color: str) -> str:

@@ -12,7 +12,7 @@ from matplotlib.colors import to_hex
 
 from isi_keras import _checks
 from isi_keras.plotting import checks, panels, style
-from isi_keras.plotting.explanation import _maps, _tokens
+from isi_keras.plotting.explanation import _maps, _pieces, _tokens
 from isi_keras.results import write_atomically
 
 FIRST = 12
@@ -131,7 +131,7 @@ def _text(reading: _tokens.Reading) -> str:
 
 
 def _span(token: _tokens.Token, color: str) -> str:
-    said = html.escape(f"{_tokens.visible(token.word)}: {_number(token)}")
+    said = html.escape(f"{_pieces.visible(token.word)}: {_number(token)}")
     small = ";font-size:.85em" if token.special else ""
     look = (
         f"background:{color};color:{_tokens.ink(token, color)};padding:.1em .15em;"
@@ -164,7 +164,7 @@ def _scale(reading: _tokens.Reading, quantity: str) -> str:
 
 def _table(reading: _tokens.Reading, quantity: str) -> str:
     rows = "".join(
-        f'<tr><td style="{CELL}left">{html.escape(_tokens.visible(token.word))}</td>'
+        f'<tr><td style="{CELL}left">{html.escape(_pieces.visible(token.word))}</td>'
         f'<td style="{CELL}right">{_number(token)}</td></tr>\n'
         for token in reading.tokens
     )

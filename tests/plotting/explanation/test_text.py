@@ -14,7 +14,7 @@ from matplotlib.colors import to_rgb, to_rgba
 
 from isi_keras import plotting
 from isi_keras.plotting import fonts, style
-from isi_keras.plotting.explanation import _flow, _tokens
+from isi_keras.plotting.explanation import _flow, _pieces, _tokens
 
 
 def words_of(ax):
@@ -147,12 +147,12 @@ class TestReading:
         ],
     )
     def test_spaces_stand_where_words_begin(self, words, texts, spaced):
-        found = _tokens.as_text(words.split(" "))
+        found = _pieces.as_text(words.split(" "))
         assert [text for text, *_ in found] == texts.split(" ")
         assert "".join(str(int(apart)) for _, apart, *_ in found) == spaced
 
     def test_words_with_their_own_spaces(self):
-        found = _tokens.as_text(["Once", " upon", "!"])
+        found = _pieces.as_text(["Once", " upon", "!"])
         assert [(text, spaced) for text, spaced, *_ in found] == [
             ("Once", False),
             ("upon", True),
@@ -173,22 +173,35 @@ class TestReading:
             "[]",
             "<a b>",
         ]
-        found = [special for *_, special in _tokens.as_text(words)]
+        found = [special for *_, special in _pieces.as_text(words)]
         assert found == [True, False, True, True, True, False, False, True, False, False, False]
 
     def test_lines_that_end(self):
-        found = _tokens.as_text(["a", "\n", "b\n", "c"])
+        found = _pieces.as_text(["a", "\n", "b\n", "c"])
         assert [(text, spaced, ends) for text, spaced, ends, _ in found] == [
             ("a", False, False),
             ("↵", True, True),
             ("b↵", False, True),
             ("c", False, False),
         ]
-        assert _tokens.as_text(["Ġa", "Ċ"])[1] == ("↵", False, True, False)
+        assert _pieces.as_text(["Ġa", "Ċ"])[1] == ("↵", False, True, False)
+
+    def test_tokens_of_bytes(self):
+        assert _pieces.BYTES["Ġ"] == ord(" ")
+        assert _pieces.BYTES["Ċ"] == ord("\n")
+        assert sorted(_pieces.BYTES.values()) == list(range(256))
+        written = {byte: letter for letter, byte in _pieces.BYTES.items()}
+        for word in ("Über", " naïve", " 映画", "!\n"):
+            token = "".join(written[byte] for byte in word.encode())
+            (_, (text, spaced, ends, _)) = _pieces.as_text(["Ġa", token])
+            assert text == word.strip(" ").replace("\n", "↵")
+            assert (spaced, ends) == (word[0] == " ", word[-1] == "\n")
+        half = written["é".encode()[0]]
+        assert [text for text, *_ in _pieces.as_text(["Ġa", half])] == ["a", half]
 
     def test_what_cannot_be_seen(self):
         words = ["\t", "a\x07", "\ud800", "  "]
-        assert [_tokens.visible(word) for word in words] == ["⇥", "a\ufffd", "\ufffd", "␣␣"]
+        assert [_pieces.visible(word) for word in words] == ["⇥", "a\ufffd", "\ufffd", "␣␣"]
 
 
 class TestLines:
