@@ -153,11 +153,6 @@ def has_own_call(kind: type) -> bool:
     return not kind.__call__.__module__.startswith("keras.src.")
 
 
-def is_data_layer(kind: type) -> bool:
-    """Whether a class of layers computes with a backend that it holds, for use in `tf.data`."""
-    return issubclass(kind, layers.Rescaling.__mro__[1])
-
-
 def compile_metrics(metrics: Any, weighted_metrics: Any) -> Any:
     """The metrics of `compile` as one."""
     module = IMPORTS["CompileMetrics"]

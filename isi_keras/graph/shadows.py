@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from isi_keras import _keras
+from isi_keras.graph.expanded import ACTIVATIONS
 from isi_keras.graph.nodes import Weight
 
 _SKIPPED = {"_tracker", "_torch_params", "_trainable_variables", "_non_trainable_variables"}
@@ -64,6 +65,8 @@ class Shadows:
             return self.weight(value, _dtype_in(value, layer))
         if isinstance(value, keras.layers.Layer):
             return self.of(value)
+        if isinstance(value, types.FunctionType) and value in ACTIVATIONS:
+            return ACTIVATIONS[value]
         if isinstance(value, types.MethodType) and isinstance(value.__self__, keras.layers.Layer):
             return types.MethodType(value.__func__, self.of(value.__self__))
         if isinstance(value, dict):

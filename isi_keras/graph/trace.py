@@ -12,6 +12,7 @@ from keras import ops
 from isi_keras import _keras
 from isi_keras.graph import expanded
 from isi_keras.graph.nodes import Graph, Node, Own, Tensor, UntraceableError, Weight, Whole
+from isi_keras.graph.operations import BODIES
 from isi_keras.graph.shadows import Shadows
 
 _each = keras.tree.map_structure
@@ -122,6 +123,7 @@ class _Tracer:
                 outputs = shadow.call(*args, **kwargs)
                 outputs = _each(self._tensor, outputs)
                 _mask(shadow, first, outputs, masks)
+                self._collect(outputs)
             if scope.read:
                 names = ", ".join(repr(v.path) for v in scope.read[:3])
                 raise UntraceableError(f"it reads the values of {names}")
@@ -176,6 +178,8 @@ class _Tracer:
                 continue
             if self.open and _counts_samples(op):
                 raise _OpenBatchError
+            if type(op).__name__ in BODIES:
+                raise UntraceableError(f"{type(op).__name__} holds a Python function")
             self._made.update((id(t), t) for t in node.outputs)
             self.nodes.append(Node(op, args, kwargs, node.outputs, self._scope))
 
