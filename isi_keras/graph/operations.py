@@ -11,8 +11,8 @@ def _words(text: str) -> frozenset[str]:
 MOVES = _words(
     "Append Array ArraySplit BroadcastTo Cast Concatenate Conj Conjugate ConvertToTensor Copy "
     "CropImages DepthToSpace Diag Diagflat Diagonal Dsplit Dstack ExpandDims ExtractPatches "
-    "ExtractSequences Flip Fliplr Flipud Full GetItem Hsplit Hstack Identity Meshgrid Moveaxis Pad "
-    "PadImages Ravel Real Rearrange Repeat Reshape Roll Rot90 SaturateCast Select Slice "
+    "ExtractSequences Flip Fliplr Flipud Full GetItem Hsplit Hstack Identity Meshgrid Moveaxis "
+    "Pad PadImages Ravel Real Rearrange Repeat Reshape Roll Rot90 SaturateCast Select Slice "
     "SliceUpdate SpaceToDepth Split Squeeze Stack StopGradient Swapaxes Tile Transpose Tril Triu "
     "Unfold Unstack View Vsplit Vstack"
 )
@@ -21,9 +21,9 @@ HOMOGENEOUS = _words(
     "AdaptiveAveragePool AdaptiveMaxPool Add Amax Amin Average AveragePool Cumsum Deg2rad Diff "
     "Fmax Fmin Fold GaussianBlur Hypot Ldexp Linspace MapCoordinates Max MaxPool Maximum Mean "
     "Median Min Minimum NanToNum Nancumsum Nanmax Nanmean Nanmedian Nanmin Nanpercentile "
-    "Nanquantile Nanstd Nansum Negative Norm Percentile Ptp Quantile RGBToGrayscale Rad2deg Resize ScaleAndTranslate "
-    "Scatter ScatterUpdate SegmentMax SegmentMin SegmentReduction SegmentSum SobelEdges Sort Std "
-    "Subtract Sum TakeAlongAxis TopK Trace Trapezoid Where"
+    "Nanquantile Nanstd Nansum Negative Norm Percentile Ptp Quantile RGBToGrayscale Rad2deg "
+    "Resize ScaleAndTranslate Scatter ScatterUpdate SegmentMax SegmentMin SegmentReduction "
+    "SegmentSum SobelEdges Sort Std Subtract Sum TakeAlongAxis TopK Trace Trapezoid Where"
 )
 # Of degree 2: half their gradient conserves.
 SQUARES = _words("Nanvar Var")
@@ -32,11 +32,11 @@ MIXING = _words("Resize")
 # Functions of each entry (or, like a softmax, of a row that they squash).
 ACTIVATIONS = _words(
     "Abs Absolute Arccos Arccosh Arcsin Arcsinh Arctan Arctan2 Arctanh Cbrt Ceil Celu Clip Cos "
-    "Cosh Elu Erf Erfc Erfinv Exp Exp2 Expm1 Fabs Floor Fmod Gelu HardShrink "
-    "HardSigmoid HardSilu HardTanh I0 LeakyRelu Log Log10 Log1p Log2 LogSigmoid LogSoftmax "
-    "Logaddexp Logaddexp2 Mish Mod Nextafter Power Reciprocal Relu Relu6 Round Rsqrt Selu Sigmoid "
-    "Sign Silu Sin Sinc Sinh SoftShrink Softmax Softplus Softsign SparsePlus SparseSigmoid "
-    "Sparsemax Sqrt Square Squareplus Tan Tanh TanhShrink Threshold Trunc"
+    "Cosh Elu Erf Erfc Erfinv Exp Exp2 Expm1 Fabs Floor Fmod Gelu HardShrink HardSigmoid HardSilu "
+    "HardTanh I0 LeakyRelu Log Log10 Log1p Log2 LogSigmoid LogSoftmax Logaddexp Logaddexp2 Mish "
+    "Mod Nextafter Power Reciprocal Relu Relu6 Round Rsqrt Selu Sigmoid Sign Silu Sin Sinc Sinh "
+    "SoftShrink Softmax Softplus Softsign SparsePlus SparseSigmoid Sparsemax Sqrt Square "
+    "Squareplus Tan Tanh TanhShrink Threshold Trunc"
 )
 STRAIGHT = _words("Abs Absolute Fabs LeakyRelu Relu")  # of degree 1
 PRODUCTS = _words("Correlate Cross Dot Einsum Inner Kron Matmul Multiply Outer Tensordot Vdot")
@@ -82,8 +82,8 @@ CONSTANTS = _words("Arange EmptyLike FullLike Imag Ndim OnesLike Size ZerosLike"
 DISCRETE = _words(
     "All AllClose Angle Any Argmax Argmin Argpartition Argsort Bincount BitwiseAnd BitwiseInvert "
     "BitwiseLeftShift BitwiseNot BitwiseOr BitwiseRightShift BitwiseXor CountNonzero Digitize "
-    "Equal FloorDivide Gcd Greater GreaterEqual Heaviside InTopK IsIn Isclose Isfinite Isinf Isnan "
-    "Isneginf Isposinf Isreal Lcm LeftShift Less LessEqual LogicalAnd LogicalNot LogicalOr "
+    "Equal FloorDivide Gcd Greater GreaterEqual Heaviside InTopK IsIn Isclose Isfinite Isinf "
+    "Isnan Isneginf Isposinf Isreal Lcm LeftShift Less LessEqual LogicalAnd LogicalNot LogicalOr "
     "LogicalXor MatrixRank Nanargmax Nanargmin Nonzero NotEqual RightShift SearchSorted Signbit "
     "UnravelIndex"
 )
