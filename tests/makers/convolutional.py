@@ -25,6 +25,7 @@ class Standardized(layers.Conv2D):
     """A convolution whose kernel has mean 0 and deviation 1 for each output."""
 
     def convolution_op(self, inputs, kernel):
+        kernel = ops.convert_to_tensor(kernel)
         mean, variance = ops.moments(kernel, axes=(0, 1, 2), keepdims=True)
         return super().convolution_op(inputs, (kernel - mean) / ops.sqrt(variance + 1e-3))
 
@@ -51,7 +52,7 @@ class PreActivation(keras.Model):
         for norm, convolution in zip(self.norms, self.convolutions, strict=True):
             h = ops.leaky_relu(norm(x), 0.1)
             x = x + convolution(ops.pad(h, [[0, 0], [1, 1], [1, 1], [0, 0]]))
-        x = ops.average_pool(ops.relu(x), 2)
+        x = ops.average_pool(ops.relu(x), 2, strides=2)
         return self.head(ops.mean(x, axis=(1, 2)))
 
 
@@ -104,8 +105,7 @@ def coordinates():
     """The place of each pixel as two channels more."""
     inputs = keras.Input((12, 12, 3))
     place = np.stack(np.meshgrid(np.linspace(-1, 1, 12), np.linspace(-1, 1, 12)), -1)
-    place = ops.convert_to_tensor(place[None].astype("float32"))
-    place = place + ops.zeros_like(inputs[..., :1])
+    place = ops.zeros_like(inputs[..., :1]) + place[None].astype("float32")
     h = layers.Conv2D(8, 3, activation="relu")(ops.concatenate([inputs, place], axis=-1))
     return keras.Model(inputs, layers.Dense(3)(layers.Flatten()(h))), image(12, 12, 3)
 
@@ -253,7 +253,7 @@ def spectral_normalized():
     chain = [limited[0], layers.Flatten(), limited[1], layers.Dense(3)]
     model, x = sequential(image(12, 12, 3), *chain)
     for layer in limited:
-        layer.vector_u.assign(ops.ones_like(layer.vector_u))
+        layer.vector_u.assign(np.ones(layer.vector_u.shape))
     return model, x
 
 

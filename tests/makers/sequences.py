@@ -136,7 +136,7 @@ class Places(layers.Layer):
         steps, width = x.shape[1:]
         angle = np.arange(steps)[:, None] / 100 ** (np.arange(0, width, 2) / width)  # (T, width/2)
         waves = np.concatenate([np.sin(angle), np.cos(angle)], axis=1)
-        return width**0.5 * x + waves.astype("float32")
+        return width**0.5 * x + ops.convert_to_tensor(waves, "float32")
 
 
 @SEQUENCES.add
@@ -167,7 +167,7 @@ def turned(x):
     half = x.shape[-1] // 2
     angle = np.arange(x.shape[1])[:, None] / 100 ** (np.arange(half) / half)
     cos, sin = np.cos(angle).astype("float32"), np.sin(angle).astype("float32")
-    cos, sin = cos[:, None], sin[:, None]  # (T, 1, half)
+    cos, sin = (ops.convert_to_tensor(part[:, None]) for part in (cos, sin))  # (T, 1, half)
     first, second = x[..., :half], x[..., half:]
     return ops.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
 

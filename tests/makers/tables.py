@@ -128,7 +128,7 @@ def splines():
             self.base = self.add_weight(shape=(shape[-1], self.units), name="base_kernel")
 
         def call(self, x):
-            places = np.linspace(-2, 2, 7).astype("float32")
+            places = ops.linspace(-2.0, 2.0, 7)
             bumps = ops.square(ops.relu(1 - ops.square(x[..., None] - places)))
             bent = ops.einsum("nik,iko->no", bumps, self.kernel)
             return bent + ops.matmul(ops.silu(x), self.base)

@@ -116,7 +116,7 @@ class Transformer(layers.Layer):
 
     def call(self, x, theta):
         height, width = x.shape[1:3]
-        theta = ops.reshape(theta, (-1, 2, 3)) / 4 + np.eye(2, 3, dtype="float32")
+        theta = ops.reshape(theta, (-1, 2, 3)) / 4 + ops.eye(2, 3)
         across, down = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))
         grid = np.stack([across, down, np.ones_like(down)]).reshape(3, -1).astype("float32")
         place = ops.matmul(theta, grid)  # (N, 2, P)
