@@ -45,7 +45,10 @@ def temporal_convolutions():
 @SEQUENCES.add
 def deep_sets():
     """The mean over the members that are there."""
-    inputs = {"members": keras.Input((6, 4)), "there": keras.Input((6,))}
+    inputs = {
+        "members": keras.Input((6, 4), name="members"),
+        "there": keras.Input((6,), name="there"),
+    }
     h = layers.Dense(8, "relu")(layers.Dense(8, "relu")(inputs["members"]))
     there = inputs["there"][..., None]
     h = ops.sum(h * there, axis=1) / ops.maximum(ops.sum(there, axis=1), 1)

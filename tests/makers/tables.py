@@ -36,7 +36,10 @@ def tabular_transformer():
 @TABLES.add
 def wide_and_deep():
     """One-hot categories to the logits directly, embedded ones through layers."""
-    inputs = {"kinds": keras.Input((2,), dtype="int32"), "numbers": keras.Input((4,))}
+    inputs = {
+        "kinds": keras.Input((2,), dtype="int32", name="kinds"),
+        "numbers": keras.Input((4,), name="numbers"),
+    }
     wide = layers.Flatten()(ops.one_hot(inputs["kinds"], 5))
     deep = layers.Flatten()(layers.Embedding(5, 4)(inputs["kinds"]))
     deep = ops.concatenate([deep, layers.BatchNormalization()(inputs["numbers"])], axis=-1)
@@ -246,3 +249,31 @@ def activations():
         h = layers.BatchNormalization(scale=False, center=False)(layers.Dense(8)(h))
         h = layers.Activation(activation)(h)
     return keras.Model(inputs, layers.Dense(3)(h)), table(8)
+
+
+@TABLES.add
+def low_rank_adapted():
+    """Dense layers with LoRA beside their kernels."""
+    return sequential(table(8), layers.Dense(12, "relu"), layers.Dense(12, "relu"), layers.Dense(3))
+
+
+@TABLES.add
+def quantized():
+    """Dense layers whose kernels are whole numbers of eight bits."""
+    return sequential(table(8), layers.Dense(12, "relu"), layers.Dense(12, "relu"), layers.Dense(3))
+
+
+def _adapt(model: keras.Model) -> None:
+    rng = np.random.default_rng(SEED)
+    for layer in model.layers:
+        layer.enable_lora(2)
+        for kernel in (layer.lora_kernel_a, layer.lora_kernel_b):
+            kernel.assign(rng.normal(0, 0.3, kernel.shape))
+
+
+def _quantize(model: keras.Model) -> None:
+    for layer in model.layers:
+        layer.quantize("int8")
+
+
+AFTERWARDS = {"low_rank_adapted": _adapt, "quantized": _quantize}
