@@ -141,6 +141,8 @@ class Plan:
         before = self.graph.producers.get(id(x))
         if before is None or before.kind != "BatchNorm" or not self.composite.fold:
             return None
+        if id(before) in self.linear:  # it is merged into what is before it
+            return None
         if node.kind not in table.INPUT_AXIS or self.is_entry(before):
             return None
         rank = len(x.shape)

@@ -6,8 +6,6 @@
 import keras
 import numpy as np
 import pytest
-from isi_keras.lrp import registry
-from isi_keras.models.rewrite import leaves
 from makers import architectures
 from makers.paths import ROOT
 
@@ -25,16 +23,10 @@ CASES = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _position(monkeypatch):
-    monkeypatch.setattr(registry, "_REGISTERED", {})
-    isi.register(architectures.Position, "gradient")
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_relevance_is_accounted_for(name):
     model, x = architectures.build(name), architectures.images(name, 2, 1)
-    assert all(registry.treatment_of(leaf) is not None for leaf in leaves(model))
+    assert all(node.kind != "Whole" for node in isi.logits(model).plan(x).graphs.of(x).nodes)
     weights = model.get_weights()
     plain = keras.ops.convert_to_numpy(isi.logits(model)(x))
     found = isi.explain(model, x, indicator=isi.Relevance("epsilon_plus"), conservation=True)
