@@ -204,6 +204,7 @@ _METHODS: list[tuple[type, str, Callable]] = [
     *(
         (kind, "call", _adaptive(function))
         for word, function in _ADAPTIVE.items()
+        if function is not None
         for kind in _keras.layers_named(
             " ".join(f"Adaptive{word}Pooling{rank}D" for rank in (1, 2, 3))
         )

@@ -26,7 +26,7 @@ def linear(run: Run, plan: Plan, place: Place) -> Any:
     x = x if is_float(x) else ops.cast(x, "float32")
     known = _known(run, plan, place, x, ones)
     if place.before is not None and rule.proportional:
-        known = _after_affine(run, place, known)
+        known = _after_affine(run, place, place.before, known)
     z = _value(run, place, known.x if place.before is None else known.z)
     if place.after is not None:
         scale, shift = affine(run, place.after)
@@ -83,13 +83,13 @@ def _value(run: Run, place: Place, x) -> Any:
     return value
 
 
-def _after_affine(run: Run, place: Place, known: Linear) -> Linear:
+def _after_affine(run: Run, place: Place, norm: Node, known: Linear) -> Linear:
     """A linear node and the affine one before it, as one; its `z` is the input of that node."""
     node = place.node
     rank = len(known.x.shape)
     axis = table.channel_axis(node, rank)
-    before = run.signal(place.before.args[0])
-    scale, shift = affine(run, place.before)
+    before = run.signal(norm.args[0])
+    scale, shift = affine(run, norm)
     constant = ops.broadcast_to(along_axis(shift, axis, rank), ops.shape(before))
     bias = ops.stop_gradient(known.contract(constant, known.kernel, known.bias))
     plain = before * along_axis(scale, axis, rank) + constant
@@ -112,5 +112,5 @@ def affine(run: Run, node: Node) -> tuple[Any, Any]:
     scale = ops.rsqrt(of("variance") + node.argument("epsilon"))
     gamma, beta = of("scale"), of("offset")
     scale = scale if gamma is None else scale * gamma
-    shift = -of("mean") * scale
+    shift = ops.negative(of("mean")) * scale
     return scale, shift if beta is None else shift + beta

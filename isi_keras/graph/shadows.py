@@ -54,10 +54,10 @@ class Shadows:
 
     def weight(self, variable: keras.Variable, dtype: str | None = None) -> Weight:
         """The `Weight` of a variable."""
-        dtype = dtype or keras.backend.standardize_dtype(variable.dtype)
-        key = (id(variable), dtype)
+        computes = dtype or keras.backend.standardize_dtype(variable.dtype)
+        key = (id(variable), computes)
         if key not in self._weights:
-            self._weights[key] = Weight(variable, dtype)
+            self._weights[key] = Weight(variable, computes)
         return self._weights[key]
 
     def _replaced(self, value: Any, layer: Any) -> Any:

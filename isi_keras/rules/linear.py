@@ -88,7 +88,8 @@ def along(vector, z, rank: int | None = None):
     """One number a sample, `(N,)`, so that it broadcasts to `z`, `(N, ...)`.
 
     Where `z` has several rows for each sample, as windows or time steps have been made samples,
-    they follow one another.
+    they follow one another. Where its rows are none of samples, as those of experts are not, each
+    gets the mean.
 
     Args:
         vector: the numbers.
@@ -96,8 +97,10 @@ def along(vector, z, rank: int | None = None):
         rank: how many axes the result has, if other than `z`.
     """
     rows, samples = z.shape[0], vector.shape[0]
-    if rows != samples and rows > 1:
+    if rows % samples == 0 and rows > samples:
         vector = ops.repeat(vector, rows // samples)
+    elif rows not in (1, samples):
+        vector = ops.repeat(ops.mean(vector, keepdims=True), rows)
     return along_axis(vector, 0, len(z.shape) if rank is None else rank)
 
 
