@@ -9,7 +9,7 @@ of these lacks it, `read` raises: a default there would give another map and say
 import concurrent.futures
 import functools
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
@@ -38,7 +38,6 @@ class Name(NamedTuple):
     others: bool = False
 
 
-_ATTENTION = (layers.MultiHeadAttention, layers.GroupQueryAttention)
 _CONVOLUTIONS = (
     layers.Conv1D,
     layers.Conv2D,
@@ -57,36 +56,21 @@ NAMES: dict[str, Name] = {
     "layers": Name("_layers", (layers.Layer,)),
     "operations": Name("operations", (keras.Function,)),
     "functional": Name("_functional", (keras.Sequential,)),
-    "trainable": Name("_trainable_variables", (layers.Layer,)),
-    "non_trainable": Name("_non_trainable_variables", (layers.Layer,)),
     # What decides how it computes.
     "dtype_policy": Name("_dtype_policy", (layers.Layer,)),
     "quantization_mode": Name("quantization_mode", (layers.Layer,)),
-    "activation": Name("activation", (*_LINEAR, layers.Activation), others=True),
-    "bias": Name("bias", _LINEAR, others=True),
-    "use_bias": Name("use_bias", (layers.Dense, *_CONVOLUTIONS), others=True),
-    "kernel": Name("_kernel", (layers.Dense, layers.EinsumDense, *_CONVOLUTIONS[:3])),
-    "lora": Name("lora_enabled", (layers.Dense, layers.EinsumDense, *_CONVOLUTIONS[:3]), True),
-    "groups": Name("groups", (*_CONVOLUTIONS[:3], layers.GroupNormalization), others=True),
-    "data_format": Name("data_format", _CONVOLUTIONS, others=True),
-    "beta": Name("beta", (layers.LayerNormalization, layers.GroupNormalization)),
-    "rms_scaling": Name("rms_scaling", (layers.LayerNormalization,)),
-    # The parts of attention.
-    "query_dense": Name("_query_dense", _ATTENTION),
-    "key_dense": Name("_key_dense", _ATTENTION),
-    "gate_dense": Name("_gate_dense", _ATTENTION),
-    # What tracing asks for.
     "convert_inputs": Name("_convert_input_args", (layers.Layer,)),
     "autocast": Name("_autocast", (keras.Variable,)),
+    "activation": Name("activation", (*_LINEAR, layers.Activation), others=True),
+    "bias": Name("bias", _LINEAR, others=True),
+    "kernel": Name("_kernel", (layers.Dense, layers.EinsumDense, *_CONVOLUTIONS[:3])),
+    "lora": Name("lora_enabled", (layers.Dense,), others=True),
+    "data_format": Name("data_format", _CONVOLUTIONS, others=True),
     # Training.
     "compile_loss": Name("_compile_loss", (keras.Model,)),
 }
 # Names inside modules that Keras does not export.
 IMPORTS = {"CompileMetrics": "keras.src.trainers.compile_utils"}
-# Layers of keras.applications that it does not export.
-APPLICATION_LAYERS = ("CustomScaleLayer", "LayerScale", "StochasticDepth")
-# The oldest Keras that has it, where that is not the oldest known.
-SINCE = {"use_gate": (3, 14)}
 
 
 def read(node: Any, key: str) -> Any:
@@ -114,28 +98,10 @@ def children(node: Any) -> list[Any]:
     return found if functional is None else [*found, functional]
 
 
-def own_weights(layer: layers.Layer) -> Iterator[keras.Variable]:
-    """The weights of a layer that no layer inside it has."""
-    yield from read(layer, "trainable")
-    yield from read(layer, "non_trainable")
-
-
 def kernel(layer: layers.Layer, attribute: str) -> keras.Variable:
     """The variable behind the kernel of a layer, which low-rank adaptation adds something to."""
     value = getattr(layer, attribute)
     return value if isinstance(value, keras.Variable) else read(layer, "kernel")
-
-
-def detached(node: Any) -> list[layers.Layer]:
-    """The layers inside attention for queries, keys and gates, which weigh what is relevant."""
-    kind = next((kind for kind in _ATTENTION if isinstance(node, kind)), None)
-    if kind is None or not node.built:
-        return []
-    config = kind.get_config(node)
-    if "use_gate" not in config and _version() >= SINCE["use_gate"]:
-        raise _changed(f"the configuration of {kind.__name__} has no 'use_gate'")
-    gates = ["gate_dense"] if config.get("use_gate", False) else []
-    return [read(node, key) for key in ("query_dense", "key_dense", *gates)]
 
 
 RUN_THROUGH_GRAPH = "_run_through_graph"
@@ -182,7 +148,7 @@ def run_through_graph(kind: type, model: Any, inputs: Any, operation_fn: Callabl
     return getattr(kind, RUN_THROUGH_GRAPH)(model, inputs, operation_fn)
 
 
-def symbolic_call_overridden(kind: type) -> bool:
+def has_own_call(kind: type) -> bool:
     """Whether a class of layers has a `__call__` that is not Keras' own."""
     return not kind.__call__.__module__.startswith("keras.src.")
 
@@ -202,43 +168,6 @@ def compile_metrics(metrics: Any, weighted_metrics: Any) -> Any:
     return kind(metrics, weighted_metrics)
 
 
-def application_layer(kind: type) -> str | None:
-    """The name of a class of layers that only `keras.applications` has; `None` for another."""
-    if not kind.__module__.startswith("keras.src.applications."):
-        return None
-    if kind.__name__ not in APPLICATION_LAYERS:
-        raise _changed(f"keras.applications has a layer {kind.__name__!r}, which is not known here")
-    return kind.__name__
-
-
-def operation(node: Any) -> str:
-    """The name of the class of an operation, once all names have been checked."""
-    check_operations()
-    return type(node).__name__
-
-
-def check_exchange(layer: Any, attribute: str) -> None:
-    """Raises if a value in the dictionary of an instance would not be the one in force.
-
-    Raises:
-        KerasChangedError: if it is a layer of Keras.
-        TypeError: if it is one of the user.
-    """
-    of_class = getattr(type(layer), attribute, _MISSING)
-    if of_class is _MISSING and not hasattr(layer, attribute):
-        what = f"{type(layer).__name__} has no attribute {attribute!r}"
-    elif hasattr(type(of_class), "__set__"):
-        what = f"the attribute {attribute!r} of {type(layer).__name__} is a property"
-    else:
-        return
-    if type(layer).__module__.partition(".")[0] == "keras":
-        raise _changed(what)
-    raise TypeError(
-        f"Expected {attribute!r} of the layer {layer.name!r} to be a plain attribute, as it is "
-        f"exchanged for the time of a pass, but {what}. Set it in __init__."
-    )
-
-
 def _probing(check: Callable[[], None]) -> Callable[[], None]:
     """Runs a check once, in a thread: names that Keras counts up are each thread's own."""
 
@@ -251,74 +180,21 @@ def _probing(check: Callable[[], None]) -> Callable[[], None]:
 
 
 @_probing
-def check_calls() -> None:
-    """Raises if Keras does not run the `call` that an instance is given."""
-    x = keras.Input((1,))
-    doubled, y = layers.Identity(), ops.exp(x)
-    function = keras.Function(x, doubled(y))
-    for node in function.operations[1:]:
-        vars(node)["call"] = lambda x, **options: 2 * x
-    given = ops.ones((1, 1))
-    for made, wanted in ((doubled(given), 2), (function(given), 4)):
-        if ops.convert_to_numpy(made).item() != wanted:
-            raise _changed("layers do not run what was put in the place of their 'call'")
-
-
-def _snake(word: str) -> str:
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in word)[1:]
-
-
-def _of_one(name: str) -> Callable[[Any], Any]:
-    return lambda x: getattr(ops, _snake(name))(x)
-
-
-def _of_two(name: str) -> Callable[[Any], Any]:
-    return lambda x: getattr(ops, _snake(name))(x, x)
-
-
-# How each operation that has a treatment comes into a model, by the name of its class.
-OPERATIONS: dict[str, Callable[[Any], Any]] = {
-    **{
-        name: _of_one(name)
-        for name in (  # noqa: SIM905
-            "Transpose Squeeze Flip Ravel StopGradient Relu Relu6 LeakyRelu Elu Selu Celu Gelu "
-            "Silu Sigmoid HardSigmoid HardSilu LogSigmoid Softplus Softsign Softmax LogSoftmax "
-            "Tanh HardTanh TanhShrink SoftShrink HardShrink SparsePlus SparseSigmoid Squareplus "
-            "Exp Expm1 Log Log1p Sqrt Square Absolute Sin Cos Erf Mean Sum Max"
-        ).split()
-    },
-    **{
-        name: _of_two(name)
-        for name in ("Multiply", "Matmul", "Dot", "Divide", "TrueDivide", "Add", "Subtract")
-    },
-    "Maximum": _of_two("Maximum"),
-    "Tensordot": lambda x: ops.tensordot(x, x, 1),
-    "Einsum": lambda x: ops.einsum("ij,jk->ik", x, x),
-    "Reshape": lambda x: ops.reshape(x, (-1,)),
-    "ExpandDims": lambda x: ops.expand_dims(x, 0),
-    "Pad": lambda x: ops.pad(x, 1),
-    "Concatenate": lambda x: ops.concatenate([x, x]),
-    "Stack": lambda x: ops.stack([x, x]),
-    "GetItem": lambda x: x[0],
-    "Cast": lambda x: ops.cast(x, "int32"),
-    "Moveaxis": lambda x: ops.moveaxis(x, 0, 1),
-    "Swapaxes": lambda x: ops.swapaxes(x, 0, 1),
-    "Threshold": lambda x: ops.threshold(x, 0.0, 0.0),
-    "Power": lambda x: ops.power(x, 2),
-}
-
-
-@_probing
-def check_operations() -> None:
-    """Raises if an operation of `keras.ops` is of a class of another name than it used to be."""
-    for name, make in OPERATIONS.items():
-        x = keras.KerasTensor((1, 1) if name == "Squeeze" else (2, 2))
-        try:
-            made = type(keras.Function(x, make(x)).operations[-1]).__name__
-        except AttributeError as error:
-            raise _changed(f"keras.ops lacks what makes the operation {name!r}") from error
-        if made != name:
-            raise _changed(f"the operation {name!r} is of the class {made!r}")
+def check_tracing() -> None:
+    """Raises if Keras keeps other than it did how a symbolic tensor came about, and its mask."""
+    x = keras.KerasTensor((2, 3))
+    try:
+        node = node_of(ops.add(x, 1.0))
+        known = type(node.operation).__name__ == "Add" and node.arguments.args == (x, 1.0)
+        known = known and node.arguments.kwargs == {} and node.input_tensors == [x]
+    except (AttributeError, TypeError):
+        known = False
+    if not known or any(not hasattr(node.operation, name) for name in _NODES):
+        raise _changed("a symbolic tensor does not say how it was made")
+    if mask_of(layers.Masking()(keras.Input((2, 3)))) is None:
+        raise _changed(f"masks are not kept in {_MASK!r}")
+    if not hasattr(keras.Function, RUN_THROUGH_GRAPH):
+        raise _changed(f"Function has no attribute {RUN_THROUGH_GRAPH!r}")
 
 
 def layers_named(words: str) -> list[type]:
@@ -327,10 +203,6 @@ def layers_named(words: str) -> list[type]:
     No model holds a layer of a class that is not there, and one that was renamed is refused.
     """
     return [getattr(layers, word) for word in words.split() if hasattr(layers, word)]
-
-
-def _version() -> tuple[int, ...]:
-    return tuple(int(part) for part in keras.__version__.split(".")[:2])
 
 
 def _changed(what: str) -> KerasChangedError:

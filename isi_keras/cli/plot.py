@@ -34,7 +34,10 @@ def plot(
     kind: Kind = None,
     out: Annotated[
         Path | None,
-        option("PICTURE", "A .png, .pdf or .svg (animation: .gif). Default: beside the result."),
+        option(
+            "PICTURE",
+            "A .png, .pdf or .svg (animation: .gif, text-html: .html). Default: beside the result.",
+        ),
     ] = None,
     index: Annotated[
         list[int] | None, option("N", "Which sample, from 0; several times for several.")

@@ -74,6 +74,8 @@ def choose(name: str | None, records: list[Any], data_format: str | None) -> Plo
 def natural(record: Any, data_format: str | None) -> Plot:
     """The plot of one record that says most of it."""
     usual = plots.plots_of(plots.kind_of(record))[0]
+    if isinstance(record, Explanation) and record.tokens is not None:
+        return plots.PLOTS["text"]
     if not isinstance(record, AttackResult):
         return usual
     from isi_keras.plotting import images

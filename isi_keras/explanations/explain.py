@@ -13,6 +13,7 @@ from isi_keras.models import compiling
 from isi_keras.models.batches import in_batches, taken
 from isi_keras.models.inputs import as_classes, as_inputs, names_of
 from isi_keras.results import Explanation
+from isi_keras.results.tokens import as_words
 
 _PREDICTED = -1
 
@@ -27,6 +28,7 @@ def explain(
     layers: Sequence[str] = (),
     conservation: bool = False,
     data_format: str | None = None,
+    tokens: Any = None,
     batch_size: int = 32,
     verbose: int = 0,
 ) -> Explanation:
@@ -46,6 +48,11 @@ def explain(
         data_format: `"channels_last"` or `"channels_first"`, where the channels of `x` are, which
             the explanation remembers; `None` for what the model's layers say, or Keras' setting if
             they say nothing.
+        tokens: the words of a text model's ids, which the explanation keeps: a list of words for
+            each sample, an array `(N, T)` of str, a vocabulary (a list of words by their ids), or a
+            function from ids to words, of one id or of a list. Shorter lists are filled up with
+            `""` where the ids are padding. Of a model with several inputs a dictionary of these by
+            name; anything else goes to the only input of integers `(N, T)` that are not all 0 or 1.
         batch_size: how many samples are computed at once.
         verbose: 1 shows a progress bar.
 
@@ -53,10 +60,10 @@ def explain(
         An `Explanation`, whose `relevance` has the shape of `x`.
 
     Raises:
-        TypeError: if the model or an array is of the wrong kind.
-        ValueError: if shapes, values, classes or `data_format` are wrong, a layer has no relevance
-            rule or no layer has a name of `layers`, or if `layers` or `conservation` is wanted of
-            another indicator than relevance.
+        TypeError: if the model, an array or `tokens` is of the wrong kind.
+        ValueError: if shapes, values, classes, `data_format` or the number of `tokens` are wrong, a
+            layer has no relevance rule or no layer has a name of `layers`, or if `layers` or
+            `conservation` is wanted of another indicator than relevance.
 
     Example:
         >>> import isi_keras as isi
@@ -66,6 +73,7 @@ def explain(
     """
     source, indicator = models.logits(model), indicators.get(indicator)
     inputs = as_inputs(source.model, x)
+    words = as_words(tokens, _by_name(source.model, inputs))
     planned = source.plan(inputs)
     data_format = planned.data_format if data_format is None else data_format
     axes.check_data_format(data_format)
@@ -92,7 +100,7 @@ def explain(
     )
     others = None if against is None else others
     explanation = _explanation(planned.model, indicator, inputs, wanted, others, found, layers)
-    return dataclasses.replace(explanation, data_format=data_format)
+    return dataclasses.replace(explanation, data_format=data_format, tokens=words)
 
 
 def _classes(name: str, classes, rows: int, count: int) -> np.ndarray:
@@ -130,11 +138,10 @@ def _compile(planned, indicator, sample, alone: bool, wants) -> compiling.Compil
 def _explanation(model, indicator, inputs, wanted, others, found, layers) -> Explanation:
     relevance, logits = found["relevance"], found["logits"]
     if isinstance(inputs, list):
-        names = names_of(model, inputs)
-        inputs, relevance = (dict(zip(names, part, strict=True)) for part in (inputs, relevance))
+        relevance = dict(zip(names_of(model, inputs), relevance, strict=True))
     prediction = logits.argmax(-1).astype("int32")
     return Explanation(
-        x=inputs,
+        x=_by_name(model, inputs),
         relevance=relevance,
         logits=logits,
         prediction=prediction,
@@ -144,6 +151,12 @@ def _explanation(model, indicator, inputs, wanted, others, found, layers) -> Exp
         layers=_in_order(found["layers"], list(layers)) or None,
         conservation=_conservation(relevance, found) if found["absorbed"] else None,
     )
+
+
+def _by_name(model, inputs) -> Any:
+    if not isinstance(inputs, list):
+        return inputs
+    return dict(zip(names_of(model, inputs), inputs, strict=True))
 
 
 def _in_order(maps, names) -> dict[str, np.ndarray]:

@@ -8,8 +8,8 @@ import numpy as np
 
 from isi_keras import _checks, axes, evaluation, indicators, models
 from isi_keras.explanations.explain import explain
-from isi_keras.models.inputs import as_inputs
 from isi_keras.graph.nodes import Weight
+from isi_keras.models.inputs import as_inputs
 from isi_keras.models.layers import nodes
 from isi_keras.results import RandomisationResult
 

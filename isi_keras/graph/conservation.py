@@ -62,13 +62,16 @@ def _find(propagation, x, variables, size) -> None:
     if not losses:
         return  # rounding, spread over many
     loss, arrived, node = max(losses, key=lambda entry: entry[0])
+    what = f"{node.kind} in {node.where or 'the model'}"
+    if node.kind == "Whole":
+        what = f"The layer {node.op.layer.name!r}, as it was registered,"
     text = (
-        f"{node.kind} in {node.where or 'the model'} loses relevance: {loss:.3g} of the "
+        f"{what} loses relevance: {loss:.3g} of the "
         f"{abs(arrived):.3g} that reach it end nowhere, so that the map would not add up to the "
         "logit."
     )
     if node.kind == "Whole":
-        warnings.warn(f"{node.op.layer.name!r}, as it was registered: {text}", stacklevel=2)
+        warnings.warn(text, stacklevel=2)
         return
     raise ValueError(
         f"{text} Tell how relevance passes the layer that holds it, isi_keras.register(YourLayer, "

@@ -36,9 +36,7 @@ def _ones(run: Run, plan: Plan, node: Node) -> list[Any]:
         return outputs
     inside = keras.tree.flatten(_replaced(run, node, [ops.ones_like(o) for o in moved]))
     padding = [ops.stop_gradient(1 - o) for o in inside]  # is an input as any other
-    return [
-        run.absorb("padding", o + p, p) for o, p in zip(outputs, padding, strict=True)
-    ]
+    return [run.absorb("padding", o + p, p) for o, p in zip(outputs, padding, strict=True)]
 
 
 def _pads(node: Node) -> bool:
@@ -101,6 +99,7 @@ class Bounds:
         if _pads(node):  # padding has the bounds of what it pads
             (bound,) = [at(t) for t in node.tensors]
             inside = self._run.call(node, (ops.ones_like(bound), *args[1:]), kwargs)
-            axes = [k for k, (a, b) in enumerate(zip(bound.shape, outputs[0].shape, strict=True)) if a != b]
+            sizes = zip(bound.shape, outputs[0].shape, strict=True)
+            axes = [axis for axis, (before, after) in enumerate(sizes) if before != after]
             outputs = [outputs[0] + (1 - inside) * ops.max(bound, axis=axes, keepdims=True)]
         found.update(zip(map(id, node.outputs), outputs, strict=True))

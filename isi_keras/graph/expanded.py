@@ -148,15 +148,15 @@ def _if_taken(layer, mask) -> dict[str, Any]:
 _METHODS: list[tuple[type, str, Callable]] = [
     *((kind, "call", _idle) for kind in _keras.layers_named(IDLE)),
     (layers.Softmax, "call", _softmax),
-    *(
-        (kind, "convolution_op", _in_groups)
-        for kind in (layers.Conv2D, layers.Conv3D)
-    ),
+    *((kind, "convolution_op", _in_groups) for kind in (layers.Conv2D, layers.Conv3D)),
     *(
         (kind, "call", _recurrent)
         for kind in (layers.LSTM, layers.GRU, layers.SimpleRNN, layers.RNN)
     ),
-    *((kind, "call", _recurrent) for kind in _keras.layers_named("ConvLSTM1D ConvLSTM2D ConvLSTM3D")),
+    *(
+        (kind, "call", _recurrent)
+        for kind in _keras.layers_named("ConvLSTM1D ConvLSTM2D ConvLSTM3D")
+    ),
     (layers.TimeDistributed, "call", _distributed),
 ]
 

@@ -123,9 +123,12 @@ class Facts:
             found |= common & Fact.NONNEGATIVE if len(relevant) == len(node.tensors) else Fact.NONE
             if kind == "Multiply":
                 found |= common & (Fact.GATE | Fact.SCALE)
-        elif kind in table.KEEPS_SIGN and alone:
-            found |= common & (Fact.NONNEGATIVE | Fact.GATE)
-        elif kind in ("MaxPool", "AveragePool", "Max", "Mean"):
+        elif (kind in table.KEEPS_SIGN and alone) or kind in (
+            "MaxPool",
+            "AveragePool",
+            "Max",
+            "Mean",
+        ):
             found |= common & (Fact.NONNEGATIVE | Fact.GATE)
         elif kind in ("Maximum",) and any(_positive(c) for c in _constants(node)):
             found |= Fact.NONNEGATIVE

@@ -19,7 +19,9 @@ def forward(graph: Graph, x: Any) -> Any:
         graph: the graph.
         x: the inputs, of the structure that was traced.
     """
-    values = dict(zip(map(id, keras.tree.flatten(graph.inputs)), keras.tree.flatten(x), strict=True))
+    values = dict(
+        zip(map(id, keras.tree.flatten(graph.inputs)), keras.tree.flatten(x), strict=True)
+    )
     read = Weights(wide=False)
 
     def value(tensor):
@@ -75,5 +77,3 @@ def _widen(value):
 
 def _half(dtype) -> bool:
     return dtype is not None and keras.backend.standardize_dtype(dtype) in HALF
-
-

@@ -8,8 +8,6 @@ from typing import Any
 
 import keras
 
-from isi_keras import _keras
-
 Tensor = keras.KerasTensor
 _NARROW = {"float16", "bfloat16", "float32"}
 
@@ -39,6 +37,11 @@ class Weight(keras.KerasTensor):
     def path(self) -> str:
         """The path of the variable."""
         return self.variable.path
+
+    def assign(self, value: Any) -> None:
+        """Does nothing: planning changes no state."""
+
+    assign_add = assign_sub = assign
 
     @property
     def trainable(self) -> bool:
@@ -147,7 +150,7 @@ def kind_of(op: Any) -> str:
     """What an operation is called in the table of operations."""
     if isinstance(op, Own | Whole):
         return op.kind
-    name = _keras.operation(op)
+    name = type(op).__name__
     if name == "ReLU":  # of `keras.activations.relu`
         bounded = op.max_value is not None or op.threshold
         return "Relu6" if bounded else "LeakyRelu" if op.negative_slope else "Relu"

@@ -1,4 +1,4 @@
-"""What relevance has to know of each operation of Keras: one table, by the names of their classes."""
+"""What relevance has to know of each operation of Keras: a table, by the names of classes."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ def _words(text: str) -> frozenset[str]:
 MOVES = _words(
     "Reshape Transpose Squeeze ExpandDims Pad Concatenate Stack GetItem Cast Flip Ravel Moveaxis "
     "Swapaxes Identity Repeat Tile BroadcastTo Split Roll Copy ConvertToTensor Unstack Rot90 Slice "
-    "DepthToSpace SpaceToDepth Hstack Vstack PadImages CropImages Array View Rearrange StopGradient "
-    "Flipud Fliplr ArraySplit Hsplit Vsplit"
+    "DepthToSpace SpaceToDepth Hstack Vstack PadImages CropImages Array View Rearrange "
+    "StopGradient Flipud Fliplr ArraySplit Hsplit Vsplit"
 )
 # Linear in all of their arguments together, or at least of degree 1: f(2 x) = 2 f(x).
 HOMOGENEOUS = _words(
@@ -25,10 +25,11 @@ HOMOGENEOUS = _words(
 MIXING = _words("Resize")
 # Functions of each entry (or, like a softmax, of a row that they squash).
 ACTIVATIONS = _words(
-    "Relu Relu6 LeakyRelu Elu Selu Celu Gelu Silu Sigmoid HardSigmoid HardSilu LogSigmoid Softplus "
-    "Softsign Softmax LogSoftmax Tanh HardTanh TanhShrink SoftShrink HardShrink Threshold SparsePlus "
-    "SparseSigmoid Squareplus Exp Expm1 Log Log1p Sqrt Square Power Absolute Abs Sin Cos Erf Arctan "
-    "Arcsinh Clip Sparsemax Rsqrt Reciprocal Exp2 Log2 Log10 Sinh Cosh Cbrt Erfc Logsumexp"
+    "Relu Relu6 LeakyRelu Elu Selu Celu Gelu Silu Sigmoid HardSigmoid HardSilu LogSigmoid "
+    "Softplus Softsign Softmax LogSoftmax Tanh HardTanh TanhShrink SoftShrink HardShrink Threshold "
+    "SparsePlus SparseSigmoid Squareplus Exp Expm1 Log Log1p Sqrt Square Power Absolute Abs Sin "
+    "Cos Erf Arctan Arcsinh Clip Sparsemax Rsqrt Reciprocal Exp2 Log2 Log10 Sinh Cosh Cbrt Erfc "
+    "Logsumexp"
 )
 STRAIGHT = _words("Relu LeakyRelu Absolute Abs")  # of degree 1
 LINEAR = _words("Matmul Einsum Dot Tensordot Conv DepthwiseConv ConvTranspose Inner Vdot")
@@ -41,9 +42,7 @@ GATES = _words("Sigmoid HardSigmoid SparseSigmoid Softmax Sparsemax Relu6")
 # They turn a deviation into a factor by which others are scaled.
 SCALES = _words("Rsqrt Reciprocal")
 NONNEGATIVE = (
-    GATES
-    | SCALES
-    | _words("Relu Softplus Exp Exp2 Square Absolute Abs Squareplus SparsePlus Sqrt")
+    GATES | SCALES | _words("Relu Softplus Exp Exp2 Square Absolute Abs Squareplus SparsePlus Sqrt")
 ) - _words("Reciprocal")
 KEEPS_SIGN = HOMOGENEOUS - _words("Subtract Negative Diff Resize AffineTransform")
 # With constants they map each entry by itself.

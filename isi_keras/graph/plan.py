@@ -60,8 +60,8 @@ class Plan:
         self.facts = Facts(graph, entries, first=entries and composite.has_first)
         self.linear: dict[int, Linear] = {}
         """By the id of its last node."""
-        self.merged: set[int] = set()
-        """The ids of nodes that are merged into a later one."""
+        self.merged: dict[int, Node] = {}
+        """The node that each one is merged into, by its id."""
         for node in graph.nodes:
             if self.kernel_of(node) is not None:
                 self._merge(node)
@@ -76,8 +76,13 @@ class Plan:
                 reached.update(map(id, self._routes[id(node)]))
 
     def is_live(self, node: Node) -> bool:
-        """Whether relevance passes a node."""
+        """Whether relevance passes a node, if it is merged into none."""
         return id(node) in self._routes
+
+    def is_merged(self, node: Node) -> bool:
+        """Whether a live node computes what this one would."""
+        last = self.merged.get(id(node))
+        return last is not None and self.is_live(last)
 
     def routes(self, node: Node) -> list[Tensor]:
         """The arguments of a live node that relevance goes to."""
@@ -112,7 +117,7 @@ class Plan:
         made = Linear(node, x, self.kernel_of(node), bias, after, self._preceding(node, x))
         *inner, last = made.parts
         self.linear[id(last)] = made
-        self.merged |= set(map(id, inner))
+        self.merged.update((id(part), last) for part in inner)
 
     def _only_user(self, node: Node) -> Node | None:
         users = self.graph.users.get(id(node.outputs[0]), [])
@@ -146,8 +151,7 @@ class Plan:
 
     def _kernel_last(self, node: Node) -> bool:
         kernel = self.kernel_of(node)
-        plain = node.kind != "Matmul" or (len(kernel.shape) == 2 and node.args[1] is kernel)
-        return plain
+        return node.kind != "Matmul" or (len(kernel.shape) == 2 and node.args[1] is kernel)
 
     # ---- routes
 

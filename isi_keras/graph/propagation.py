@@ -133,7 +133,7 @@ class Propagation:
 
     def _step(self, node: Node):
         plan = self.plan
-        if id(node) in plan.merged and plan.is_live(node):
+        if plan.is_merged(node):
             return None
         if not plan.is_live(node):
             return lambda run: treatments.detached(run, plan, node)
@@ -143,14 +143,14 @@ class Propagation:
         if plan.is_entry(node):
             return lambda run: entry(run, plan, node)
         if node.kind == "Whole":
-            found = registry.registered(node.op.layer) or registry.unknown
+            found = registry.treatment_of(node.op.layer) or registry.unknown
             rule = rule_of(plan, node, False)
             return lambda run: treatments.whole(found, rule)(run, plan, node)
         treatment = treatments.treatment_of(plan, node)
         return lambda run: treatment(run, plan, node)
 
     def _is_treated(self, node: Node) -> bool:
-        return registry.registered(node.op.layer) is not None
+        return registry.treatment_of(node.op.layer) is not None
 
     def _check_known(self) -> None:
         unknown = self.plan.unknown
@@ -197,7 +197,7 @@ class Propagation:
         """The tensors of the layers asked for, by name and number of the call."""
         graph, found = self.plan.graph, {}
         needed = {id(t) for node in graph.nodes for t in node.tensors} | {id(graph.output)}
-        merged = {id(t) for n in graph.nodes if id(n) in self.plan.merged for t in n.outputs}
+        merged = {id(t) for n in graph.nodes if self.plan.is_merged(n) for t in n.outputs}
         for name in names:
             calls = graph.layers.get(name)
             if calls is None:
@@ -233,4 +233,3 @@ def _is_moved(node: Node) -> bool:
 def _ones(x):
     """Ones of the shape of every input."""
     return keras.tree.map_structure(lambda t: ops.ones_like(t, dtype="float32"), x)
-

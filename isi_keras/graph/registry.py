@@ -66,6 +66,28 @@ def linear(call: Call) -> Any:
     return run.passed(activation(outputs), outputs)
 
 
+def quantized(call: Call) -> Any:
+    """A dense layer of 8-bit weights: they stand for what they are when scaled back."""
+    layer, run = call.layer, call.run
+    (x, *_) = call.args
+    scale = ops.cast(layer.kernel_scale, "float32")
+    kernel = ops.cast(_keras.kernel(layer, "kernel"), "float32") / scale
+    bias = _keras.read(layer, "bias")
+    bias = None if bias is None else ops.cast(bias, "float32")
+
+    def contract(x, kernel, bias):
+        z = ops.matmul(x, kernel)
+        return z if bias is None else z + bias
+
+    value, z = call(), contract(x, kernel, bias)
+    activation = _keras.read(layer, "activation")
+    linear = activation is None or activation is keras.activations.linear
+    # Its inputs are quantized, too, so the value that is shared out is the layer's own.
+    total = value if linear else z
+    outputs = run.surrogate(call.rule, Linear(x, z, contract, kernel, bias), total)
+    return outputs if linear else run.passed(value, outputs)
+
+
 def activation(call: Call) -> Any:
     """A function of each entry passes relevance on unchanged."""
     return call.run.passed(call(), call.args[0])
@@ -143,6 +165,23 @@ def _own(function: Callable) -> Callable[[Call], Any]:
     return treatment
 
 
+def is_whole(layer: Any) -> bool:
+    """Whether a layer is to be a node of its own: it was registered, or runs on other numbers."""
+    return registered(layer) is not None or _mode(layer) is not None
+
+
+def treatment_of(layer: Any) -> Callable[[Call], Any] | None:
+    """What is known of a layer that is treated as a whole."""
+    plain = type(layer).__mro__[0] is layers.Dense and _keras.read(layer, "lora") is False
+    if _mode(layer) == "int8" and plain:
+        return quantized
+    return registered(layer)
+
+
+def _mode(layer: Any) -> str | None:
+    return _keras.read(layer, "quantization_mode")
+
+
 def registered(layer: Any) -> Callable[[Call], Any] | None:
     """The treatment that was registered for the class of a layer, or for one above it."""
     return next((_REGISTERED[k] for k in type(layer).__mro__ if k in _REGISTERED), None)
@@ -167,6 +206,11 @@ def refused(node: Node) -> str:
     if isinstance(node.op, Whole) and node.op.why is not None:
         first = " ".join(str(node.op.why).split())[:160]
         why = f" It cannot be seen through, as it computes otherwise than with keras.ops ({first})."
+    if isinstance(node.op, Whole) and _mode(layer):
+        return (
+            f"There is no relevance rule for {what}, as it is quantized to {_mode(layer)}. "
+            "Explain the model before its quantization, or use indicator='sensitivity'."
+        )
     return (
         f"There is no relevance rule for {what}.{why} Tell how relevance passes through it, e.g. "
         f"isi_keras.register({name}, 'linear'), 'activation', 'gradient' or a "

@@ -1,6 +1,5 @@
 """Shadows: copies of layers that compute with tensors without values; the layers stay untouched."""
 
-import copy
 import functools
 import types
 from collections.abc import Callable
@@ -48,7 +47,9 @@ class Shadows:
         """What stands for an operation of a functional model: a shadow, or a copy."""
         if isinstance(op, keras.layers.Layer):
             return self.of(op)
-        return _keras.without_nodes(copy.copy(op))
+        made = object.__new__(type(op))  # Keras' own way to copy would save and load it
+        vars(made).update(vars(op))
+        return _keras.without_nodes(made)
 
     def weight(self, variable: keras.Variable, dtype: str | None = None) -> Weight:
         """The `Weight` of a variable."""
@@ -75,11 +76,10 @@ class Shadows:
             parts = [self._replaced(part, layer) for part in value]
             if all(one is other for one, other in zip(parts, value, strict=True)):
                 return value
-            if hasattr(value, "_fields"):
-                return type(value)(*parts)
-            return tuple(parts) if isinstance(value, tuple) else parts
+            if isinstance(value, list):
+                return parts
+            return tuple(parts) if type(value) is tuple else type(value)(*parts)
         return value
-
 
     def _class(self, kind: type) -> type:
         """A subclass whose instances, called, trace at once what the layer does."""
@@ -101,9 +101,7 @@ def _functional(kind: type) -> dict[str, Any]:
 
     def run(self, inputs, operation_fn=lambda op: op, call_fn=None):
         shadow_of = vars(self)["_isi_shadow_of"]
-        return _keras.run_through_graph(
-            kind, self, inputs, lambda op: operation_fn(shadow_of(op))
-        )
+        return _keras.run_through_graph(kind, self, inputs, lambda op: operation_fn(shadow_of(op)))
 
     return {_keras.RUN_THROUGH_GRAPH: run}
 

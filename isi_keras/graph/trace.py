@@ -32,6 +32,7 @@ def trace(model: keras.Model, sample: Any, whole=lambda layer: False) -> Graph:
     Raises:
         ValueError: if the model returns other than one tensor.
     """
+    _keras.check_tracing()
 
     def run():
         try:
@@ -76,22 +77,18 @@ class _Tracer:
     def graph(self, sample, batch: int | None) -> Graph:
         self.open = batch is None
         inputs = _each(
-            lambda a: Tensor(
-                (batch, *a.shape[1:]), keras.backend.standardize_dtype(a.dtype)
-            ),
+            lambda a: Tensor((batch, *a.shape[1:]), keras.backend.standardize_dtype(a.dtype)),
             sample,
         )
         self._made.update((id(t), t) for t in _flat(inputs))
         outputs = self._called(self.shadows.of(self.model), self.model, (inputs,), {})
         tensors = [t for t in _flat(outputs) if t is not None]
-        if len(tensors) != 1:
+        if len(tensors) != 1 or not isinstance(tensors[0], Tensor):
             raise ValueError(
-                f"The model {self.model.name!r} has {len(tensors)} outputs; one is expected. Build "
-                "a model of one, e.g. keras.Model(model.inputs[0], model.outputs[0])."
+                f"Expected the model {self.model.name!r} to return one tensor that depends on its "
+                f"inputs. It returned {outputs!r}."
             )
         (output,) = tensors
-        if not isinstance(output, Tensor):
-            raise ValueError(f"The output of the model {self.model.name!r} is a constant.")
         layers = {
             name: [(layer, _each(self._resolved, made)) for layer, made in calls]
             for name, calls in self.layers.items()
@@ -114,8 +111,9 @@ class _Tracer:
         return outputs
 
     def _run(self, shadow, layer, args, kwargs, root: bool):
-        if _keras.symbolic_call_overridden(type(layer)):
+        if _keras.has_own_call(type(layer)):
             return self._as_whole(layer, args, kwargs, root, _own_call(layer))
+        args = _as_declared(layer, args)
         args, kwargs, first, masks = _prepared(layer, args, kwargs)
         if self.whole(layer):
             return self._as_whole(layer, args, kwargs, root, None)
@@ -280,6 +278,13 @@ def _prepared(layer, args: tuple, kwargs: dict):
     if masks is None:
         masks = _each(_keras.mask_of, first)
     return args, kwargs, first, masks
+
+
+def _as_declared(layer, args: tuple) -> tuple:
+    """One tensor as a list, for a functional model that was declared with a list of one."""
+    declared = layer.input if isinstance(layer, keras.Function) and args else None
+    alone = isinstance(declared, list) and len(declared) == 1 and isinstance(args[0], Tensor)
+    return ([args[0]], *args[1:]) if alone else args
 
 
 def _is_tensors(value) -> bool:

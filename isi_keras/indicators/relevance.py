@@ -7,8 +7,8 @@ import keras
 from keras import ops
 
 from isi_keras import _checks, composites
-from isi_keras.indicators.base import Indicator, Significance
 from isi_keras.graph import conservation, propagation
+from isi_keras.indicators.base import Indicator, Significance
 from isi_keras.models.graphs import PerGraph, as_logits
 
 

@@ -8,7 +8,7 @@ from keras import ops
 
 from isi_keras.models.compiling import cached
 from isi_keras.models.data_format import data_format_of
-from isi_keras.models.graphs import Graphs
+from isi_keras.models.graphs import Graphs, several_outputs
 from isi_keras.models.inputs import as_inputs
 from isi_keras.models.planned import Planned
 
@@ -63,10 +63,7 @@ class Classifier:
             )
         outputs = getattr(model, "outputs", None)
         if outputs is not None and len(outputs) > 1:
-            raise ValueError(
-                f"The model {model.name!r} has {len(outputs)} outputs; one is expected. Build a "
-                "model of one, e.g. keras.Model(model.inputs[0], model.outputs[0])."
-            )
+            raise ValueError(several_outputs(model, len(outputs)))
         self.model = model
         self.from_logits = from_logits
 

@@ -43,4 +43,4 @@ def _is_asked(node: Any) -> bool:
 def _moves_axes(node: Any) -> bool:
     if isinstance(node, keras.layers.Layer):
         return isinstance(node, keras.layers.Permute)
-    return _keras.operation(node) in ("Transpose", "Moveaxis", "Swapaxes")
+    return type(node).__name__ in ("Transpose", "Moveaxis", "Swapaxes")

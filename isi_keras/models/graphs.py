@@ -8,7 +8,6 @@ import keras
 import numpy as np
 from keras import ops
 
-
 from isi_keras.graph import registry
 from isi_keras.graph.forward import forward
 from isi_keras.graph.head import Cut, cut, hidden, linear_end
@@ -38,8 +37,8 @@ class Graphs:
     def __init__(self, model: keras.Model, sample: Any, from_logits: bool | None):
         self._model, self._from_logits = weakref.ref(model), from_logits
         sample = keras.tree.map_structure(ops.convert_to_tensor, sample)
-        whole = trace(model, sample, _is_whole)
-        outputs = _run(model, sample)
+        outputs = _run(model, sample)  # first, as it builds what is not built yet
+        whole = trace(model, sample, registry.is_whole)
         if len(outputs.shape) != 2:
             raise ValueError(
                 f"Expected a classifier with outputs of shape (N, classes). The model "
@@ -59,10 +58,11 @@ class Graphs:
         if rows not in self._made:
             if rows is None:
                 raise ValueError(
-                    "The model has to know how many samples there are, and a batch of unknown size "
-                    "came. Give batches of one size, e.g. tf.data's batch(..., drop_remainder=True)."
+                    "The model has to know how many samples there are, and a batch of unknown "
+                    "size came. Give batches of one size, e.g. tf.data's batch(..., "
+                    "drop_remainder=True)."
                 )
-            traced = trace(self._model(), x, _is_whole)
+            traced = trace(self._model(), x, registry.is_whole)
             made = None if self._from_logits else cut(traced)
             self._made[rows] = traced if made is None else made.graph
         return self._made[rows]
@@ -108,10 +108,6 @@ def as_logits(outputs: Any) -> Any:
     return ops.concatenate([-outputs, outputs], axis=-1) if outputs.shape[-1] == 1 else outputs
 
 
-def _is_whole(layer: Any) -> bool:
-    return registry.registered(layer) is not None
-
-
 class _Reading(keras.StatelessScope):
     """Notes which variables are read, and keeps what is assigned to them to itself."""
 
@@ -127,9 +123,19 @@ class _Reading(keras.StatelessScope):
 def _run(model: keras.Model, sample: Any) -> Any:
     """What the model itself returns."""
     with _Reading() as scope:
-        (outputs,) = keras.tree.flatten(model(sample, training=False))
+        outputs = keras.tree.flatten(model(sample, training=False))
     _check_variables(model, scope.read.values())
-    return outputs
+    if len(outputs) != 1:
+        raise ValueError(several_outputs(model, len(outputs)))
+    return outputs[0]
+
+
+def several_outputs(model: keras.Model, count: int) -> str:
+    """The text for a model of several outputs."""
+    return (
+        f"The model {model.name!r} has {count} outputs; one is expected. Build a model of one, "
+        "e.g. keras.Model(model.inputs[0], model.outputs[0])."
+    )
 
 
 def _check_own(model: keras.Model, graph: Graph) -> None:
@@ -139,9 +145,7 @@ def _check_own(model: keras.Model, graph: Graph) -> None:
 def _check_variables(model: keras.Model, used) -> None:
     """Raises if the model computes with variables that are not its own."""
     known = set(map(id, model.variables))
-    foreign = [
-        v for v in used if id(v) not in known and keras.backend.is_float_dtype(v.dtype)
-    ]
+    foreign = [v for v in used if id(v) not in known and keras.backend.is_float_dtype(v.dtype)]
     if foreign:
         paths = [repr(variable.path) for variable in foreign]
         names = ", ".join(paths[:_SHOWN]) + (", ..." if len(paths) > _SHOWN else "")
@@ -161,7 +165,8 @@ def _check_same(model: keras.Model, graph: Graph, sample: Any, outputs: Any) -> 
     dtypes = {t.dtype for node in graph.nodes for t in node.outputs}
     tolerance = max((_TOLERANCE[d] for d in dtypes if d in _TOLERANCE), default=1e-3)
     scale = max(np.abs(wanted).max(), 1e-6)
-    if found.shape != wanted.shape or not np.allclose(found, wanted, atol=tolerance * scale, rtol=0):
+    near = found.shape == wanted.shape and np.abs(found - wanted).max() <= tolerance * scale
+    if not (near or np.isnan(wanted).any()):
         raise ValueError(
             f"Traced, the model {model.name!r} computes other than it does when it is called: "
             f"{wanted.ravel()[:3]} became {found.ravel()[:3]}. A layer may compute otherwise with "
@@ -203,5 +208,3 @@ def _ended(model, graph: Graph, outputs, from_logits: bool | None) -> Cut:
 
 def _probabilities(outputs: np.ndarray) -> bool:
     return bool(np.all(outputs >= 0) and np.allclose(outputs.sum(-1), 1, atol=1e-3))
-
-

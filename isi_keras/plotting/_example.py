@@ -52,6 +52,16 @@ def explanation(**fields: Any) -> Explanation:
     return Explanation(**(usual | fields))
 
 
+def sentence(**fields: Any) -> Explanation:
+    """A text of three tokens and padding, predicted and explained as class 1."""
+    usual: dict[str, Any] = {
+        "x": np.array([[2, 3, 4, 0]]),
+        "relevance": np.array([[0.0, 2.0, -1.0, 0.0]]),
+        "tokens": np.array([["a", "fine", "film", ""]]),
+    }
+    return explanation(**(usual | fields))
+
+
 def sweep() -> HardnessResult:
     """Two attempts between two classes, of which one succeeds."""
     return HardnessResult(

@@ -94,6 +94,8 @@ PLOTS = {
         Plot("explanation.heatmap", (MAPS,)),
         Plot("explanation.indicators", (MAPS,), "several"),
         Plot("explanation.surface", (MAPS,)),
+        Plot("explanation.text", (MAPS,)),
+        Plot("explanation.text_html", (MAPS,), suffixes=(".html",)),
         Plot("matrices.hardness", (SWEEP,)),
         Plot("matrices.success", (SWEEP,), "any"),
         Plot(

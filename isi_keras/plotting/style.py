@@ -162,6 +162,7 @@ def color_bar(
     *,
     extend: str = "neither",
     pad: float = 2,
+    orientation: str = "vertical",
 ) -> Colorbar:
     """Draws the colour bar of a picture into a panel of its own.
 
@@ -173,9 +174,10 @@ def color_bar(
         texts: these numbers.
         extend: at which end values lie beyond the limits: `"neither"`, `"min"`, `"max"`, `"both"`.
         pad: points from the numbers to the label.
+        orientation: `"vertical"` or `"horizontal"`.
     """
     figure: Any = panel.get_figure(root=True)
-    bar = figure.colorbar(colors, cax=panel, extend=extend)
+    bar = figure.colorbar(colors, cax=panel, extend=extend, orientation=orientation)
     bar.set_ticks(ticks, labels=texts)
     panel.tick_params(labelsize=SMALL, length=2, width=0.6, pad=2)
     panel.tick_params(which="minor", length=0)
@@ -196,9 +198,9 @@ def frame(ax: Axes, color: str = NEUTRAL, width: float = 0.6) -> None:
     ax.spines[:].set(color=color, linewidth=width)
 
 
-def text_width(text: str, size: float = TEXT) -> float:
+def text_width(text: str, size: float = TEXT, family: str | Sequence[str] = FONT) -> float:
     """Width in inches of `text`, its longest line, at `size` points."""
-    font = FontProperties(family=FONT, size=size)
+    font = FontProperties(family=family, size=size)
     measure = TextToPath().get_text_width_height_descent
     return max(measure(line, font, False)[0] for line in text.split("\n")) / 72
 
@@ -254,12 +256,26 @@ def ink(color: Any) -> str:
     >>> ink("#FFFFFF"), ink("#440154")
     ('black', 'white')
     """
+    return "black" if contrast(color, "black") > contrast(color, "white") else "white"
+
+
+def contrast(one: Any, other: Any) -> float:
+    """The ratio of the luminances of two colours, 1 to 21; text is easy to read from 4.5 on.
+
+    Example:
+    >>> round(contrast("black", "white"), 6), round(contrast(MUTED, "white"), 1)
+    (21.0, 7.0)
+    """
+    low, high = sorted((_luminance(one), _luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def _luminance(color: Any) -> float:
     linear = [
         part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
         for part in to_rgb(color)
     ]
-    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    return "black" if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "white"
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def number(value: float, digits: int = 3, *, sign: bool = False) -> str:

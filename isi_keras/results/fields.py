@@ -63,7 +63,8 @@ def _field(record: type, name: str, hint: Any) -> Field:
             "Declare it as Rows[...], Steps[...], Shared[...] or Divided[...]."
         )
     kind = hint.__origin__
-    options = typing.get_args(kind) if isinstance(kind, types.UnionType) else ()
+    union = typing.get_origin(kind) in (types.UnionType, typing.Union)  # `Any | None` is the latter
+    options = typing.get_args(kind) if union else ()
     kept = [option for option in options if option is not type(None)]
     optional = len(kept) < len(options)
     return Field(name, axis[0], kept[0] if optional and len(kept) == 1 else kind, optional)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from isi_keras import axes
+from isi_keras.results import tokens
 from isi_keras.results.base import Result
 from isi_keras.results.fields import Divided, Rows, Shared, Steps
 
@@ -36,9 +37,13 @@ class Explanation(Result):
             rounding unless layers follow their plain gradient (`on_unknown="gradient"`, raw
             operations). `None` unless it was asked for.
         data_format: `"channels_last"` or `"channels_first"`, where the channels of `x` are.
+        tokens: the words that the ids in `x` stand for, `(N, T)` of str, `""` for padding; of a
+            model with several inputs a dictionary by name, of those that are texts. `None` unless
+            they were given.
 
     Raises:
-        ValueError: if `data_format` is unknown.
+        TypeError: if `tokens` is no array of str.
+        ValueError: if `data_format` is unknown, or `tokens` does not fit `x`.
     """
 
     x: Rows[Any]
@@ -51,9 +56,11 @@ class Explanation(Result):
     layers: Rows[Mapping[str, np.ndarray] | None] = None
     conservation: Rows[Mapping[str, np.ndarray] | None] = None
     data_format: Shared[str] = "channels_last"
+    tokens: Rows[Any | None] = None
 
     def __post_init__(self):
         axes.check_data_format(self.data_format)
+        tokens.check(self.tokens, self.x)
 
     def select(self, name: str) -> "Explanation":
         """The explanation of one input of a model with several, as of a model with that one alone.
@@ -69,7 +76,10 @@ class Explanation(Result):
         if name not in self.x:
             inputs = ", ".join(map(repr, self.x))
             raise ValueError(f"There is no input {name!r}. Choose one of {inputs}.")
-        return dataclasses.replace(self, x=self.x[name], relevance=self.relevance[name])
+        words = self.tokens[name] if self.tokens is not None and name in self.tokens else None
+        return dataclasses.replace(
+            self, x=self.x[name], relevance=self.relevance[name], tokens=words
+        )
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)

@@ -87,8 +87,8 @@ class Linear:
 def along(vector, z, rank: int | None = None):
     """One number a sample, `(N,)`, so that it broadcasts to `z`, `(N, ...)`.
 
-    Where `z` has several rows for each sample, as windows or time steps have been made samples, they
-    follow one another.
+    Where `z` has several rows for each sample, as windows or time steps have been made samples,
+    they follow one another.
 
     Args:
         vector: the numbers.

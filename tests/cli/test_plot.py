@@ -13,6 +13,7 @@ from makers.results import (
     make_flipping,
     make_hardness,
     make_randomisation,
+    make_text,
 )
 from skimage import io
 
@@ -27,6 +28,7 @@ RECORDS = {
     "changes": make_attack((8,)),
     "robust-accuracy": make_attack((6, 5, 2)),
     "heatmaps": make_explanation(),
+    "text": make_text(),
     "hardness": make_hardness(),
     "faithfulness": make_flipping(),
     "randomisation": make_randomisation(),
@@ -75,11 +77,11 @@ def test_the_natural_picture(tmp_path, name):
     [(kind.record.__name__, word(plot)) for kind in plots.KINDS for plot in plots.plots_of(kind)],
 )
 def test_every_picture_of_every_record(tmp_path, record, kind):
-    DRAWABLE[record].save("r.npz")
-    suffix = ".gif" if kind == "animation" else ".pdf"
+    (make_text() if kind.startswith("text") else DRAWABLE[record]).save("r.npz")
+    suffix = {"animation": ".gif", "text-html": ".html"}.get(kind, ".pdf")
     assert run("plot", "r.npz", "--kind", kind, "--out", f"a/p{suffix}") == f"{kind}: a/p{suffix}\n"
     start = (tmp_path / "a" / f"p{suffix}").read_bytes()[:4]
-    assert start == (b"GIF8" if kind == "animation" else b"%PDF")
+    assert start == {".gif": b"GIF8", ".html": b"<!DO", ".pdf": b"%PDF"}[suffix]
 
 
 def test_help_lists_every_plot():
@@ -150,6 +152,19 @@ def test_options_reach_the_plot(drawn):
     assert len(drawn[-1].axes[0].images) == 2
     run("plot", "e.npz", "--bounds", -2, 2, "--data-format", "channels_first")
     assert drawn[-1].subfigs[0].axes[0].images[0].get_array().shape == (6, 5, 3)
+
+
+def test_a_text(tmp_path, drawn):
+    make_text("a fine film", "no").save("t.npz")
+    run("plot", "t.npz", "--index", 1, "--limit", 2, "--classes", "a, b, c, d")
+    ax = drawn[-1].axes[0]
+    assert [word.get_text() for word in ax.texts] == ["no"]
+    assert ax.get_title() == "predicted d, explained b, logit 11.3"
+    assert ax.collections[0].get_clim() == (-2, 2)
+    assert run("plot", "t.npz", "--kind", "text-html") == "text-html: t-text-html.html\n"
+    assert ">fine</span>" in (tmp_path / "t-text-html.html").read_text("utf-8")
+    make_explanation().save("e.npz")
+    assert "Draw it with plotting.heatmaps" in run("plot", "e.npz", "--kind", "text", code=1)
 
 
 def test_a_matrix_of_a_sweep(drawn):

@@ -68,6 +68,25 @@ def make_explanation(shape=(6, 5, 1), samples=3, seed=0, **fields):
     return Explanation(**(values | fields))
 
 
+def make_text(*texts, **fields):
+    """Texts of words, padded to the longest; their ids count up, and so do the tenths they carry.
+
+    The sign of the relevance alternates, beginning with plus.
+    """
+    texts = texts or ("a fine film", "no")
+    words = [text.split(" ") for text in texts]
+    longest = max(map(len, words))
+    tokens = np.array([row + [""] * (longest - len(row)) for row in words])
+    there = tokens != ""
+    counts = np.arange(longest) + 1
+    values = {
+        "x": (counts * there).astype("int32"),
+        "relevance": np.where(there, counts * (-1.0) ** (counts + 1) / 10, 0).astype("float32"),
+        "tokens": tokens,
+    }
+    return make_explanation((longest,), len(texts), **(values | fields))
+
+
 def make_attack(shape=(6, 5, 1), low=-1.0, high=1.0, samples=5, classes=4, **fields):
     """Sample `i` takes `i + 1` steps, each of which takes its next input to the upper bound.
 

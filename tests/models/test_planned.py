@@ -12,7 +12,7 @@ from makers.networks import images, small_network
 import isi_keras as isi
 from isi_keras import backend, models
 from isi_keras.indicators import at
-from isi_keras.models import head
+from isi_keras.models import graphs
 
 
 @pytest.mark.parametrize(
@@ -48,10 +48,10 @@ def test_functions_take_it_for_the_model():
     np.testing.assert_allclose(isi.explain(again, x).logits, wanted, rtol=1e-5)
 
 
-def test_a_model_is_run_once_to_plan_it(monkeypatch):
+def test_a_model_is_traced_once(monkeypatch):
     model, x, runs = small_network(), images(5), []
-    found = head.found
-    monkeypatch.setattr(head, "found", lambda *args: runs.append(1) or found(*args))
+    traced = graphs.trace
+    monkeypatch.setattr(graphs, "trace", lambda *args: runs.append(1) or traced(*args))
     explanation = isi.explain(model, x)
     isi.pixel_flipping(model, explanation, steps=2)
     isi.parameter_randomisation(model, x)

@@ -19,6 +19,7 @@ from makers.results import (
     make_hardness,
     make_randomisation,
     make_result,
+    make_text,
 )
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
@@ -487,6 +488,8 @@ class TestTargets:
         (plotting.targets, make_explanation(), r"AttackResult.*Explanation.*plotting.heatmaps"),
         (plotting.heatmaps, make_result(), r"Explanation.*AttackResult.*plotting.examples"),
         (plotting.heatmap, np.zeros(3), r"Received: ndarray.*Explanation.load\(path\)"),
+        (plotting.text, make_result(), r"Explanation.*AttackResult.*plotting.examples"),
+        (plotting.text_html, 3, r"Received: int.*Explanation.load\(path\)"),
         (plotting.surface, make_result(), r"Explanation.*AttackResult.*plotting.examples"),
         (plotting.trajectory, make_explanation(), r"AttackResult.*plotting.heatmaps"),
         (plotting.trajectories, make_hardness(), r"AttackResult.*plotting.hardness"),
@@ -516,6 +519,8 @@ def test_wrong_records_are_sent_to_their_function(function, record, match):
         (plotting.heatmaps, make_explanation(samples=0)),
         (plotting.heatmap, make_explanation(samples=0)),
         (plotting.surface, make_explanation(samples=0)),
+        (plotting.text, make_explanation(samples=0)),
+        (plotting.text_html, make_explanation(samples=0)),
         (plotting.trajectory, make_attack(samples=0)),
         (plotting.trajectories, make_attack(samples=0)),
         (plotting.animation, make_attack(samples=0)),
@@ -625,6 +630,14 @@ CASES = {
             make_result(samples=15, clean_prediction=np.arange(15), target=np.zeros(15, "int64"))
         ),
     ],
+    "text": [
+        lambda: plotting.text(make_text("film"), classes=LONG).figure,
+        lambda: plotting.text(make_text("[CLS] a film aston ##ish ##ing ##ly bad ! [SEP]")).figure,
+        lambda: plotting.text(make_text("the end . " * 99 + "x" * 300), limit=9.0).figure,
+        lambda: plotting.text(make_text("w" * 70 + " $5 and $6 \n a\nb", "Ġthe Ġen d"), 0).figure,
+        lambda: plotting.text(make_text(tokens=None), classes=LONG).figure,
+        lambda: in_small_panel(make_text("the end . " * 99)),
+    ],
     "trajectories": [
         lambda: plotting.trajectories(make_attack()).figure,
         lambda: plotting.trajectories(make_attack(samples=4), score="margin").figure,
@@ -638,8 +651,16 @@ CASES = {
 }
 
 
+def in_small_panel(explanation):
+    """The second of two panels, the figure laid out by Matplotlib."""
+    figure = style.figure(5, 2)
+    plotting.text(explanation, ax=figure.subplots(1, 2)[1], skip=["the"])
+    figure.axes[0].set_axis_off()
+    return figure
+
+
 def test_every_public_plot_has_a_case_and_a_place_in_the_reference():
-    assert set(CASES) == set(plotting.__all__)
+    assert set(CASES) == set(plotting.__all__) - {"text_html"}  # which draws no figure
     page = ROOT / "docs" / "reference" / "plotting.md"
     for name in plotting.__all__:
         assert f"::: isi_keras.plotting.{name}\n" in page.read_text(), name

@@ -14,6 +14,7 @@ from makers.results import (
     make_flipping,
     make_hardness,
     make_randomisation,
+    make_text,
 )
 from matplotlib.figure import Figure
 
@@ -31,6 +32,7 @@ INPUTS = {
 BOUNDS = ((-1.0, 1.0), (0.0, 255.0))
 
 IMAGES_ONLY = ("animation", "attacks", "examples", "surface", "targets")
+TEXTS = ("text", "text_html")
 
 
 def options_of(plot):
@@ -50,6 +52,8 @@ def draw(plot, shape, data_format, bounds):
         plots.FLIPPING: make_flipping(),
         plots.RANDOM: make_randomisation(),
     }[plot.kinds[0]]
+    if plot.name in TEXTS:
+        return plot.function(make_text())
     if plot.name == "matrix":
         return plotting.matrix(make_hardness().hardness())
     usual = {"index": 2, "measure": "l0_position"}
@@ -77,8 +81,8 @@ def test_draws(name, inputs, bounds):
                 draw(plot, shape, data_format, bounds)
             return
         drawn = draw(plot, shape, data_format, bounds)
-        if isinstance(drawn, bytes):
-            assert drawn.startswith(b"GIF89a")
+        if isinstance(drawn, bytes | str):
+            assert drawn[:4] in (b"GIF8", "<div")
             return
         figure = drawn if isinstance(drawn, Figure) else drawn.get_figure(root=True)
         figure.savefig(io.BytesIO(), format="png", dpi=40)

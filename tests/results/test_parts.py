@@ -31,6 +31,8 @@ def made(kind, optional=True, seed=0):
             values[field.name] = defaults[field.name]
         elif field.type is float:
             values[field.name] = 3.5
+        elif field.name == "tokens":
+            values[field.name] = rng.choice(["a", "word", ""], COUNT)
         elif field.axis.counts == fields.SHARED:
             plain = {"class_name": "Maker", "config": {"a": [1, {"b": None}], "bounds": [0.0, 1.0]}}
             values[field.name] = plain if field.type is not np.ndarray else rng.normal(size=4)
@@ -48,7 +50,10 @@ def made(kind, optional=True, seed=0):
 
 def several_inputs(record):
     return dataclasses.replace(
-        record, x={"l": record.x, "r": record.x[:, None]}, relevance={"l": record.x, "r": record.x}
+        record,
+        x={"l": record.x, "r": record.x[:, None]},
+        relevance={"l": record.x, "r": record.x},
+        tokens={"l": np.full(record.x.shape, "word")},
     )
 
 
@@ -191,7 +196,7 @@ def test_inputs_by_name_are_cut_and_joined_one_by_one(tmp_path):
 
 def _explanation():
     record = made(isi.Explanation)
-    return dataclasses.replace(record, x=record.logits[:, None] * np.ones(3))
+    return dataclasses.replace(record, x=record.logits[:, None] * np.ones(3), tokens=None)
 
 
 @whatever
@@ -248,8 +253,9 @@ class TestWhatCannotBeJoined:
         name = next(f.name for f in fields.of(kind) if f.axis.counts == fields.ROWS)
         for other in (getattr(one, name)[:, None], getattr(one, name).astype("float64")):
             text = rf"Expected {name} to have the same shape and type .*int32 \(7,\) in part 0"
+            part = dataclasses.replace(made(kind, optional=False), **{name: other})
             with pytest.raises(ValueError, match=text):
-                kind.concatenate([one, dataclasses.replace(one, **{name: other})])
+                kind.concatenate([one, part])
 
     def test_no_record_or_another(self, kind):
         with pytest.raises(ValueError, match="at least one record"):

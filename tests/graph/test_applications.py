@@ -6,12 +6,12 @@
 import keras
 import numpy as np
 import pytest
+from isi_keras.lrp import registry
+from isi_keras.models.rewrite import leaves
 from makers import architectures
 from makers.paths import ROOT
 
 import isi_keras as isi
-from isi_keras.lrp import registry
-from isi_keras.models.rewrite import leaves
 
 # The others take up to minutes each: `make test-large`.
 SMALL = {

@@ -5,6 +5,10 @@ import pytest
 from keras import ops
 from makers.attention import MODELS, RULES, build, stored
 
+import isi_keras as isi
+from isi_keras.composites import Composite
+from isi_keras.rules import Epsilon
+
 CASES = [
     (name, path.removesuffix("/relevance"))
     for name in MODELS
@@ -40,3 +44,31 @@ def test_relevance_adds_up(name, rule):
 def test_padding_gets_none(rule):
     case = stored("bert_masked")
     np.testing.assert_array_equal(case[f"{rule}/relevance"] == 0, case["x"] == 0)
+
+
+COMPOSITES = {
+    "conservative": Composite(Epsilon(0.0)),
+    "conservative_halves": Composite(Epsilon(0.0)),
+    "attnlrp": Composite(Epsilon(0.0), attention="attnlrp"),
+}
+
+
+@pytest.mark.parametrize(("name", "rule"), CASES)
+def test_relevance_equals_published_code(name, rule):
+    """A gated unit of `llama` is a product of two signals here, which have halves of it."""
+    if (name, rule) == ("llama", "conservative"):
+        pytest.skip("there its gate is a constant")
+    case = stored(name)
+    found = isi.explain(
+        build(name),
+        case["x"],
+        target=case["target"],
+        indicator=isi.Relevance(COMPOSITES[rule]),
+        conservation=True,
+    )
+    wanted = case[f"{rule}/relevance"]
+    np.testing.assert_allclose(found.relevance, wanted, rtol=0, atol=1e-5 * np.abs(wanted).max())
+    ended = sum(value for path, value in case.items() if path.startswith(f"{rule}/elsewhere/"))
+    size = np.abs(wanted).reshape(len(wanted), -1).sum(1) + np.abs(ended)
+    assert (np.abs(found.conservation["bias"] - ended) <= 1e-5 * size).all()
+    assert (np.abs(found.conservation["elsewhere"]) <= 1e-5 * size).all()
