@@ -136,26 +136,16 @@ def without_nodes(operation: Any) -> Any:
     return operation
 
 
-def forget_node(node: Any) -> None:
-    """A layer of the user's that was called forgets it."""
+def forget_nodes(operation: Any, nodes: set[int]) -> None:
+    """A layer of the user's forgets the nodes of these ids."""
     for name in _NODES:
-        kept = [other for other in getattr(node.operation, name) if other is not node]
-        getattr(node.operation, name)[:] = kept
+        kept = [node for node in getattr(operation, name) if id(node) not in nodes]
+        getattr(operation, name)[:] = kept
 
 
 def run_through_graph(kind: type, model: Any, inputs: Any, operation_fn: Callable) -> Any:
     """What a functional model computes, each operation replaced."""
     return getattr(kind, RUN_THROUGH_GRAPH)(model, inputs, operation_fn)
-
-
-def has_own_call(kind: type) -> bool:
-    """Whether a class of layers has a `__call__` that is not Keras' own."""
-    return not kind.__call__.__module__.startswith("keras.src.")
-
-
-def is_data_layer(kind: type) -> bool:
-    """Whether a class of layers computes with a backend that it holds, for use in `tf.data`."""
-    return issubclass(kind, layers.Rescaling.__mro__[1])
 
 
 def compile_metrics(metrics: Any, weighted_metrics: Any) -> Any:

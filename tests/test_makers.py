@@ -6,6 +6,8 @@ import pytest
 from keras import layers, ops
 from makers.architectures import NAMES, build, images, leaves
 from makers.composed import COMPOSED, composed
+from makers.custom import CUSTOM, custom
+from makers.recurrent import RECURRENT, recurrent
 
 LIGHT = ("MobileNetV2", "ViT")
 
@@ -54,6 +56,17 @@ def test_composed(name):
     check_logits(logits.astype("float32"))
 
 
+@pytest.mark.parametrize("name", [*CUSTOM, *RECURRENT])
+def test_custom(name):
+    model, x = custom(name) if name in CUSTOM else recurrent(name)
+    assert {len(array) for array in keras.tree.flatten(x)} == {4}
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
+    logits = ops.convert_to_numpy(model(x))
+    assert logits.shape == (4, 3)
+    check_logits(logits.astype("float32"))
+
+
 def test_names():
+    groups = [NAMES, COMPOSED, CUSTOM, RECURRENT]
     assert set(LIGHT) <= set(NAMES)
-    assert not set(NAMES) & set(COMPOSED)
+    assert len(set().union(*groups)) == sum(map(len, groups))

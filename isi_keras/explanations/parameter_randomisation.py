@@ -87,7 +87,7 @@ def parameter_randomisation(
     axes.check_data_format(data_format)
     if similarity == "ssim":
         _expect_images(x, data_format)
-    layers = _layers(planned, keras.tree.map_structure(lambda rows: rows[:1], x))
+    layers = _layers(planned, x)
     random, alike = _permuted(layers, seed), _SIMILARITIES[similarity]
     kept = [
         (variable, keras.ops.convert_to_numpy(variable)) for _, own in layers for variable in own
@@ -124,7 +124,7 @@ def parameter_randomisation(
 
 def _layers(planned, sample) -> list[tuple[str, list]]:
     """What holds weights of its own, by name, from the last to be computed to the first."""
-    model, graph = planned.model, planned.graphs.of(sample)
+    model, graph = planned.model, planned.graphs.of(planned.graphs.few(sample))
     last = {
         id(weight.variable): place
         for place, node in enumerate(graph.nodes)

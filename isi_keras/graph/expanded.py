@@ -41,7 +41,11 @@ def overriding(kind: type) -> dict[str, Any]:
         found.update(dict.fromkeys(_keras.FUSED_RECURRENT, lambda self, *args: False))
     if issubclass(kind, layers.RNN):
         found["inner_loop"] = _inner_loop
-    if _keras.is_data_layer(kind):
+    if hasattr(kind, "get_dropout_mask"):  # of recurrent cells, drawn also where it is not used
+        found["get_dropout_mask"] = found["get_recurrent_dropout_mask"] = lambda self, x: None
+    if issubclass(kind, layers.GRUCell):  # the other slices in a way that symbolic tensors refuse
+        found["implementation"] = property(lambda self: 2)
+    if issubclass(kind, _FOR_DATA):
         found["backend"] = property(lambda self: _Backend())
     return found
 
@@ -96,14 +100,29 @@ class _Called:
 
 def _recurrent(self, sequences, initial_state=None, mask=None, training=False):
     """As Keras runs it, but for what it does to keep states from batch to batch."""
+    if initial_state is None and self.stateful:
+        initial_state = self.states
     if initial_state is None:
-        rows = sequences.shape[0]
-        initial_state = self.states if self.stateful else self.get_initial_state(rows or 1)
+        initial_state = keras.tree.map_structure(
+            lambda state: _begun(sequences, state), self.get_initial_state(1)
+        )
     if not keras.tree.is_nested(initial_state):
         initial_state = [initial_state]
     last, outputs, states = self.inner_loop(sequences, list(initial_state), mask)
     output = outputs if self.return_sequences else last
     return (output, *states) if self.return_state else output
+
+
+def _begun(sequences, state):
+    """The first state, of each sample: what is relevant of it is a bias, if it is not 0."""
+    shape = (sequences.shape[0], *state.shape[1:])
+    return Own("State", _first_state, shape, state.dtype)(sequences, state)
+
+
+def _first_state(sequences, state):
+    rows = ops.zeros_like(ops.reshape(sequences, (sequences.shape[0], -1))[:, 0])
+    spread = ops.reshape(rows, (-1, *([1] * (len(state.shape) - 1))))
+    return state + ops.cast(spread, state.dtype)
 
 
 def _inner_loop(self, sequences, initial_state, mask=None, training=False):
@@ -145,6 +164,30 @@ def _if_taken(layer, mask) -> dict[str, Any]:
     return {"mask": mask} if "mask" in inspect.signature(layer.call).parameters else {}
 
 
+def _adaptive(function: Callable) -> Callable:
+    """Keras 3.15 infers another shape than it returns."""
+
+    def call(self, inputs):
+        sizes = tuple(self.output_size)
+        last = self.data_format != "channels_first"
+        shape = (inputs.shape[0], *sizes, inputs.shape[-1])
+        shape = shape if last else (*inputs.shape[:2], *sizes)
+        options = {"output_size": sizes, "data_format": self.data_format}
+        kind = "AdaptiveAveragePool" if "average" in function.__name__ else "AdaptiveMaxPool"
+        return Own(kind, _Called(function, options), shape, inputs.dtype, **options)(inputs)
+
+    return call
+
+
+# Layers that hold a backend of their own, for use in `tf.data`, which `keras.ops` can stand for.
+_FOR_DATA = tuple(
+    _keras.layers_named(
+        "Rescaling Normalization Resizing CenterCrop MelSpectrogram AutoContrast Solarization"
+    )
+)
+_ADAPTIVE = {
+    word: getattr(ops, f"adaptive_{word.lower()}_pool", None) for word in ("Average", "Max")
+}  # which the oldest Keras has not
 _METHODS: list[tuple[type, str, Callable]] = [
     *((kind, "call", _idle) for kind in _keras.layers_named(IDLE)),
     (layers.Softmax, "call", _softmax),
@@ -158,6 +201,13 @@ _METHODS: list[tuple[type, str, Callable]] = [
         for kind in _keras.layers_named("ConvLSTM1D ConvLSTM2D ConvLSTM3D")
     ),
     (layers.TimeDistributed, "call", _distributed),
+    *(
+        (kind, "call", _adaptive(function))
+        for word, function in _ADAPTIVE.items()
+        for kind in _keras.layers_named(
+            " ".join(f"Adaptive{word}Pooling{rank}D" for rank in (1, 2, 3))
+        )
+    ),
 ]
 
 
@@ -210,4 +260,22 @@ _OPERATIONS: dict[str, Callable] = {
     "Glu": _gated,
     "ConvTranspose": _transposed,
     "Reshape": _reshaped,
+}
+
+
+# ---- functions
+
+
+def _activation(kind: str, function: Callable) -> Callable:
+    def activated(x):
+        return Own(kind, function, x.shape, x.dtype)(x)
+
+    return activated
+
+
+# Functions that refuse symbolic tensors.
+ACTIVATIONS: dict[Callable, Callable] = {
+    keras.activations.hard_silu: _activation("HardSilu", keras.activations.hard_silu),
+    keras.activations.mish: _activation("Mish", keras.activations.mish),
+    keras.activations.sparsemax: _activation("Sparsemax", keras.activations.sparsemax),
 }

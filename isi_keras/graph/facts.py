@@ -63,7 +63,7 @@ class Facts:
         masks = bool(node.tensors) and all(self.has(t, Fact.MASK) for t in node.tensors)
         if boolean or (masks and node.kind in table.MOVES | {"Multiply"}):
             return Fact.MASK | Fact.NONNEGATIVE | Fact.GATE
-        if not relevant:
+        if not relevant or node.kind in table.CONSTANTS | _FLAT:
             return self._given(node)
         found = Fact.RELEVANT
         if self._is_entry(node, relevant):
@@ -159,6 +159,9 @@ class Facts:
         if total is None or total.kind != "Sum" or not self.has(upper, Fact.NONNEGATIVE):
             return False
         return total.tensors[0] is upper
+
+
+_FLAT = {"Angle", "FloorDivide", "Heaviside"}  # steps of real numbers
 
 
 def _preprocesses(node: Node) -> bool:

@@ -38,6 +38,10 @@ class Weight(keras.KerasTensor):
         """The path of the variable."""
         return self.variable.path
 
+    def __getitem__(self, key: Any):
+        """A part; Keras knows no slice that stands alone."""
+        return super().__getitem__((key,) if isinstance(key, slice) else key)
+
     def assign(self, value: Any) -> None:
         """Does nothing: planning changes no state."""
 

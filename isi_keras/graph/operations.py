@@ -9,31 +9,38 @@ def _words(text: str) -> frozenset[str]:
 
 # They move entries about, and change none.
 MOVES = _words(
-    "Reshape Transpose Squeeze ExpandDims Pad Concatenate Stack GetItem Cast Flip Ravel Moveaxis "
-    "Swapaxes Identity Repeat Tile BroadcastTo Split Roll Copy ConvertToTensor Unstack Rot90 Slice "
-    "DepthToSpace SpaceToDepth Hstack Vstack PadImages CropImages Array View Rearrange "
-    "StopGradient Flipud Fliplr ArraySplit Hsplit Vsplit"
+    "Append Array ArraySplit BroadcastTo Cast Concatenate Conj Conjugate ConvertToTensor Copy "
+    "CropImages DepthToSpace Diag Diagflat Diagonal Dsplit Dstack ExpandDims ExtractPatches "
+    "ExtractSequences Flip Fliplr Flipud Full GetItem Hsplit Hstack Identity Meshgrid Moveaxis "
+    "Pad PadImages Ravel Real Rearrange Repeat Reshape Roll Rot90 SaturateCast Select Slice "
+    "SliceUpdate SpaceToDepth Split Squeeze Stack StopGradient Swapaxes Tile Transpose Tril Triu "
+    "Unfold Unstack View Vsplit Vstack"
 )
-# Linear in all of their arguments together, or at least of degree 1: f(2 x) = 2 f(x).
+# Of degree 1 in all of their arguments together: f(2 x) = 2 f(x). Their gradient conserves.
 HOMOGENEOUS = _words(
-    "MaxPool AdaptiveMaxPool Max Amax Maximum Minimum Min Amin Sum Mean Average Add Subtract "
-    "Negative Cumsum Sort Where Diff Tril Triu Trace Diagonal Resize ExtractPatches Unfold Fold "
-    "RealPart TakeAlongAxis SegmentReduction Median Nansum AveragePool AdaptiveAveragePool "
-    "AffineTransform"
+    "AdaptiveAveragePool AdaptiveMaxPool Add Amax Amin Average AveragePool Cumsum Deg2rad Diff "
+    "Fmax Fmin Fold GaussianBlur Hypot Ldexp Linspace MapCoordinates Max MaxPool Maximum Mean "
+    "Median Min Minimum NanToNum Nancumsum Nanmax Nanmean Nanmedian Nanmin Nanpercentile "
+    "Nanquantile Nanstd Nansum Negative Norm Percentile Ptp Quantile RGBToGrayscale Rad2deg "
+    "Resize ScaleAndTranslate Scatter ScatterUpdate SegmentMax SegmentMin SegmentReduction "
+    "SegmentSum SobelEdges Sort Std Subtract Sum TakeAlongAxis TopK Trace Trapezoid Where"
 )
+# Of degree 2: half their gradient conserves.
+SQUARES = _words("Nanvar Var")
 # Interpolations: entries of the model's input may pass them and are inputs still.
 MIXING = _words("Resize")
 # Functions of each entry (or, like a softmax, of a row that they squash).
 ACTIVATIONS = _words(
-    "Relu Relu6 LeakyRelu Elu Selu Celu Gelu Silu Sigmoid HardSigmoid HardSilu LogSigmoid "
-    "Softplus Softsign Softmax LogSoftmax Tanh HardTanh TanhShrink SoftShrink HardShrink Threshold "
-    "SparsePlus SparseSigmoid Squareplus Exp Expm1 Log Log1p Sqrt Square Power Absolute Abs Sin "
-    "Cos Erf Arctan Arcsinh Clip Sparsemax Rsqrt Reciprocal Exp2 Log2 Log10 Sinh Cosh Cbrt Erfc "
-    "Logsumexp"
+    "Abs Absolute Arccos Arccosh Arcsin Arcsinh Arctan Arctan2 Arctanh Cbrt Ceil Celu Clip Cos "
+    "Cosh Elu Erf Erfc Erfinv Exp Exp2 Expm1 Fabs Floor Fmod Gelu HardShrink HardSigmoid HardSilu "
+    "HardTanh I0 LeakyRelu Log Log10 Log1p Log2 LogSigmoid LogSoftmax Logaddexp Logaddexp2 Mish "
+    "Mod Nextafter Power Reciprocal Relu Relu6 Round Rsqrt Selu Sigmoid Sign Silu Sin Sinc Sinh "
+    "SoftShrink Softmax Softplus Softsign SparsePlus SparseSigmoid Sparsemax Sqrt Square "
+    "Squareplus Tan Tanh TanhShrink Threshold Trunc"
 )
-STRAIGHT = _words("Relu LeakyRelu Absolute Abs")  # of degree 1
-LINEAR = _words("Matmul Einsum Dot Tensordot Conv DepthwiseConv ConvTranspose Inner Vdot")
-PRODUCTS = _words("Multiply Matmul Einsum Dot Tensordot Inner Vdot")
+STRAIGHT = _words("Abs Absolute Fabs LeakyRelu Relu")  # of degree 1
+PRODUCTS = _words("Correlate Cross Dot Einsum Inner Kron Matmul Multiply Outer Tensordot Vdot")
+LINEAR = (PRODUCTS - {"Multiply"}) | _words("Conv ConvTranspose DepthwiseConv")
 QUOTIENTS = _words("Divide TrueDivide DivideNoNan")
 # They divide by a norm or a deviation, which is a constant for relevance.
 NORMS = _words("LayerNorm RMSNorm Normalize")
@@ -44,7 +51,11 @@ SCALES = _words("Rsqrt Reciprocal")
 NONNEGATIVE = (
     GATES | SCALES | _words("Relu Softplus Exp Exp2 Square Absolute Abs Squareplus SparsePlus Sqrt")
 ) - _words("Reciprocal")
-KEEPS_SIGN = HOMOGENEOUS - _words("Subtract Negative Diff Resize AffineTransform")
+KEEPS_SIGN = _words(
+    "AdaptiveAveragePool AdaptiveMaxPool Add Amax Amin Average AveragePool Cumsum Fmax Fmin Max "
+    "MaxPool Maximum Mean Median Min Minimum Nanmax Nanmean Nanmin Nansum Sort Sum TakeAlongAxis "
+    "TopK Where"
+)
 # With constants they map each entry by itself.
 AFFINE = _words("Multiply Add Subtract Divide TrueDivide Negative")
 ENTRYWISE = AFFINE | _words(
@@ -61,15 +72,33 @@ AFTER_HEAD = _words(
 # The axes of a kernel that count its outputs and its inputs.
 OUTPUT_AXIS = {"Matmul": -1, "Conv": -1, "DepthwiseConv": -1, "ConvTranspose": -2}
 INPUT_AXIS = {"Matmul": 0, "Conv": -2, "DepthwiseConv": -2, "ConvTranspose": -1}
+# What becomes simpler operations, or a node of its own, before relevance sees it.
+REWRITTEN = _words("Glu ReLU SeparableConv")
+# What has a treatment of its own.
+SPECIAL = _words("BatchNorm DotProductAttention Moments MultiHot OneHot State Take")
+# Constants, whatever they are given.
+CONSTANTS = _words("Arange EmptyLike FullLike Imag Ndim OnesLike Size ZerosLike")
+# Steps: their outputs are integers, or as good as such, through which no relevance goes.
+DISCRETE = _words(
+    "All AllClose Angle Any Argmax Argmin Argpartition Argsort Bincount BitwiseAnd BitwiseInvert "
+    "BitwiseLeftShift BitwiseNot BitwiseOr BitwiseRightShift BitwiseXor CountNonzero Digitize "
+    "Equal FloorDivide Gcd Greater GreaterEqual Heaviside InTopK IsIn Isclose Isfinite Isinf "
+    "Isnan Isneginf Isposinf Isreal Lcm LeftShift Less LessEqual LogicalAnd LogicalNot LogicalOr "
+    "LogicalXor MatrixRank Nanargmax Nanargmin Nonzero NotEqual RightShift SearchSorted Signbit "
+    "UnravelIndex"
+)
+# They hold a Python function, which the graph does not show: what holds them is a node of its own.
+BODIES = _words("AssociativeScan Cond ForiLoop JVP Map Scan Switch VectorizedMap WhileLoop")
+# Nothing is defined for them: products of many entries, transforms, factorisations, losses.
+REFUSED = _words(
+    "AffineTransform BinaryCrossentropy CDist CTCDecode CTCLoss CategoricalCrossentropy Cholesky "
+    "CholeskyInverse Corrcoef Cumprod Det Eig Eigh ElasticTransform FFT FFT2 Geomspace HSVToRGB "
+    "Histogram IFFT2 IRFFT ISTFT Inv Logdet Logspace Logsumexp Lstsq LuFactor Nancumprod Nanprod "
+    "PSNR PerspectiveTransform Pinv Polar Prod Qr RFFT RGBToHSV SSIM STFT SVD SegmentProd Slogdet "
+    "Solve SolveTriangular SparseCategoricalCrossentropy Unique Vander ViewAsComplex ViewAsReal"
+)
 KNOWN = (
-    MOVES
-    | HOMOGENEOUS
-    | ACTIVATIONS
-    | LINEAR
-    | PRODUCTS
-    | QUOTIENTS
-    | NORMS
-    | _words("BatchNorm Moments Take OneHot DotProductAttention Softmax")
+    MOVES | HOMOGENEOUS | SQUARES | ACTIVATIONS | LINEAR | PRODUCTS | QUOTIENTS | NORMS | SPECIAL
 )
 
 

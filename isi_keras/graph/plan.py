@@ -141,6 +141,8 @@ class Plan:
         before = self.graph.producers.get(id(x))
         if before is None or before.kind != "BatchNorm" or not self.composite.fold:
             return None
+        if id(before) in self.linear:  # it is merged into what is before it
+            return None
         if node.kind not in table.INPUT_AXIS or self.is_entry(before):
             return None
         rank = len(x.shape)
@@ -165,7 +167,9 @@ class Plan:
             if not self._treated(node):
                 self.unknown.append(node)
             return relevant
-        if kind in ("Take", "OneHot"):
+        if kind == "State":
+            return []
+        if kind in ("Take", "OneHot", "MultiHot"):
             return self._looked_up(node, relevant)
         if kind == "DotProductAttention":
             return self._attended(node, relevant)
@@ -175,9 +179,10 @@ class Plan:
             return [args[0]] if any(args[0] is t for t in relevant) else relevant
         if kind == "Where":
             return [t for t in relevant if t is not args[0]]
-        if kind in table.NORMS | {"Power", "BatchNorm", "TakeAlongAxis"}:
+        if kind in table.NORMS | {"Power", "BatchNorm", "TakeAlongAxis", "Mod", "Fmod"}:
             return [t for t in relevant if t is node.tensors[0]] or relevant
-        if kind not in table.KNOWN:
+        several = kind in ("Logaddexp", "Logaddexp2", "Arctan2") and len(relevant) > 1
+        if kind not in table.KNOWN or several:
             self.unknown.append(node)
         return relevant
 

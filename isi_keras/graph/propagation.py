@@ -156,6 +156,7 @@ class Propagation:
         unknown = self.plan.unknown
         if unknown and self._unknown == "error":
             raise ValueError(registry.refused(unknown[-1]))
+        self._check_reached()
         if unknown:
             names = {
                 f"{node.scope[-1].name!r} ({type(node.scope[-1]).__name__})"
@@ -169,11 +170,28 @@ class Propagation:
                 stacklevel=2,
             )
 
+    def _check_reached(self) -> None:
+        """Relevance has to reach an input."""
+        plan = self.plan
+        live = [node for node in plan.graph.nodes if plan.is_live(node)]
+        reached = {id(t) for node in live for t in plan.routes(node)} | {id(plan.graph.output)}
+        if any(id(t) in reached for t in keras.tree.flatten(plan.graph.inputs)):
+            return
+        steps = [n for n in plan.graph.nodes if n.kind in table.DISCRETE | {"Whole", "Cast"}]
+        what = f"{steps[-1].kind} in {steps[-1].where or 'the model'}" if steps else "a constant"
+        raise ValueError(
+            "There is no relevance rule for a model whose logits depend on its input by steps "
+            f"alone: no relevance passes {what}. Explain the model that follows, e.g. of the "
+            "outputs of that layer."
+        )
+
     def _check_first(self) -> None:
         """A rule for the first layer has to find one."""
         plan = self.plan
         places = [place for place in plan.linear.values() if plan.is_live(place.parts[-1])]
-        looked = any(n.kind in ("Take", "OneHot") and plan.is_live(n) for n in plan.graph.nodes)
+        looked = any(
+            n.kind in ("Take", "OneHot", "MultiHot") and plan.is_live(n) for n in plan.graph.nodes
+        )
         if looked or any(plan.facts.has(place.x, Fact.ENTRY) for place in places):
             return
         met = next(

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from isi_keras import _keras
+from isi_keras.graph.expanded import ACTIVATIONS
 from isi_keras.graph.nodes import Weight
 
 _SKIPPED = {"_tracker", "_torch_params", "_trainable_variables", "_non_trainable_variables"}
@@ -64,6 +65,8 @@ class Shadows:
             return self.weight(value, _dtype_in(value, layer))
         if isinstance(value, keras.layers.Layer):
             return self.of(value)
+        if isinstance(value, types.FunctionType) and value in ACTIVATIONS:
+            return ACTIVATIONS[value]
         if isinstance(value, types.MethodType) and isinstance(value.__self__, keras.layers.Layer):
             return types.MethodType(value.__func__, self.of(value.__self__))
         if isinstance(value, dict):
@@ -85,15 +88,21 @@ class Shadows:
         """A subclass whose instances, called, trace at once what the layer does."""
         if kind not in self._classes:
             body = {
-                "__call__": lambda self, *args, **kwargs: vars(self)["_isi_called"](args, kwargs),
                 "__setattr__": object.__setattr__,
                 "__delattr__": object.__delattr__,
                 "__module__": kind.__module__,
                 **(_functional(kind) if issubclass(kind, keras.Function) else {}),
                 **self._overriding(kind),
             }
-            self._classes[kind] = type(kind)(kind.__name__, (kind,), body)
+            self._classes[kind] = type(kind)(kind.__name__, (kind, _Called), body)
         return self._classes[kind]
+
+
+class _Called(keras.layers.Layer):
+    """Stands before `Layer` among the ancestors of a shadow: a `__call__` of the user's runs."""
+
+    def __call__(self, *args, **kwargs):
+        return vars(self)["_isi_called"](args, kwargs)
 
 
 def _functional(kind: type) -> dict[str, Any]:

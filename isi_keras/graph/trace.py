@@ -12,6 +12,7 @@ from keras import ops
 from isi_keras import _keras
 from isi_keras.graph import expanded
 from isi_keras.graph.nodes import Graph, Node, Own, Tensor, UntraceableError, Weight, Whole
+from isi_keras.graph.operations import BODIES
 from isi_keras.graph.shadows import Shadows
 
 _each = keras.tree.map_structure
@@ -73,15 +74,23 @@ class _Tracer:
         self._alias: dict[int, Tensor] = {}
         self._made: dict[int, Tensor] = {}
         self._kept: list[Any] = []
+        self._touched: list[Any] = []
 
     def graph(self, sample, batch: int | None) -> Graph:
+        try:
+            return self._graph(sample, batch)
+        finally:
+            for layer in self._touched:
+                _keras.forget_nodes(layer, set(map(id, self._kept)))
+
+    def _graph(self, sample, batch: int | None) -> Graph:
         self.open = batch is None
         inputs = _each(
             lambda a: Tensor((batch, *a.shape[1:]), keras.backend.standardize_dtype(a.dtype)),
             sample,
         )
         self._made.update((id(t), t) for t in _flat(inputs))
-        outputs = self._called(self.shadows.of(self.model), self.model, (inputs,), {})
+        outputs = self._outputs(inputs)
         tensors = [t for t in _flat(outputs) if t is not None]
         if len(tensors) != 1 or not isinstance(tensors[0], Tensor):
             raise ValueError(
@@ -94,6 +103,16 @@ class _Tracer:
             for name, calls in self.layers.items()
         }
         return Graph(inputs, self._resolved(output), self.nodes, layers, self.assumed)
+
+    def _outputs(self, inputs):
+        try:
+            return self.shadows.of(self.model)(inputs)
+        except (_OpenBatchError, _keras.KerasChangedError):
+            raise
+        except Exception as error:  # in a `__call__` of its own
+            outputs = self._as_whole(self.model, (inputs,), {}, True, error)
+            self._collect(outputs)
+            return outputs
 
     # ---- one call of a layer
 
@@ -111,8 +130,6 @@ class _Tracer:
         return outputs
 
     def _run(self, shadow, layer, args, kwargs, root: bool):
-        if _keras.has_own_call(type(layer)):
-            return self._as_whole(layer, args, kwargs, root, _own_call(layer))
         args = _as_declared(layer, args)
         args, kwargs, first, masks = _prepared(layer, args, kwargs)
         if self.whole(layer):
@@ -122,10 +139,11 @@ class _Tracer:
                 outputs = shadow.call(*args, **kwargs)
                 outputs = _each(self._tensor, outputs)
                 _mask(shadow, first, outputs, masks)
+                self._collect(outputs)
             if scope.read:
                 names = ", ".join(repr(v.path) for v in scope.read[:3])
                 raise UntraceableError(f"it reads the values of {names}")
-        except _OpenBatchError:
+        except (_OpenBatchError, _keras.KerasChangedError):
             raise
         except Exception as error:
             return self._as_whole(layer, args, kwargs, root, error)
@@ -162,7 +180,8 @@ class _Tracer:
             op, args, kwargs = node.operation, node.arguments.args, node.arguments.kwargs
             self._kept.append(node)
             if isinstance(op, keras.layers.Layer):  # held where no shadow stands for it
-                _keras.forget_node(node)
+                self._touched.append(op)
+                _keras.forget_nodes(op, {id(node)})
                 self._replace(node, self._called(self.shadows.of(op), op, args, dict(kwargs)))
                 continue
             rewritten = expanded.operation(op, args, kwargs)
@@ -176,6 +195,8 @@ class _Tracer:
                 continue
             if self.open and _counts_samples(op):
                 raise _OpenBatchError
+            if type(op).__name__ in BODIES:
+                raise UntraceableError(f"{type(op).__name__} holds a Python function")
             self._made.update((id(t), t) for t in node.outputs)
             self.nodes.append(Node(op, args, kwargs, node.outputs, self._scope))
 
@@ -236,10 +257,6 @@ def _is_idle(op, args: tuple, outputs: list) -> bool:
 def _bare(value):
     """A tensor without values and without a past."""
     return Tensor(value.shape, value.dtype) if isinstance(value, Tensor) else value
-
-
-def _own_call(layer) -> UntraceableError:
-    return UntraceableError(f"{type(layer).__name__} has a __call__ of its own")
 
 
 def _distinct(tensor):

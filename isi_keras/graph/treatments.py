@@ -60,6 +60,13 @@ def product(run: Run, plan: Plan, node: Node) -> Any:
     return outputs if count == 1 else carrying(outputs, outputs / count)
 
 
+def square(run: Run, plan: Plan, node: Node) -> Any:
+    """A function of degree 2: half its gradient."""
+    args, kwargs = _arguments(run, plan, node)
+    outputs = run.call(node, args, kwargs)
+    return carrying(outputs, outputs / 2)
+
+
 def quotient(run: Run, plan: Plan, node: Node) -> Any:
     """What is divided gets all relevance; if it is a constant, what divides it does."""
     args, kwargs = _arguments(run, plan, node)
@@ -115,6 +122,12 @@ def averaging(run: Run, plan: Plan, node: Node) -> Any:
     nonnegative = plan.facts.has(tensor, Fact.NONNEGATIVE)
     known = Linear(x, z, contract, ops.ones((), z.dtype), nonnegative=nonnegative)
     return run.surrogate(rule_of(plan, node, False, "pooling"), known, z)
+
+
+def state(run: Run, plan: Plan, node: Node) -> Any:
+    """The first state of a recurrent layer: a bias."""
+    outputs = detached(run, plan, node)
+    return run.absorb("bias", outputs, outputs)
 
 
 def lookup(run: Run, plan: Plan, node: Node) -> Any:
@@ -208,8 +221,12 @@ def treatment_of(plan: Plan, node: Node) -> Treatment:
         return batch_normalization
     if kind == "DotProductAttention":
         return attention
-    if kind in ("Take", "OneHot"):
+    if kind in ("Take", "OneHot", "MultiHot"):
         return lookup
+    if kind in table.SQUARES:
+        return square
+    if kind == "State":
+        return state
     if kind in ("Add", "Subtract"):
         return addition
     if kind in table.PRODUCTS and len(relevant) > 1:

@@ -61,7 +61,7 @@ class Relevance(Indicator):
         return rule if isinstance(rule, composites.Composite) else composites.Composite(rule)
 
     def prepare(self, planned, sample, *, centred=False, **wanted):  # noqa: D102
-        row = keras.tree.map_structure(lambda rows: ops.convert_to_tensor(rows[:1]), sample)
+        row = planned.graphs.few(sample)
 
         def make(graph):
             return propagation.Propagation(

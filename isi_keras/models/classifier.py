@@ -91,8 +91,7 @@ class Classifier:
         """
 
         def known():
-            row = keras.tree.map_structure(lambda rows: rows[:1], x)
-            return Graphs(self.model, row, self.from_logits), data_format_of(self.model, rank)
+            return Graphs(self.model, x, self.from_logits), data_format_of(self.model, rank)
 
         flat = keras.tree.flatten(x)
         rank = max(len(rows.shape) for rows in flat)

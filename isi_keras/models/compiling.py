@@ -9,7 +9,7 @@ import keras
 
 from isi_keras import backend
 from isi_keras.graph import registry
-from isi_keras.models.layers import nodes
+from isi_keras.models.layers import nodes, variables_of
 
 
 class Compiled:
@@ -24,7 +24,7 @@ class Compiled:
     def __init__(self, fn: Callable, model: keras.Model):
         self.traces = 0
         self._model = weakref.ref(model)
-        self._variables = model.variables
+        self._variables = variables_of(model)
 
         def bound(values, *tensors):
             self.traces += 1

@@ -13,6 +13,7 @@ from isi_keras.graph.forward import forward
 from isi_keras.graph.head import Cut, cut, hidden, linear_end
 from isi_keras.graph.nodes import Graph
 from isi_keras.graph.trace import trace
+from isi_keras.models.layers import nodes, variables_of
 
 _SHOWN = 3
 _TOLERANCE = {"float16": 5e-2, "bfloat16": 1e-1}
@@ -36,7 +37,8 @@ class Graphs:
 
     def __init__(self, model: keras.Model, sample: Any, from_logits: bool | None):
         self._model, self._from_logits = weakref.ref(model), from_logits
-        sample = keras.tree.map_structure(ops.convert_to_tensor, sample)
+        self._rows = _declared(model)
+        sample = self.few(sample)
         outputs = _run(model, sample)  # first, as it builds what is not built yet
         whole = trace(model, sample, registry.is_whole)
         if len(outputs.shape) != 2:
@@ -54,7 +56,14 @@ class Graphs:
 
     def of(self, x: Any) -> Graph:
         """The graph for a batch."""
-        rows = None if None in self._made else keras.tree.flatten(x)[0].shape[0]
+        rows = keras.tree.flatten(x)[0].shape[0]
+        if self._rows is not None and rows != self._rows:
+            raise ValueError(
+                f"The model was built for batches of {self._rows} samples, as its recurrent layers "
+                f"keep a state of each. Received a batch of {rows}. Pass batch_size={self._rows} "
+                "and at least as many samples."
+            )
+        rows = None if None in self._made else rows
         if rows not in self._made:
             if rows is None:
                 raise ValueError(
@@ -66,6 +75,12 @@ class Graphs:
             made = None if self._from_logits else cut(traced)
             self._made[rows] = traced if made is None else made.graph
         return self._made[rows]
+
+    def few(self, x: Any) -> Any:
+        """As few samples of a batch as the model can be run on, as tensors."""
+        return keras.tree.map_structure(
+            lambda rows: ops.convert_to_tensor(rows[np.arange(self._rows or 1) % len(rows)]), x
+        )
 
     @property
     def classes(self) -> int:
@@ -81,6 +96,16 @@ class Graphs:
     def logits(self, x: Any) -> Any:
         """The logits of a batch, `(N, K)` of float32."""
         return as_logits(forward(self.of(x), x))
+
+
+def _declared(model: keras.Model) -> int | None:
+    """How many samples a batch has to have, as layers keep a state of each; mostly `None`."""
+    kept = [
+        layer
+        for layer in nodes(model)
+        if isinstance(layer, keras.layers.RNN) and layer.stateful and layer.states
+    ]
+    return keras.tree.flatten(kept[0].states)[0].shape[0] if kept else None
 
 
 class PerGraph:
@@ -144,7 +169,7 @@ def _check_own(model: keras.Model, graph: Graph) -> None:
 
 def _check_variables(model: keras.Model, used) -> None:
     """Raises if the model computes with variables that are not its own."""
-    known = set(map(id, model.variables))
+    known = set(map(id, variables_of(model)))
     foreign = [v for v in used if id(v) not in known and keras.backend.is_float_dtype(v.dtype)]
     if foreign:
         paths = [repr(variable.path) for variable in foreign]

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+import keras
+
 from isi_keras import _keras
 
 
@@ -16,6 +18,15 @@ def nodes(model: Any) -> Iterator[Any]:
             seen.add(id(node))
             yield node
             stack.extend(reversed(_children(node)))
+
+
+def variables_of(model: Any) -> list[Any]:
+    """The variables of a model, and the states that its recurrent layers keep."""
+    known = {id(v): v for v in model.variables}
+    for node in nodes(model):
+        if isinstance(node, keras.layers.RNN) and node.stateful and node.states:
+            known.update((id(v), v) for v in keras.tree.flatten(node.states))
+    return list(known.values())
 
 
 def _children(node: Any) -> list[Any]:

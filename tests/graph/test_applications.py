@@ -1,13 +1,11 @@
 """Relevance through the models of keras.applications and a Vision Transformer.
 
-`scripts/architectures.py` runs the same with every preset and writes the table of the docs.
+`scripts/relevance_shares.py` runs the same with every preset and writes a table of the docs.
 """
 
 import keras
 import numpy as np
 import pytest
-from isi_keras.lrp import registry
-from isi_keras.models.rewrite import leaves
 from makers import architectures
 from makers.paths import ROOT
 
@@ -25,16 +23,10 @@ CASES = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _position(monkeypatch):
-    monkeypatch.setattr(registry, "_REGISTERED", {})
-    isi.register(architectures.Position, "gradient")
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_relevance_is_accounted_for(name):
     model, x = architectures.build(name), architectures.images(name, 2, 1)
-    assert all(registry.treatment_of(leaf) is not None for leaf in leaves(model))
+    assert all(node.kind != "Whole" for node in isi.logits(model).plan(x).graphs.of(x).nodes)
     weights = model.get_weights()
     plain = keras.ops.convert_to_numpy(isi.logits(model)(x))
     found = isi.explain(model, x, indicator=isi.Relevance("epsilon_plus"), conservation=True)
@@ -48,18 +40,29 @@ def test_relevance_is_accounted_for(name):
         np.testing.assert_array_equal(one, other)
 
 
-def test_the_table_of_the_docs_is_the_scripts(tmp_path):
+def test_the_shares_of_the_docs_are_the_scripts():
     """The page shows the numbers beside it, and these have every model and preset."""
     import json
     import runpy
 
-    script = runpy.run_path(str(ROOT / "scripts" / "architectures.py"))
-    numbers = json.loads((ROOT / "figures" / "relevance" / "architectures.json").read_text())
+    script = runpy.run_path(str(ROOT / "scripts" / "relevance_shares.py"))
+    numbers = json.loads((ROOT / "figures" / "relevance" / "shares.json").read_text())
     page = (ROOT / "docs" / "architectures.md").read_text()
     assert script["table"](numbers) in page
-    assert set(numbers["models"]) == {"ViT", *architectures._KINDS}
+    assert set(numbers["models"]) == {"ViT", *architectures.KINDS}
     for found in numbers["models"].values():
         assert set(found["composites"]) == set(script["COMPOSITES"])
         for report in found["composites"].values():
             assert report["finite"]
             assert report["elsewhere"] < 1e-3
+
+
+def test_the_table_of_the_docs_is_the_scripts():
+    """Of every kind of model, on every backend."""
+    import json
+    import runpy
+
+    script = runpy.run_path(str(ROOT / "scripts" / "architectures.py"))
+    numbers = json.loads(script["NUMBERS"].read_text())
+    assert script["TABLE"].read_text() == script["table"](numbers) + "\n"
+    assert set(numbers) == set(script["BACKENDS"])

@@ -14,15 +14,12 @@ from isi_keras.models import compiling
 from isi_keras.models.layers import nodes
 from isi_keras.rules import AlphaBeta, Epsilon, Flat, Gamma, ZBox, ZPlus
 
-REFUSED = ("gru", "lstm")
-MODELS = list(COMPOSED)
-
 
 def maps(relevance):
     return relevance.values() if isinstance(relevance, dict) else [relevance]
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", COMPOSED)
 @pytest.mark.parametrize(
     "rule", ["z", "epsilon_plus", "epsilon_alpha2beta1_flat", "epsilon_gamma_box"]
 )
@@ -50,15 +47,6 @@ def test_relevance_is_accounted_for(name, rule):
         assert all(one[key] is other[key] for key in one)
     for one, other in zip(before[1], after[1], strict=True):
         np.testing.assert_array_equal(one, other)
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_recurrent_models_are_refused_and_left_as_they_were(name):
-    model, x = composed(name)
-    before = [{**vars(node)} for node in nodes(model)]
-    with pytest.raises(ValueError, match=r"recurrent layer"):
-        isi.explain(model, x)
-    assert [vars(node).keys() for node in nodes(model)] == [each.keys() for each in before]
 
 
 def test_channels_first_equals_channels_last():
@@ -257,18 +245,31 @@ class RawPreprocessing(keras.Model):
 
 
 class TestFirstLayer:
-    def test_raw_operations_on_the_input_are_refused(self):
+    @pytest.mark.parametrize("rule", ["epsilon_plus_flat", "epsilon_gamma_box", "epsilon_plus"])
+    def test_raw_preprocessing_is_preprocessing(self, rule):
         model, x = RawPreprocessing(), images(2)
         model(x)
-        assert isi.explain(model, x).relevance.any()
-        indicator, match = (
-            isi.Relevance("epsilon_plus_flat"),
-            r"outside layers.*Rescaling.*without a",
+        layer = layers.Rescaling(0.5, 1.0)
+        inputs = keras.Input((6, 5, 2))
+        wanted = keras.Model(inputs, model.out(model.flat(model.conv(layer(inputs)))))
+        found, wanted = (
+            isi.explain(each, x, indicator=isi.Relevance(rule), conservation=True)
+            for each in (model, wanted)
         )
+        if rule != "epsilon_plus":  # otherwise its shift is a bias, and not that of the layer
+            np.testing.assert_allclose(found.relevance, wanted.relevance, atol=1e-5)
+        np.testing.assert_allclose(found.conservation["elsewhere"], 0, atol=1e-5)
+
+    def test_a_rule_that_finds_no_first_layer_is_refused(self):
+        x = keras.Input((6, 5, 2))
+        h = layers.Conv2D(3, 3)(ops.log1p(ops.square(x)))
+        model = keras.Model(x, layers.Dense(2)(layers.Flatten()(h)))
+        indicator = isi.Relevance("epsilon_plus_flat")
+        match = r"no linear layer is the first: the input meets Square in the model before one"
         with pytest.raises(ValueError, match=match):
-            isi.explain(model, x, indicator=indicator)
+            isi.explain(model, images(2), indicator=indicator)
         with pytest.raises(ValueError, match=match):
-            isi.Attack(indicator)(model, x)
+            isi.Attack(indicator)(model, images(2))
 
     def test_every_layer_at_the_input_has_the_rule(self):
         x = keras.Input((6, 5, 2))

@@ -460,66 +460,6 @@ def test_embeddings_have_the_relevance_of_their_rows():
         isi.Attack(bounds=(0, 10))(model, x)
 
 
-@pytest.mark.filterwarnings("ignore:(.|\n)*Explicitly requested dtype int64")  # by Keras' MixUp
-def test_what_augments_does_nothing_at_inference():
-    """Layers that the registry takes for identities at inference are."""
-    x = np.random.default_rng(14).uniform(0, 1, (2, 8, 8, 3)).astype("float32")
-    names = [
-        name
-        for name in dir(layers)
-        if (name.startswith("Random") or name in ("AugMix", "CutMix", "MixUp", "RandAugment"))
-        and registry._KNOWN.get(getattr(layers, name))
-    ]
-    assert len(names) > 15
-    options = {"RandomElasticTransform": {}, "RandomPosterization": {"factor": 4}}
-    for name in names:
-        arguments = options.get(name)
-        if arguments is None:
-            needed = inspect.signature(getattr(layers, name)).parameters
-            arguments = {"factor": 0.2} if "factor" in needed else {}
-            arguments |= (
-                {"height_factor": 0.2, "width_factor": 0.2} if name == "RandomTranslation" else {}
-            )
-            arguments |= {"height_factor": 0.2} if name == "RandomZoom" else {}
-            arguments |= {"value_range": (0, 1)} if "value_range" in needed else {}
-        outputs = getattr(layers, name)(**arguments)(x, training=False)
-        np.testing.assert_allclose(ops.convert_to_numpy(outputs), x, err_msg=name)
-
-
-def test_every_public_layer_of_keras_is_known_or_refused_on_purpose():
-    refused = (
-        "Attention",  # composed of layers that are known
-        "Wrapper",
-        "TimeDistributed",
-        "Spectral",
-        "Bidirectional",
-        "RNN",
-        "GRU",
-        "LSTM",
-        "Cell",
-        "Lambda",
-        "Layer",
-        "ReversibleEmbedding",
-        "TorchModule",
-        "Category",
-        "Discretization",
-        "Hash",
-        "Lookup",
-        "TextVectorization",
-        "Spectrogram",
-        "AutoContrast",
-        "Histogram",
-        "Equalization",
-        "BoundingBoxes",
-        "RandomCrop",
-        "Solarization",
-        "Pipeline",
-    )
-    for name, kind in vars(layers).items():
-        if inspect.isclass(kind) and issubclass(kind, layers.Layer) and kind not in registry._KNOWN:
-            assert any(word in name for word in refused), name
-
-
 class Doubled(layers.Layer):
     def call(self, x):
         return 2 * x
@@ -542,6 +482,38 @@ class Cubed(layers.Layer):
         return x**3
 
 
+class Framework(layers.Layer):
+    """A layer that calls its framework."""
+
+    def call(self, x):
+        match keras.config.backend():
+            case "tensorflow":
+                import tensorflow as tf
+
+                return tf.nn.relu(x)
+            case "jax":
+                import jax
+
+                return jax.nn.relu(x)
+            case "torch":
+                import torch
+
+                return torch.relu(x)
+
+    def compute_output_spec(self, x):
+        return keras.KerasTensor(x.shape, x.dtype)
+
+
+class Deciding(layers.Layer):
+    """A layer that holds functions for the backend to choose from."""
+
+    def call(self, x):
+        return ops.cond(ops.sum(x) > 1e9, lambda: 2 * x, lambda: 3 * x)
+
+    def compute_output_spec(self, x):
+        return keras.KerasTensor(x.shape, x.dtype)
+
+
 class LoudDense(layers.Dense):
     def call(self, x, training=None):
         return super().call(x) * 3
@@ -557,25 +529,66 @@ class TestLayersOfOnesOwn:
     def model(self, layer):
         return keras.Sequential([keras.Input((6,)), layers.Dense(5), layer, layers.Dense(2)])
 
-    @pytest.mark.parametrize(
-        "layer",
-        [Doubled(name="odd"), LoudDense(4, name="odd"), layers.Lambda(lambda x: x, name="odd")],
-    )
-    def test_error_names_the_layer(self, layer):
-        kind = type(layer).__name__
-        match = rf"rule for the layer 'odd' of class {kind}\. .*register\({kind}, 'linear'\)"
+    def test_layers_of_operations_need_no_word(self):
+        """Each is as the layers of Keras are that compute the same."""
+        dense = keras.Sequential([keras.Input((5,)), layers.Dense(4)])
+        pairs = (
+            (Doubled(), layers.Rescaling(2.0)),
+            (Cubed(), layers.Activation(lambda x: x**3)),
+            (layers.Lambda(lambda x: x), layers.Identity()),
+            (LoudDense(4), None),
+        )
+        for own, plain in pairs:
+            one = self.model(own)
+            found = isi.explain(one, self.x, conservation=True)
+            np.testing.assert_allclose(found.conservation["elsewhere"], 0, atol=1e-4)
+            if plain is not None:
+                other = self.model(plain)
+                other.set_weights(one.get_weights())
+                wanted = isi.explain(other, self.x).relevance
+                np.testing.assert_allclose(found.relevance, wanted, rtol=1e-4, atol=1e-5)
+        assert dense.built
+
+    @pytest.mark.parametrize("kind", [Framework, Deciding])
+    def test_error_names_the_layer(self, kind):
+        match = (
+            rf"rule for the layer 'odd' of class {kind.__name__}\. It cannot be seen through.*"
+            rf"register\({kind.__name__}, 'linear'\)"
+        )
+        model = self.model(kind(name="odd"))
         for attempt in (isi.explain, isi.Attack(bounds=(-9, 9))):
             with pytest.raises(ValueError, match=match):
-                attempt(self.model(layer), self.x)
+                attempt(model, self.x)
+        gradient = isi.explain(model, self.x, indicator="sensitivity")
+        np.testing.assert_allclose(
+            gradient.logits, ops.convert_to_numpy(model(self.x)), rtol=1e-4, atol=1e-5
+        )
+        assert isi.Attack("sensitivity", bounds=(-9, 9))(model, self.x).changed.any()
+
+    def test_error_names_the_operation(self):
+        model = self.model(layers.Lambda(lambda x: ops.cumprod(x, axis=-1), name="odd"))
+        match = r"for the operation Cumprod in the layer 'odd' of class Lambda.*sensitivity"
+        with pytest.raises(ValueError, match=match):
+            isi.explain(model, self.x)
+
+    def test_steps_alone_are_refused(self):
+        model = self.model(layers.Lambda(lambda x: ops.cast(x > 0, "float32")))
+        with pytest.raises(ValueError, match=r"by steps alone: no relevance passes"):
+            isi.explain(model, self.x)
 
     def test_gradient_on_request(self):
-        model = self.model(Cubed(name="odd"))
+        model = self.model(layers.Lambda(lambda x: ops.cumprod(x, axis=-1), name="odd"))
         with pytest.warns(
-            UserWarning, match=r"no relevance rule for these layers.*'odd' \(Cubed\)"
+            UserWarning, match=r"no relevance rule for these layers.*'odd' \(Lambda\)"
         ):
             found = isi.explain(model, self.x, indicator=isi.Relevance(on_unknown="gradient"))
         gradient = isi.explain(model, self.x, indicator="sensitivity").relevance
         np.testing.assert_allclose(found.relevance, self.x * gradient, rtol=1e-4, atol=1e-5)
+
+    def test_what_was_registered_wrongly_is_said_to_lose_relevance(self):
+        isi.register(Cubed, "gradient")
+        with pytest.warns(UserWarning, match=r"The layer 'odd', as it was registered, loses"):
+            isi.explain(self.model(Cubed(name="odd")), self.x)
 
     def test_homogeneous(self):
         isi.register(Doubled, "gradient")
@@ -613,20 +626,26 @@ class TestLayersOfOnesOwn:
         with pytest.raises(TypeError, match=r"or a function \(layer, call, x\)\. Received: 3"):
             isi.register(Doubled, 3)
 
-    def test_recurrent_layers_are_refused(self):
-        for make in (layers.LSTM, layers.GRU, lambda n: layers.Bidirectional(layers.LSTM(n))):
-            model = keras.Sequential([keras.Input((5, 3)), make(4), layers.Dense(2)])
-            with pytest.raises(ValueError, match=r"recurrent layer .*indicator='sensitivity'"):
-                isi.explain(model, np.ones((1, 5, 3), "float32"))
-            assert isi.explain(model, np.ones((1, 5, 3), "float32"), indicator="sensitivity")
-
-    def test_quantized_layers_are_refused(self):
+    def test_quantized_weights_are_scaled_back(self):
         model = keras.Sequential(
-            [keras.Input((6,)), layers.Dense(4, name="small"), layers.Dense(2)]
+            [keras.Input((6,)), layers.Dense(8, "relu", name="small"), layers.Dense(2)]
         )
-        model.layers[0].quantize("int8")
-        with pytest.raises(ValueError, match=r"layer 'small' of class Dense, as it is quantized"):
-            isi.explain(model, self.x)
+        plain = isi.explain(model, self.x, indicator="epsilon_plus", target=0)
+        for layer in model.layers:
+            layer.quantize("int8")
+        found = isi.explain(model, self.x, indicator="epsilon_plus", target=0, conservation=True)
+        np.testing.assert_array_equal(found.logits, ops.convert_to_numpy(model(self.x)))
+        scale = np.abs(plain.relevance).max()
+        np.testing.assert_allclose(found.relevance, plain.relevance, atol=0.05 * scale)
+        np.testing.assert_allclose(found.conservation["elsewhere"], 0, atol=1e-4)
+
+    def test_other_quantized_layers_are_refused(self):
+        ids = keras.Input((6,), dtype="int32")
+        embedding = layers.Embedding(9, 4, name="small")
+        model = keras.Model(ids, layers.Dense(2)(layers.Flatten()(embedding(ids))))
+        embedding.quantize("int8")
+        with pytest.raises(ValueError, match=r"'small' of class Embedding, as it is quantized"):
+            isi.explain(model, np.ones((2, 6), "int32"))
 
     def test_low_rank_adaptation(self):
         model = keras.Sequential([keras.Input((6,)), layers.Dense(4, "relu"), layers.Dense(2)])

@@ -26,7 +26,7 @@ class Architecture(NamedTuple):
     high: float = 1.0
 
 
-_KINDS = {
+KINDS = {
     "VGG16": Architecture("VGG16", 64),
     "ResNet50": Architecture("ResNet50", 64),
     "ResNet50V2": Architecture("ResNet50V2", 64),
@@ -44,13 +44,16 @@ _KINDS = {
     "ViT": Architecture("vit", 32),
 }
 _REFUSED = {"torch": {"NASNetMobile"}}  # by Keras, for "an outstanding bug"
-NAMES = tuple(name for name in _KINDS if name not in _REFUSED.get(keras.config.backend(), ()))
+NAMES = tuple(name for name in KINDS if name not in _REFUSED.get(keras.config.backend(), ()))
 
 
-def build(name: str, seed: int = 0) -> keras.Model:
-    """A model of ten classes with softmax, its weights drawn with `seed`."""
-    kind = _KINDS[name]
-    shape = (kind.size, kind.size, 3)
+def build(name: str, seed: int = 0, *, size: int | None = None, samples: int = 32) -> keras.Model:
+    """A model of ten classes with softmax, its weights drawn with `seed`.
+
+    Its statistics are those of so many `samples` of `size` pixels a side, `None` for a small size.
+    """
+    kind = KINDS[name]
+    shape = (size or kind.size, size or kind.size, 3)
     with uninitialized():
         if kind.make == "vit":
             model = vit(shape)
@@ -59,7 +62,7 @@ def build(name: str, seed: int = 0) -> keras.Model:
             model = make(weights=None, input_shape=shape, classes=CLASSES)
     seed_weights(model, seed)
     with exchanged([(model.layers[-1], "activation", keras.activations.linear)]):
-        sharpen(model, calibrate(model, images(name, 32, seed + 1), seed))
+        sharpen(model, calibrate(model, images(name, samples, seed + 1, size=size), seed))
     return model
 
 
@@ -87,10 +90,10 @@ def vit(shape=(32, 32, 3), patch: int = 8, width: int = 32, blocks: int = 3) -> 
     return keras.Model(inputs, layers.Dense(CLASSES, "softmax")(x), name="vit")
 
 
-def images(name: str, count: int, seed: int) -> np.ndarray:
+def images(name: str, count: int, seed: int, *, size: int | None = None) -> np.ndarray:
     """Smooth random images in the range of values that the model expects."""
-    kind = _KINDS[name]
-    unit = smooth((count, kind.size, kind.size, 3), seed)
+    kind = KINDS[name]
+    unit = smooth((count, size or kind.size, size or kind.size, 3), seed)
     return (kind.low + (kind.high - kind.low) * unit).astype("float32")
 
 

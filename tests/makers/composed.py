@@ -7,10 +7,13 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from makers.architectures import calibrate, seed_weights, sharpen, smooth, uninitialized
+from makers.samples import finished
+from makers.samples import ids as _ids
+from makers.samples import image as _image
+from makers.samples import sequential as _sequential
+from makers.samples import table as _table
 
 _MAKERS: dict[str, Callable] = {}
-_SAMPLES, _SEED = 32, 3
 
 
 def composed(name: str) -> tuple[keras.Model, Any]:
@@ -18,36 +21,12 @@ def composed(name: str) -> tuple[keras.Model, Any]:
 
     The samples are an array, a list or a dict of arrays: `int32` for ids, else `float32`.
     """
-    with uninitialized():
-        model, x = _MAKERS[name]()
-        if not model.built:
-            model(x)
-    seed_weights(model, _SEED)
-    sharpen(model, calibrate(model, x, _SEED))
-    return model, keras.tree.map_structure(lambda array: array[:4], x)
+    return finished(_MAKERS[name])
 
 
 def _maker(function: Callable) -> Callable:
     _MAKERS[function.__name__] = function
     return function
-
-
-def _image(*shape: int) -> np.ndarray:
-    """Smooth arrays between -1 and 1."""
-    return (2 * smooth((_SAMPLES, *shape), _SEED) - 1).astype("float32")
-
-
-def _ids(length: int, vocabulary: int) -> np.ndarray:
-    rng = np.random.default_rng(_SEED)
-    return rng.integers(1, vocabulary, (_SAMPLES, length)).astype("int32")
-
-
-def _table(columns: int) -> np.ndarray:
-    return np.random.default_rng(_SEED).normal(size=(_SAMPLES, columns)).astype("float32")
-
-
-def _sequential(x, *chain) -> tuple[keras.Model, np.ndarray]:
-    return keras.Sequential([keras.Input(x.shape[1:], dtype=x.dtype.name), *chain]), x
 
 
 @_maker
