@@ -48,12 +48,18 @@ class Composite(_component.Component):
         gates: of a product with a gate (the output of a sigmoid or softmax), as in
             squeeze-and-excitation: `"signal"` gives all relevance to the other factor, `"halves"`
             an equal share to each.
+        attention: how relevance passes attention. `"values"` takes attention weights as constants,
+            so that all of it goes to the values (the conservative rule, Ali et al. 2022).
+            `"attnlrp"` hands it to queries and keys too: each factor of a product gets half,
+            gates included, and a softmax passes it by its first Taylor term, whose remainder is a
+            bias (AttnLRP, Achtibat et al. 2024).
 
     Raises:
         ValueError: for an unknown name, or a rule for the first layer elsewhere.
         TypeError: if something else stands where a rule is expected.
 
-    Source: Montavon et al. 2019, section 10.3; Kohlbrenner et al. 2020.
+    Source: Montavon et al. 2019, section 10.3; Kohlbrenner et al. 2020; for `attention` Ali et al.
+    2022 and Achtibat et al. 2024.
 
     Example:
         >>> from isi_keras.composites import Composite

@@ -413,6 +413,16 @@ def test_the_figure_of_the_two_passes(tmp_path, monkeypatch):
     assert values["y"] == pytest.approx(2)
 
 
+def test_the_figure_of_the_traced_graph(tmp_path, monkeypatch):
+    script = loaded(ROOT / "scripts/traced_graph.py")
+    monkeypatch.setattr(sys, "argv", ["traced_graph.py", "--out", str(tmp_path)])
+    script.main()
+    assert "</svg>" in (tmp_path / "traced_graph.svg").read_text()
+    relevance, kept = script.relevance_of(script.network())
+    assert relevance["x"].tolist() == pytest.approx([-0.25, 1.25], abs=1e-5)
+    assert kept["hidden/Add"].tolist() == pytest.approx([1.5, -0.5], abs=1e-5)
+
+
 def test_the_first_page_says_what_the_benchmarks_do():
     measured = (ROOT / "docs/benchmarks.md").read_text()
     rows = re.findall(
