@@ -108,7 +108,7 @@ class TestPadding:
         ({1: "a"}.get, TypeError, r"return a word for the id 0\. Received: None"),
         (lambda ids: ["a"] * len(ids) + ["b"], ValueError, r"Received: 4 for sample 0"),
     ],
-    ids=str,
+    ids=lambda part: part if isinstance(part, str) else type(part).__name__,
 )
 def test_what_is_wrong_is_said(given, error, match):
     with pytest.raises(error, match=match):
