@@ -58,11 +58,12 @@ def test_the_shares_of_the_docs_are_the_scripts():
 
 
 def test_the_table_of_the_docs_is_the_scripts():
-    """Of every kind of model, on every backend."""
+    """Of every kind of model."""
     import json
     import runpy
 
     script = runpy.run_path(str(ROOT / "scripts" / "architectures.py"))
     numbers = json.loads(script["NUMBERS"].read_text())
     assert script["TABLE"].read_text() == script["table"](numbers) + "\n"
-    assert set(numbers) == set(script["BACKENDS"])
+    assert set(numbers) <= set(script["BACKENDS"])
+    assert sum(map(len, next(iter(numbers.values()))["rows"].values())) > 60
