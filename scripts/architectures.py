@@ -3,7 +3,7 @@
 Each model is small, has seeded weights and is built in `tests/makers/`; those of keras.applications
 see images of 224 pixels a side. Run it once with each backend:
 
-    KERAS_BACKEND=jax python scripts/architectures.py [--only NAME ...] [--quick]
+    KERAS_BACKEND=jax python scripts/architectures.py [--only NAME ...] [--quick] [--missing]
 
 Or run the backends apart, each into a part of its own, and merge the parts:
 
@@ -36,6 +36,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", help="names of models, or of kinds of models")
     parser.add_argument("--quick", action="store_true", help="small models only, without timing")
+    parser.add_argument("--missing", action="store_true", help="only rows without numbers yet")
     parser.add_argument("--json", type=Path, help="write the numbers of this backend there")
     parser.add_argument("--merge", nargs="+", type=Path, help="files of --json; nothing is run")
     parser.add_argument("--rows", nargs="+", help=argparse.SUPPRESS)
@@ -45,20 +46,24 @@ def main():
         return work(options.rows, options.quick)
     if options.merge:
         for path in options.merge:
-            keep(json.loads(path.read_text()), NUMBERS)
-        TABLE.write_text(table(json.loads(NUMBERS.read_text())) + "\n")
+            keep(read(path), NUMBERS)
+        TABLE.write_text(table(read(NUMBERS)) + "\n")
         return None
     import keras
 
     backend, path = keras.config.backend(), options.json or NUMBERS
-    if not options.only and not options.quick:
+    wanted = chosen(options)
+    if options.missing:
+        there = read(path).get(backend, {"rows": {}})["rows"]
+        wanted = [(kind, name) for kind, name in wanted if name not in there.get(kind, ())]
+    elif not options.only and not options.quick:
         forget(backend, path)
-    for kind, name, found in measured(chosen(options), options.quick):
+    for kind, name, found in measured(wanted, options.quick):
         print(f"{kind}: {name}: {found.get('refused') or cell(found)}", flush=True)
         part = {backend: {"versions": versions(), "rows": {kind: {name: found}}}}
         keep(part, path)
     if not options.json:
-        TABLE.write_text(table(json.loads(NUMBERS.read_text())) + "\n")
+        TABLE.write_text(table(read(NUMBERS)) + "\n")
     return None
 
 
@@ -148,16 +153,20 @@ def versions() -> dict[str, str]:
     return found
 
 
+def read(path: Path) -> dict:
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
 def forget(backend: str, path: Path):
     """Drops a backend's rows, so that none stays whose model is no more."""
-    numbers = json.loads(path.read_text()) if path.exists() else {}
+    numbers = read(path)
     if numbers.pop(backend, None):
         path.write_text(json.dumps(numbers) + "\n")
 
 
 def keep(part: dict, path: Path):
     """Adds a backend's rows to those in a file."""
-    numbers = json.loads(path.read_text()) if path.exists() else {}
+    numbers = read(path)
     for backend, found in part.items():
         before = numbers.setdefault(backend, {"rows": {}})
         before["versions"] = found["versions"]
