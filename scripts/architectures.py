@@ -28,6 +28,7 @@ TABLE = ROOT / "figures" / "relevance" / "architectures.md"
 BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "Torch"}
 ROUNDS, TOLERANCE = 5, 1e-3
 TOGETHER, PATIENCE = 20, 1800  # rows in one process; seconds for one row
+KINDS = ("keras.applications", "KerasHub", "recurrent", "custom")
 MARK = "@row "
 WHERE = {"model": "The model itself fails: ", "time": "No ratio, since the gradient fails: "}
 
@@ -183,10 +184,10 @@ def keep(part: dict, path: Path):
 
 def table(numbers) -> str:
     """The table in Markdown, a count for each backend before it and the reasons after it."""
-    every = {}
+    every = {kind: {} for kind in KINDS}
     for found in numbers.values():
         for kind, named in found["rows"].items():
-            every.setdefault(kind, {}).update(dict.fromkeys(named))
+            every[kind].update(dict.fromkeys(named))
     shown = [backend for backend in BACKENDS if backend in numbers]
     reasons, lines = [], []
     for kind, named in every.items():

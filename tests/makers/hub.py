@@ -1,8 +1,8 @@
 """Small models of the families of KerasHub, with seeded weights, and two inputs for each.
 
 Nothing is downloaded. Images and texts go to a family's classifier, or to a head on its backbone;
-a language model's logits are those of the token that follows the last. Of what keras-hub declares,
-these models need keras, regex and tokenizers only.
+a language model's logits are those of the token that follows the last. With keras-hub 0.32 each
+runs on TensorFlow, JAX and Torch. Of what keras-hub declares, they need keras, regex and tokenizers.
 """
 
 from collections.abc import Callable

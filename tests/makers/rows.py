@@ -86,8 +86,8 @@ def accounted(model, x, plain, probable: bool) -> dict:
         apart -= apart.mean(1, keepdims=True)
     finite = all(np.isfinite(part).all() for part in keras.tree.flatten(found.relevance))
     return {
-        "logits": float(np.abs(apart).max() / scale),
-        "elsewhere": float(np.abs(found.conservation["elsewhere"]).max() / scale),
+        "logits": _short(np.abs(apart).max() / scale),
+        "elsewhere": _short(np.abs(found.conservation["elsewhere"]).max() / scale),
         "finite": finite,
     }
 
@@ -113,7 +113,12 @@ def ratio(model, x, rounds: int) -> float:
             if turn:  # the first one compiles
                 times.append(time.perf_counter() - began)
     relevance, gradient = map(statistics.median, seconds.values())
-    return relevance / gradient
+    return _short(relevance / gradient)
+
+
+def _short(value) -> float:
+    """Three digits are enough."""
+    return float(f"{value:.3g}")
 
 
 def shapes(x) -> str:
