@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from isi_keras import backend
+from isi_keras.graph.forward import forward
 from isi_keras.graph.nodes import Node
 from isi_keras.graph.run import ABSORBERS
 
@@ -27,6 +28,7 @@ def check(propagation: Any, x: Any) -> None:
     """
     rows = keras.tree.flatten(x)[0].shape[0]
     variables = {**propagation.variables(x), "absorbed": _zeros(ABSORBERS, rows)}
+    _check_outputs(propagation, x, variables)
     explained, found = _pulled(lambda v: propagation.outputs(x, v), variables)
     key = "ones" if "ones" in found else "x"
     maps = keras.tree.flatten(found[key])
@@ -39,6 +41,22 @@ def check(propagation: Any, x: Any) -> None:
     elsewhere = explained - inputs - ended
     if np.isfinite(elsewhere) and abs(elsewhere) > _TOLERANCE * size:
         _find(propagation, x, variables, size)
+
+
+def _check_outputs(propagation, x, variables) -> None:
+    """What was registered may return anything: it has to be what the layer returns."""
+    layers = [n.op.layer for n in propagation.plan.graph.nodes if n.kind == "Whole"]
+    if not layers:
+        return
+    found = _numpy(propagation.outputs(x, variables))
+    wanted = _numpy(ops.cast(forward(propagation.plan.graph, x), "float32"))
+    if np.abs(found - wanted).max() > 1e-2 * np.abs(wanted).max():
+        names = ", ".join(sorted({repr(layer.name) for layer in layers}))
+        raise ValueError(
+            f"With what was registered for the layers {names} the model returns other outputs: "
+            f"{wanted.ravel()[:3]} became {found.ravel()[:3]}. A function that is registered has "
+            "to return what call(x) does, and may change its gradient alone."
+        )
 
 
 def _find(propagation, x, variables, size) -> None:

@@ -29,7 +29,8 @@ def _ones(run: Run, plan: Plan, node: Node) -> list[Any]:
     if node.kind in ("Cast", "ConvertToTensor") or node.kind not in table.MOVES | table.MIXING:
         ones = run.one(relevant[0])
         ones = ones * _mask(run, plan, node, ones)
-        return [ops.cast(ones, "float64") if t.dtype == "float64" else ones for t in node.outputs]
+        wide = ["float64" if t.dtype == "float64" else "float32" for t in node.outputs]
+        return [ops.cast(ones, dtype) for dtype in wide]
     moved = [run.one(t) for t in node.tensors]
     outputs = keras.tree.flatten(_replaced(run, node, moved))
     if not _pads(node):

@@ -130,7 +130,9 @@ class Facts:
             "Mean",
         ):
             found |= common & (Fact.NONNEGATIVE | Fact.GATE)
-        elif kind in ("Maximum",) and any(_positive(c) for c in _constants(node)):
+        elif kind in ("Minimum", "Maximum", "Relu", "Clip") and len(relevant) == 1:
+            found |= common & Fact.GATE
+        if kind == "Maximum" and any(_positive(c) for c in _constants(node)):
             found |= Fact.NONNEGATIVE
         return found | self._made(node)
 
@@ -148,6 +150,8 @@ class Facts:
             found |= Fact.NONNEGATIVE if node.args[1] % 2 == 0 else Fact.NONE
         if kind == "Clip" and _positive(node.argument("x_min")):
             found |= Fact.GATE | Fact.NONNEGATIVE
+        if kind in table.QUOTIENTS and not self.has(node.args[0], Fact.RELEVANT):
+            found |= Fact.SCALE
         if kind in table.QUOTIENTS and self._is_share(node):
             found |= Fact.GATE | Fact.NONNEGATIVE
         return found

@@ -37,28 +37,44 @@ def cut(graph: Graph) -> Cut | None:
 
 
 def linear_end(graph: Graph) -> bool:
-    """Whether a graph ends in a linear operation, and perhaps its bias."""
-    node = _moved(graph, graph.output)
+    """Whether a graph ends in a linear operation with weights, and perhaps its bias."""
+    node, weights = _moved(graph, graph.output), _Weights(graph)
     if node is not None and node.kind in ("Add", "BatchNorm"):
         parts = [graph.producers.get(id(t)) for t in node.tensors]
-        made = [part for part in parts if part is not None and part.kind in table.LINEAR]
-        return bool(made)
-    return node is not None and node.kind in table.LINEAR
+        return any(part is not None and weights.in_linear(part) for part in parts)
+    return node is not None and weights.in_linear(node)
 
 
 def hidden(graph: Graph) -> str | None:
     """The softmax or sigmoid behind what a graph ends in, if it cannot be taken off."""
-    seen, stack = set(), [graph.output]
+    seen, stack, weights = set(), [graph.output], _Weights(graph)
     while stack:
         node = graph.producers.get(id(stack.pop()))
         if node is None or id(node) in seen:
             continue
         seen.add(id(node))
-        if node.kind in table.HEADS:
+        if node.kind in table.HEADS | table.GATES | {"LogSigmoid"}:
             return f"{node.kind} in {node.where or 'the model'}"
-        if node.kind not in table.LINEAR and node.kind != "Whole":
-            stack.extend(t for t in node.tensors if len(t.shape) == len(graph.output.shape))
+        if not weights.in_linear(node) and node.kind != "Whole":
+            stack.extend(node.tensors)
     return None
+
+
+class _Weights:
+    """Which linear nodes of a graph have weights that are learned."""
+
+    def __init__(self, graph: Graph):
+        self._of_inputs = set(map(id, keras.tree.flatten(graph.inputs)))
+        self._of_weights = {id(weight) for weight in graph.weights}
+        for node in graph.nodes:
+            for known in (self._of_inputs, self._of_weights):
+                if any(id(t) in known for t in node.tensors):
+                    known.update(map(id, node.outputs))
+
+    def in_linear(self, node: Node) -> bool:
+        """Whether a node is linear in one argument by weights that depend on no input."""
+        learned = [t for t in node.tensors if id(t) in self._of_weights - self._of_inputs]
+        return node.kind in table.LINEAR and bool(learned)
 
 
 def _moved(graph: Graph, tensor) -> Node | None:
@@ -89,10 +105,17 @@ class _Cutter:
         found = {id(t): self.logits_of(t) for t in node.tensors}
         if any(made is None for made in found.values()):
             return None
+        if node.kind == "GetItem" and not self._keeps_classes(node):
+            return None
         args, kwargs = node.filled(lambda t: found[id(t)])
         outputs = [Tensor(t.shape, _real(t)) for t in node.outputs]
         self.nodes.append(Node(node.op, args, kwargs, outputs, node.scope))
         return outputs[[id(t) for t in node.outputs].index(id(tensor))]
+
+    def _keeps_classes(self, node: Node) -> bool:
+        """A part of the outputs of a softmax says nothing without the others."""
+        whole = node.outputs[0].shape[-1:] == node.tensors[0].shape[-1:]
+        return whole or self.removed == {"Sigmoid"}
 
     def _is(self, tensor, kind: str) -> bool:
         node = self.graph.producers.get(id(tensor))
@@ -103,7 +126,7 @@ class _Cutter:
         if not isinstance(kept, Tensor) or not _is_zero(other):
             return None
         logits = self.logits_of(kept)
-        if logits is None:
+        if logits is None or "LogSoftmax" in self.removed:
             return None
         op = Own("Where", _ruled_out, node.outputs[0].shape, logits.dtype)
         outputs = [Tensor(node.outputs[0].shape, logits.dtype)]

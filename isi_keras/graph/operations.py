@@ -13,7 +13,7 @@ MOVES = _words(
     "CropImages DepthToSpace Diag Diagflat Diagonal Dsplit Dstack ExpandDims ExtractPatches "
     "ExtractSequences Flip Fliplr Flipud Full GetItem Hsplit Hstack Identity Meshgrid Moveaxis "
     "Pad PadImages Ravel Real Rearrange Repeat Reshape Roll Rot90 SaturateCast Select Slice "
-    "SliceUpdate SpaceToDepth Split Squeeze Stack StopGradient Swapaxes Tile Transpose Tril Triu "
+    "SliceUpdate SpaceToDepth Split Squeeze Stack Swapaxes Tile Transpose Tril Triu "
     "Unfold Unstack View Vsplit Vstack"
 )
 # Of degree 1 in all of their arguments together: f(2 x) = 2 f(x). Their gradient conserves.
@@ -77,7 +77,7 @@ REWRITTEN = _words("Glu ReLU SeparableConv")
 # What has a treatment of its own.
 SPECIAL = _words("BatchNorm DotProductAttention Moments MultiHot OneHot State Take")
 # Constants, whatever they are given.
-CONSTANTS = _words("Arange EmptyLike FullLike Imag Ndim OnesLike Size ZerosLike")
+CONSTANTS = _words("Arange EmptyLike FullLike Imag Ndim OnesLike Size StopGradient ZerosLike")
 # Steps: their outputs are integers, or as good as such, through which no relevance goes.
 DISCRETE = _words(
     "All AllClose Angle Any Argmax Argmin Argpartition Argsort Bincount BitwiseAnd BitwiseInvert "

@@ -190,7 +190,8 @@ class Plan:
         """The factors of a product that take its relevance."""
         relevant = self.facts.relevant(node)
         unscaled = [t for t in relevant if not self.facts.has(t, Fact.SCALE)] or relevant
-        if self.composite.gates == "halves" or self.composite.attention == "attnlrp":
+        halves = self.composite.gates == "halves" and node.kind == "Multiply"
+        if halves or self.composite.attention == "attnlrp":
             return unscaled
         found = [t for t in unscaled if not self.facts.has(t, Fact.GATE)]
         if not found:  # the smaller ones are spread over the greatest

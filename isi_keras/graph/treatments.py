@@ -139,7 +139,7 @@ def lookup(run: Run, plan: Plan, node: Node) -> Any:
     outputs, ones = run.call(node, args, kwargs), run.one(tensor)
     for _ in range(len(outputs.shape) - len(ones.shape)):
         ones = ops.expand_dims(ones, -1)
-    return ops.stop_gradient(outputs) * ones
+    return ops.stop_gradient(outputs) * ops.cast(ones, outputs.dtype)
 
 
 def whole(treatment: Callable, rule: Rule) -> Treatment:
@@ -257,12 +257,21 @@ def _arguments(run: Run, plan: Plan, node: Node) -> tuple[tuple, dict]:
         return fixed
 
     args, kwargs = node.filled(value)
-    if run.absorbed and node.kind in _TAKES_IN[2:]:
+    if run.absorbed and like is not None and node.kind in _TAKES_IN[2:]:
         args = tuple(
-            run.absorbing(ops.convert_to_tensor(float(v)), like) if _is_number(v) else v
-            for v in args
+            run.absorbing(ops.convert_to_tensor(v, dtype=like.dtype), like)
+            if _is_number(v) or _is_constant(t, v)
+            else v
+            for t, v in zip(node.args, args, strict=True)
         )
     return args, kwargs
+
+
+def _is_constant(value, computed) -> bool:
+    """Whether an argument is an array of real numbers that came with the operation."""
+    if isinstance(value, Tensor) or not hasattr(computed, "dtype"):
+        return False
+    return keras.backend.is_float_dtype(keras.backend.standardize_dtype(computed.dtype))
 
 
 def _is_number(value) -> bool:

@@ -11,6 +11,8 @@ from isi_keras.graph import conservation, propagation
 from isi_keras.indicators.base import Indicator, Significance
 from isi_keras.models.graphs import PerGraph, as_logits
 
+_CHECKED = 3  # samples, as one alone may be dead
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Relevance(Indicator):
@@ -70,7 +72,8 @@ class Relevance(Indicator):
 
         plans = PerGraph(planned.graphs, make)
         if self.on_unknown == "error":
-            conservation.check(plans.of(row), row)
+            some = planned.graphs.few(sample, _CHECKED)
+            conservation.check(plans.of(some), some)
         return Propagated(plans)
 
     def significance(self, point, goal, centre):  # noqa: D102

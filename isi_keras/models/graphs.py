@@ -76,11 +76,14 @@ class Graphs:
             self._made[rows] = traced if made is None else made.graph
         return self._made[rows]
 
-    def few(self, x: Any) -> Any:
-        """As few samples of a batch as the model can be run on, as tensors."""
-        return keras.tree.map_structure(
-            lambda rows: ops.convert_to_tensor(rows[np.arange(self._rows or 1) % len(rows)]), x
-        )
+    def few(self, x: Any, count: int = 1) -> Any:
+        """Some samples of a batch, as tensors; as many as the model insists on, if it does."""
+
+        def chosen(rows):
+            numbers = np.arange(self._rows or count) % rows.shape[0]
+            return ops.take(ops.convert_to_tensor(rows), numbers, axis=0)
+
+        return keras.tree.map_structure(chosen, x)
 
     @property
     def classes(self) -> int:
@@ -149,6 +152,7 @@ def _run(model: keras.Model, sample: Any) -> Any:
     """What the model itself returns."""
     with _Reading() as scope:
         outputs = keras.tree.flatten(model(sample, training=False))
+        outputs = [tensor for tensor in outputs if tensor is not None]
     _check_variables(model, scope.read.values())
     if len(outputs) != 1:
         raise ValueError(several_outputs(model, len(outputs)))
@@ -214,10 +218,11 @@ def _ended(model, graph: Graph, outputs, from_logits: bool | None) -> Cut:
             "it with keras.layers.Softmax()."
         )
     units = outputs.shape[-1]
+    values = ops.convert_to_numpy(outputs)
     if linear_end(graph) and units > 1:
         return Cut(graph, frozenset())
     behind = hidden(graph)
-    if behind is not None or units == 1 or _probabilities(ops.convert_to_numpy(outputs)):
+    if behind is not None or units == 1 or bool(((values >= 0) & (values <= 1)).all()):
         node = graph.producers.get(id(graph.output))
         last = "its input" if node is None else node.kind
         seen = "" if behind is None else f", behind which is a {behind}"
@@ -229,7 +234,3 @@ def _ended(model, graph: Graph, outputs, from_logits: bool | None) -> Cut:
             "with keras.layers.Softmax() (or a sigmoid for one unit), which is then removed."
         )
     return Cut(graph, frozenset())
-
-
-def _probabilities(outputs: np.ndarray) -> bool:
-    return bool(np.all(outputs >= 0) and np.allclose(outputs.sum(-1), 1, atol=1e-3))

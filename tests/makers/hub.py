@@ -2,7 +2,7 @@
 
 Nothing is downloaded. Images and texts go to a family's classifier, or to a head on its backbone;
 a language model's logits are those of the token that follows the last. With keras-hub 0.32 each
-runs on TensorFlow, JAX and Torch. Of what keras-hub declares, they need keras, regex and tokenizers.
+runs on TensorFlow, JAX and Torch. Of what keras-hub declares, keras, regex and tokenizers suffice.
 """
 
 from collections.abc import Callable
