@@ -30,7 +30,7 @@ ONCE = tuple(str(ROOT / "tests" / folder) for folder in ("cli", "papers", "plott
 # Of the cases of a grid, so many count, drawn by its name; the others are large. TensorFlow leads,
 # and JAX compiles for seconds in each.
 CASES = int(
-    os.environ.get("CASES", {"tensorflow": 60, "jax": 2, "torch": 6}[keras.config.backend()])
+    os.environ.get("CASES", {"tensorflow": 30, "jax": 2, "torch": 6}[keras.config.backend()])
 )
 
 
