@@ -1,8 +1,6 @@
 """Tracing: a model as it computes at inference, with everything inside its layers in the open."""
 
 import concurrent.futures
-import functools
-import inspect
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +8,7 @@ import keras
 from keras import ops
 
 from isi_keras import _keras
-from isi_keras.graph import expanded
+from isi_keras.graph import calls, expanded
 from isi_keras.graph.nodes import Graph, Node, Own, Tensor, UntraceableError, Weight, Whole
 from isi_keras.graph.operations import BODIES
 from isi_keras.graph.shadows import Shadows
@@ -130,15 +128,15 @@ class _Tracer:
         return outputs
 
     def _run(self, shadow, layer, args, kwargs, root: bool):
-        args = _as_declared(layer, args)
-        args, kwargs, first, masks = _prepared(layer, args, kwargs)
+        args = calls.as_declared(layer, args)
+        args, kwargs, first, masks = calls.prepared(layer, args, kwargs)
         if self.whole(layer):
             return self._as_whole(layer, args, kwargs, root, None)
         try:
             with _Reads() as scope:
                 outputs = shadow.call(*args, **kwargs)
                 outputs = _each(self._tensor, outputs)
-                _mask(shadow, first, outputs, masks)
+                calls.mask(shadow, first, outputs, masks)
                 self._collect(outputs)
             if scope.read:
                 names = ", ".join(repr(v.path) for v in scope.read[:3])
@@ -168,7 +166,7 @@ class _Tracer:
             raise (why or error) from None
         outputs = op(*args, **kwargs)
         if layer.supports_masking:
-            _mask(layer, _flat(args)[0], outputs, _each(_keras.mask_of, args[0]))
+            calls.mask(layer, _flat(args)[0], outputs, _each(_keras.mask_of, args[0]))
         return outputs
 
     # ---- what was computed
@@ -266,71 +264,3 @@ def _distinct(tensor):
     made = Own("Identity", lambda x: x, tensor.shape, tensor.dtype)(tensor)
     _keras.set_mask(made, _keras.mask_of(tensor))
     return made
-
-
-@functools.lru_cache(maxsize=1024)
-def _parameters(call) -> inspect.Signature:
-    return inspect.signature(call)
-
-
-def _prepared(layer, args: tuple, kwargs: dict):
-    """The arguments as Keras hands them to `call`, the first of them, and its mask."""
-    signature = inspect.signature(layer.call)
-    names = signature.parameters
-    open_ended = any(p.kind is p.VAR_KEYWORD for p in names.values())
-    if _keras.read(layer, "convert_inputs"):
-        args, kwargs = _each(lambda value: _converted(layer, value), (args, kwargs))
-    if "training" not in names and not open_ended:
-        kwargs = {name: value for name, value in kwargs.items() if name != "training"}
-    given = signature.bind(*args, **kwargs).arguments
-    if "training" in names and given.get("training") is None:
-        kwargs = {**kwargs, "training": False}
-    tensors = {name: value for name, value in given.items() if _is_tensors(value)}
-    for name, value in tensors.items():
-        wanted = "mask" if len(tensors) == 1 else f"{name}_mask"
-        if wanted in names and given.get(wanted) is None:
-            kwargs = {**kwargs, wanted: _each(_keras.mask_of, value)}
-    first = next(iter(given.values()), None)
-    masks = kwargs.get("mask")
-    if masks is None:
-        masks = _each(_keras.mask_of, first)
-    return args, kwargs, first, masks
-
-
-def _as_declared(layer, args: tuple) -> tuple:
-    """One tensor as a list, for a functional model that was declared with a list of one."""
-    declared = layer.input if isinstance(layer, keras.Function) and args else None
-    alone = isinstance(declared, list) and len(declared) == 1 and isinstance(args[0], Tensor)
-    return ([args[0]], *args[1:]) if alone else args
-
-
-def _is_tensors(value) -> bool:
-    parts = _flat(value)
-    return any(isinstance(p, Tensor) or ops.is_tensor(p) for p in parts)
-
-
-def _converted(layer, value):
-    """An argument of the dtype in which the layer takes it, with its mask."""
-    if not (isinstance(value, Tensor) or ops.is_tensor(value) or hasattr(value, "__array__")):
-        return value
-    if isinstance(value, keras.Variable | Weight):
-        return value
-    made = layer.dtype_policy.convert_input(value, layer.autocast, layer.input_dtype)
-    if made is not value and isinstance(value, Tensor):
-        _keras.set_mask(made, _keras.mask_of(value))
-    return made
-
-
-def _mask(layer, first, outputs, masks) -> None:
-    """Hands the mask on as Keras does."""
-    if not layer.supports_masking:
-        return
-    tensors = _flat(outputs)
-    if all(_keras.mask_of(t) is not None for t in tensors):
-        return
-    made = layer.compute_mask(first, masks)
-    if made is None:
-        return
-    for tensor, mask in zip(tensors, _flat(made), strict=False):
-        if isinstance(tensor, Tensor) and mask is not None and _keras.mask_of(tensor) is None:
-            _keras.set_mask(tensor, mask)
