@@ -158,7 +158,7 @@ def test_it_comes_back_from_its_configuration(bisection):
 def test_what_a_step_is_told_anew_compiles_nothing_anew():
     """Bounds and steps of an `Attack`; without `arguments` every field counts."""
     model, x = small_network(), images(4)
-    compiling.forget()
+    compiling._KEPT.clear()
     attack = isi.Attack("sensitivity", "l0", max_steps=3)
     for other in (attack, dataclasses.replace(attack, max_steps=5, bounds=(-2, 2))):
         other(model, x)
