@@ -30,7 +30,11 @@ def linear(run: Run, plan: Plan, place: Place) -> Any:
     z = _value(run, place, known.x if place.before is None else known.z)
     if place.after is not None:
         scale, shift = affine(run, place.after)
-        bias = shift if known.bias is None else known.bias * scale + shift
+        rank = len(z.shape)
+        channels = table.channel_axis(place.node, rank)
+        bias = along_axis(shift, channels, rank)
+        if known.bias is not None:
+            bias = known.bias * along_axis(scale, channels, rank) + bias
         axis = table.OUTPUT_AXIS[place.node.kind]
         known = dataclasses.replace(known, kernel=scaled(known.kernel, scale, axis), bias=bias)
     return run.surrogate(rule, dataclasses.replace(known, z=z), z)
