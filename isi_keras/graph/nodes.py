@@ -169,11 +169,10 @@ class Graph:
         output: the tensor that it returns.
         nodes: in an order in which they can be computed.
         layers: by the name of each layer what its calls returned, a structure for each.
-        assumed: what was taken for granted, in sentences.
     """
 
-    def __init__(self, inputs: Any, output: Any, nodes: Iterable[Node], layers, assumed=()):
-        self.inputs, self.output, self.layers, self.assumed = inputs, output, layers, assumed
+    def __init__(self, inputs: Any, output: Any, nodes: Iterable[Node], layers):
+        self.inputs, self.output, self.layers = inputs, output, layers
         self.nodes = _needed(nodes, output)
 
     @functools.cached_property
@@ -230,11 +229,11 @@ class Graph:
             for name, calls in self.layers.items()
         }
         inputs = each(resolved, self.inputs)
-        return Graph(inputs, resolved(self.output), nodes, layers, self.assumed)
+        return Graph(inputs, resolved(self.output), nodes, layers)
 
     def with_output(self, output: Any, nodes: Iterable[Node]) -> "Graph":
         """The graph with another end."""
-        return Graph(self.inputs, output, [*self.nodes, *nodes], self.layers, self.assumed)
+        return Graph(self.inputs, output, [*self.nodes, *nodes], self.layers)
 
 
 def _needed(nodes: Iterable[Node], output) -> list[Node]:

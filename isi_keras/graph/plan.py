@@ -133,7 +133,7 @@ class Plan:
         rank = len(linear.outputs[0].shape)
         if node.kind != "BatchNorm" or not self.composite.fold:
             return False
-        known = linear.kind in table.OUTPUT_AXIS and node.args[0] is not None
+        known = linear.kind in table.OUTPUT_AXIS
         axis = table.channel_axis(linear, rank)
         return known and _axis(node) % rank == axis and self._kernel_last(linear)
 

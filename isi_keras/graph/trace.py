@@ -67,7 +67,6 @@ class _Tracer:
         self.shadows = Shadows(self._called, expanded.overriding)
         self.nodes: list[Node] = []
         self.layers: dict[str, list] = {}
-        self.assumed: list[str] = []
         self._scope: tuple = ()
         self._alias: dict[int, Tensor] = {}
         self._made: dict[int, Tensor] = {}
@@ -100,7 +99,7 @@ class _Tracer:
             name: [(layer, _each(self._resolved, made)) for layer, made in calls]
             for name, calls in self.layers.items()
         }
-        return Graph(inputs, self._resolved(output), self.nodes, layers, self.assumed)
+        return Graph(inputs, self._resolved(output), self.nodes, layers)
 
     def _outputs(self, inputs):
         try:
