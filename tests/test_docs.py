@@ -309,11 +309,37 @@ def test_what_training_does_is_what_was_measured():
         assert f"{100 * remark[name]:+.1f} %".replace("-", "\N{MINUS SIGN}") in text
 
 
+def faithfulness_rows(measured):
+    """The rows of the page of rules: areas, their excess over the first map, quartiles of sums."""
+    network = measured["networks"]["0"]
+    for name, grey in network["flipped"]["grey"].items():
+        cells = [name]
+        for found in (grey, network["flipped"]["black"][name]):
+            (area, error), (excess, spread) = (
+                found[f"probability, drawn{end}"] for end in ("", ", excess")
+            )
+            cells.append(f"{area:.3f} ± {error:.3f}")
+            cells.append(f"{excess:+.3f} ± {spread:.3f}" if excess else "-")
+            cells.append("{:.3f} ± {:.3f}".format(*found["probability, all"]))
+        sums = network["sums"].get(name)
+        cells.append(" / ".join(f"{value:.2f}" for value in sums) if sums else "-")
+        yield f"| {' | '.join(cells)} |"
+
+
+def test_the_faithfulness_of_the_rules_is_what_was_measured():
+    measured = json.loads((ROOT / "figures/relevance/attention-faithfulness.json").read_text())
+    text = (ROOT / "docs/concepts/rules.md").read_text()
+    for row in faithfulness_rows(measured):
+        assert row in text, row
+    assert f"recognises {measured['networks']['0']['accuracy']:.1%}" in text
+
+
 def test_every_table_of_results_is_compared():
     """A table that ends in numbers is measured somewhere; a new one needs a test of its own."""
     tested = {
         "README.md": 1,  # the notebook's runs
         "docs/index.md": 1,  # of benchmarks.md, compared below
+        "docs/concepts/rules.md": 1,  # attention-faithfulness.json, compared below
         "docs/reproducing.md": 7,  # the notebook's runs, five of JSMA, isi_against_jsma
         "docs/benchmarks.md": 4,  # seconds of a machine, which no figure holds
         "docs/tutorials/robustness-in-fit.md": 1,  # adversarial_training
