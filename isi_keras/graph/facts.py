@@ -5,6 +5,7 @@ import enum
 import keras
 from keras import ops
 
+from isi_keras import _checks
 from isi_keras.graph import operations as table
 from isi_keras.graph.nodes import Graph, Node, Tensor
 
@@ -145,7 +146,7 @@ class Facts:
             found |= Fact.SCALE
         if kind in table.NONNEGATIVE:
             found |= Fact.NONNEGATIVE
-        if kind == "Power" and _is_number(node.args[1]):
+        if kind == "Power" and _checks.is_number(node.args[1]):
             found |= Fact.SCALE if node.args[1] < 0 else Fact.NONE
             found |= Fact.NONNEGATIVE if node.args[1] % 2 == 0 else Fact.NONE
         if kind == "Clip" and _positive(node.argument("x_min")):
@@ -187,13 +188,9 @@ def _is_float(tensor) -> bool:
     return keras.backend.is_float_dtype(_dtype(tensor))
 
 
-def _is_number(value) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _positive(value) -> bool:
     """Whether a constant is known not to be below 0."""
-    if _is_number(value):
+    if _checks.is_number(value):
         return value >= 0
     if ops.is_tensor(value):
         return bool(ops.convert_to_numpy(ops.all(ops.greater_equal(value, 0))))

@@ -60,7 +60,7 @@ def linear(call: Call) -> Any:
     kernel = ops.convert_to_tensor(variable)
     added = None if bias is None else ops.convert_to_tensor(bias)
     z = contract(x, kernel, added)
-    outputs = run.surrogate(call.rule, Linear(x, z, contract, kernel, added), z)
+    outputs = run.surrogate(call.rule, Linear(x, z, contract, kernel, added, summand=False), z)
     if activation is None or activation is keras.activations.linear:
         return outputs
     return run.passed(activation(outputs), outputs)

@@ -48,16 +48,16 @@ class _OpenBatchError(Exception):
     """The model has to know how many samples there are."""
 
 
-class _Reads(keras.StatelessScope):
-    """Notes the variables whose values are asked for, which would become constants."""
+class Reads(keras.StatelessScope):
+    """Notes which variables are read, and keeps what is assigned to them to itself."""
 
     def __init__(self):
         super().__init__()
-        self.read: list[keras.Variable] = []
+        self.read: dict[int, Any] = {}
 
-    def get_current_value(self, variable):
+    def get_current_value(self, variable):  # noqa: D102
         if keras.backend.is_float_dtype(variable.dtype):
-            self.read.append(variable)
+            self.read[id(variable)] = variable
         return super().get_current_value(variable)
 
 
@@ -132,13 +132,13 @@ class _Tracer:
         if self.whole(layer):
             return self._as_whole(layer, args, kwargs, root, None)
         try:
-            with _Reads() as scope:
+            with Reads() as scope:  # what is read would become a constant
                 outputs = shadow.call(*args, **kwargs)
                 outputs = _each(self._tensor, outputs)
                 calls.mask(shadow, first, outputs, masks)
                 self._collect(outputs)
             if scope.read:
-                names = ", ".join(repr(v.path) for v in scope.read[:3])
+                names = ", ".join(repr(v.path) for v in list(scope.read.values())[:3])
                 raise UntraceableError(f"it reads the values of {names}")
         except (_OpenBatchError, _keras.KerasChangedError):
             raise

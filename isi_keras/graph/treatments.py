@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from isi_keras import _checks
 from isi_keras.graph import operations as table
 from isi_keras.graph import registry
 from isi_keras.graph.facts import Fact
@@ -260,7 +261,7 @@ def _arguments(run: Run, plan: Plan, node: Node) -> tuple[tuple, dict]:
     if run.absorbed and like is not None and node.kind in _TAKES_IN[2:]:
         args = tuple(
             run.absorbing(ops.convert_to_tensor(v, dtype=like.dtype), like)
-            if _is_number(v) or _is_constant(t, v)
+            if _checks.is_number(v) or _is_constant(t, v)
             else v
             for t, v in zip(node.args, args, strict=True)
         )
@@ -272,10 +273,6 @@ def _is_constant(value, computed) -> bool:
     if isinstance(value, Tensor) or not hasattr(computed, "dtype"):
         return False
     return keras.backend.is_float_dtype(keras.backend.standardize_dtype(computed.dtype))
-
-
-def _is_number(value) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 _TAKES_IN = ("Concatenate", "Stack", "Where", "Maximum", "Minimum")

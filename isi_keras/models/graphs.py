@@ -1,5 +1,6 @@
 """The graphs of a model: traced, checked against the model itself, and cut to logits."""
 
+import concurrent.futures
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,7 @@ from isi_keras.graph import registry
 from isi_keras.graph.forward import forward
 from isi_keras.graph.head import Cut, cut, hidden, linear_end
 from isi_keras.graph.nodes import Graph
-from isi_keras.graph.trace import trace
+from isi_keras.graph.trace import Reads, trace
 from isi_keras.models.layers import nodes, variables_of
 
 _SHOWN = 3
@@ -41,6 +42,7 @@ class Graphs:
         sample = self.few(sample)
         outputs = _run(model, sample)  # first, as it builds what is not built yet
         whole = trace(model, sample, registry.is_whole)
+        self._sample = sample
         if len(outputs.shape) != 2:
             raise ValueError(
                 f"Expected a classifier with outputs of shape (N, classes). The model "
@@ -71,10 +73,23 @@ class Graphs:
                     "size came. Give batches of one size, e.g. tf.data's batch(..., "
                     "drop_remainder=True)."
                 )
-            traced = trace(self._model(), x, registry.is_whole)
-            made = None if self._from_logits else cut(traced)
-            self._made[rows] = traced if made is None else made.graph
+            # A thread of its own is outside of any trace of the backend.
+            with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                self._made[rows] = pool.submit(self._traced, rows).result()
         return self._made[rows]
+
+    def _traced(self, rows: int) -> Graph:
+        """The graph for a number of samples, compared with the model."""
+        model, count = self._model(), np.arange(rows)
+
+        def repeated(some):
+            return ops.take(some, count % some.shape[0], axis=0)
+
+        x = keras.tree.map_structure(repeated, self._sample)
+        traced = trace(model, x, registry.is_whole)
+        _check_same(model, traced, x, _run(model, x))
+        made = None if self._from_logits else cut(traced)
+        return traced if made is None else made.graph
 
     def few(self, x: Any, count: int = 1) -> Any:
         """Some samples of a batch, as tensors; as many as the model insists on, if it does."""
@@ -136,21 +151,9 @@ def as_logits(outputs: Any) -> Any:
     return ops.concatenate([-outputs, outputs], axis=-1) if outputs.shape[-1] == 1 else outputs
 
 
-class _Reading(keras.StatelessScope):
-    """Notes which variables are read, and keeps what is assigned to them to itself."""
-
-    def __init__(self):
-        super().__init__()
-        self.read: dict[int, Any] = {}
-
-    def get_current_value(self, variable):
-        self.read[id(variable)] = variable
-        return super().get_current_value(variable)
-
-
 def _run(model: keras.Model, sample: Any) -> Any:
     """What the model itself returns."""
-    with _Reading() as scope:
+    with Reads() as scope:
         outputs = keras.tree.flatten(model(sample, training=False))
         outputs = [tensor for tensor in outputs if tensor is not None]
     _check_variables(model, scope.read.values())
@@ -168,13 +171,14 @@ def several_outputs(model: keras.Model, count: int) -> str:
 
 
 def _check_own(model: keras.Model, graph: Graph) -> None:
-    _check_variables(model, [weight.variable for weight in graph.weights])
+    weights = [weight.variable for weight in graph.weights]
+    _check_variables(model, [v for v in weights if keras.backend.is_float_dtype(v.dtype)])
 
 
 def _check_variables(model: keras.Model, used) -> None:
     """Raises if the model computes with variables that are not its own."""
     known = set(map(id, variables_of(model)))
-    foreign = [v for v in used if id(v) not in known and keras.backend.is_float_dtype(v.dtype)]
+    foreign = [v for v in used if id(v) not in known]
     if foreign:
         paths = [repr(variable.path) for variable in foreign]
         names = ", ".join(paths[:_SHOWN]) + (", ..." if len(paths) > _SHOWN else "")

@@ -34,6 +34,7 @@ class Linear:
         bounded: a function from a bound on the model's input to one on `x`; `None` if they are
             the same.
         absorbed: by which the relevance that goes to biases is differentiated, zeros `(N,)`.
+        summand: whether a bias is just what is added to `z`; if not, `contract` alone knows.
     """
 
     x: Any
@@ -46,16 +47,19 @@ class Linear:
     ones: Any = None
     bounded: Callable[[Any], Any] | None = None
     absorbed: Any = None
+    summand: bool = True
 
     def run(self, x, kernel, bias: Callable[[Any], Any] | None = None):
         """The layer at another input, with another kernel, and what `bias` makes of the bias."""
         if bias is None or self.bias is None or not self.biased:
             return self.contract(x, kernel, None)
-        z = self.contract(x, kernel, bias(self.bias))
-        if self.absorbed is not None:
-            share = z - self.contract(x, kernel, None)
-            z = z + ops.cast(along(self.absorbed, z), z.dtype) * ops.stop_gradient(share)
-        return z
+        added = bias(self.bias)
+        if self.absorbed is None:
+            return self.contract(x, kernel, added)
+        z = self.contract(x, kernel, None)
+        share = added if self.summand else self.contract(x, kernel, added) - z
+        probe = ops.cast(along(self.absorbed, z), z.dtype)
+        return z + share + probe * ops.stop_gradient(share)
 
     def plain(self):
         """The pre-activation."""
