@@ -68,11 +68,14 @@ $(DEMO)/.$(BACKEND): pyproject.toml
 	$(DEMO)/bin/python -m pip install --quiet -e . $(if $(filter tensorflow,$(BACKEND)),$(TENSORFLOW),$(if $(filter torch,$(BACKEND)),$(TORCH),$(BACKEND)))
 	touch $@
 
-# Most of what is installed is never imported; what is, is compiled then.
+# Most of what is installed is never imported; what is, is compiled then. KerasHub, whose networks
+# are tested, would pull in a second TensorFlow for its tokenizers.
+HUB := keras-hub==0.32.0 tokenizers regex
 $(ALL)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(ALL)
 	$(ALL)/bin/python -m pip install --quiet --upgrade pip
 	$(ALL)/bin/python -m pip install --quiet --no-compile -e ".[test,docs,dev]" $(TENSORFLOW) jax $(TORCH)
+	$(ALL)/bin/python -m pip install --quiet --no-compile --no-deps $(HUB)
 	touch $@
 
 $(OLDEST)/.installed: pyproject.toml

@@ -27,7 +27,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "SmoothGrad",
         ],
         "attacks.jsma": ["JSMA"],
-        "models.classifier": ["logits"],
+        "models.classifier": ["logits", "outputs"],
         "norms": ["L0", "L2", "Linf", "Salient"],
         "explanations.parameter_randomisation": ["parameter_randomisation"],
         "graph.registry": ["register"],

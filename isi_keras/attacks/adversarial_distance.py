@@ -68,7 +68,7 @@ def adversarial_distance(
         targets = as_classes("target", target, len(x), planned.classes)[:, None]
     run = compiling.cached(
         planned.model,
-        ("distance", indicator, bool(pairs), planned.from_logits),
+        ("distance", indicator, bool(pairs), *planned.ending),
         lambda: _compile(planned, indicator, x, pairs),
     )
 

@@ -212,7 +212,7 @@ class BaseAttack(_component.Component, abc.ABC):
             return plan, compiling.compiled(run, planned.model)
 
         shape = sample.shape[1:], planned.data_format
-        key = (*self._trace_key(), targeted, planned.from_logits, shape)
+        key = (*self._trace_key(), targeted, *planned.ending, shape)
         return compiling.cached(planned.model, key, make)
 
     def _trace_key(self) -> tuple:

@@ -35,7 +35,7 @@ def explain(
     """Computes the map of an indicator for each sample.
 
     Args:
-        model: a built Keras model, or what `logits` made of one. It is not altered.
+        model: a built Keras model, or what `logits` or `outputs` made of one. It is not altered.
         x: the inputs, `(N, ...)`; for a model with several inputs a list of them, or a dictionary
             by their names.
         target: the class to explain, one for all samples or `(N,)`; `None` for the predicted one.
@@ -74,7 +74,9 @@ def explain(
     source, indicator = models.logits(model), indicators.get(indicator)
     inputs = as_inputs(source.model, x)
     words = as_words(tokens, _by_name(source.model, inputs))
-    planned = source.plan(inputs)
+    planned = source.plan(inputs, one_value=True)
+    if planned.classes == 1 and against is not None:
+        raise ValueError("The model returns one value, so there is no class against another.")
     data_format = planned.data_format if data_format is None else data_format
     axes.check_data_format(data_format)
     rows = len(keras.tree.flatten(inputs)[0])
@@ -86,7 +88,14 @@ def explain(
             "`layers` and `conservation` are about relevance. "
             f"Received them with the indicator {type(indicator).__name__}."
         )
-    key = ("explain", indicator, planned.from_logits, against is None, *wants.values())
+    key = (
+        "explain",
+        indicator,
+        *planned.ending,
+        planned.as_values,
+        against is None,
+        *wants.values(),
+    )
     run = compiling.cached(
         planned.model,
         (*key, str(keras.tree.map_structure(lambda a: (a.dtype, a.shape[1:]), inputs))),

@@ -98,7 +98,7 @@ def pixel_flipping(
     number = int(groups.max()) + 1
     counts = patches.counts(steps, number)
     run = compiling.cached(
-        planned.model, ("flipping", planned.from_logits), lambda: _compile(planned)
+        planned.model, ("flipping", *planned.ending), lambda: _compile(planned)
     )
     target = explanation.target.astype("int32")
 

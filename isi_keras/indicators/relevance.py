@@ -1,6 +1,7 @@
 """Layer-wise relevance propagation as an indicator."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -9,7 +10,7 @@ from keras import ops
 from isi_keras import _checks, composites
 from isi_keras.graph import conservation, propagation
 from isi_keras.indicators.base import Indicator, Significance
-from isi_keras.models.graphs import PerGraph, as_logits
+from isi_keras.models.graphs import PerGraph
 
 _CHECKED = 3  # samples, as one alone may be dead
 
@@ -74,7 +75,7 @@ class Relevance(Indicator):
         if self.on_unknown == "error":
             some = planned.graphs.few(sample, _CHECKED)
             conservation.check(plans.of(some), some)
-        return Propagated(plans)
+        return Propagated(plans, planned.graphs.as_logits)
 
     def significance(self, point, goal, centre):  # noqa: D102
         each = keras.tree.map_structure
@@ -92,10 +93,11 @@ class Propagated:
 
     Args:
         plans: a `Propagation` for each graph of the model.
+        as_logits: from the outputs of a graph to logits.
     """
 
-    def __init__(self, plans: PerGraph):
-        self._plans = plans
+    def __init__(self, plans: PerGraph, as_logits: Callable[[Any], Any]):
+        self._plans, self._as_logits = plans, as_logits
 
     def variables(self, x) -> dict[str, Any]:
         """By what the logits are differentiated at a batch, see `Propagation.variables`."""
@@ -103,4 +105,4 @@ class Propagated:
 
     def logits(self, model, x, variables):
         """The logits as a function of the variables."""
-        return as_logits(self._plans.of(x).outputs(x, variables))
+        return self._as_logits(self._plans.of(x).outputs(x, variables))

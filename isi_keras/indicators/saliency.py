@@ -79,6 +79,11 @@ class JacobianSaliency(Indicator):
         return 1, classes if self.maximal or self.summed else 2
 
     def prepare(self, planned, sample, *, centred=False, **wanted):  # noqa: D102
+        if planned.classes == 1:
+            raise ValueError(
+                "A Jacobian saliency weighs a class against others, and the model returns one "
+                "value. Use indicator='sensitivity' or 'relevance'."
+            )
         return gradients.prepare(planned, sample)
 
     def significance(self, point, goal, centre):  # noqa: D102

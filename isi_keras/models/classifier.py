@@ -8,7 +8,7 @@ from keras import ops
 
 from isi_keras.models.compiling import cached
 from isi_keras.models.data_format import data_format_of
-from isi_keras.models.graphs import Graphs, several_outputs
+from isi_keras.models.graphs import Graphs, several_outputs, unclear
 from isi_keras.models.inputs import as_inputs
 from isi_keras.models.planned import Planned
 
@@ -41,16 +41,47 @@ def logits(model, from_logits: bool | None = None) -> "Classifier":
         >>> tuple(isi.logits(model)(np.zeros((2, 4), "float32")).shape)
         (2, 3)
     """
+    as_values = False
     if isinstance(model, Classifier | Planned):
+        as_values = model.as_values and from_logits is None
         from_logits = model.from_logits if from_logits is None else from_logits
         model = model.model
-    return Classifier(model, from_logits)
+    return Classifier(model, from_logits, as_values)
+
+
+def outputs(model) -> "Classifier":
+    """The model's outputs as values, as they are: for regression, and for scores of any kind.
+
+    Nothing is removed at the end, and one unit is one value, whose sign says nothing of classes:
+    `explain` gives the relevance of the value itself, also where it is negative. It does so
+    unasked of a model of one unit that ends in a linear layer.
+
+    Args:
+        model: a built Keras model with one output of shape `(N, K)`; it is not altered.
+
+    Returns:
+        A `Classifier` whose "logits" are the outputs.
+
+    Raises:
+        TypeError: if `model` is not a Keras model.
+        ValueError: if the model is not built or has several outputs.
+
+    Example:
+        >>> import keras, numpy as np
+        >>> import isi_keras as isi
+        >>> price = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, "softplus")])
+        >>> isi.explain(isi.outputs(price), np.ones((2, 4))).logits.shape
+        (2, 1)
+    """
+    return Classifier(logits(model).model, None, True)
 
 
 class Classifier:
-    """A function from a batch of inputs to logits `(N, K)`; made by `logits`."""
+    """A function from a batch of inputs to logits `(N, K)`; made by `logits` or `outputs`."""
 
-    def __init__(self, model: keras.Model, from_logits: bool | None = None):
+    def __init__(
+        self, model: keras.Model, from_logits: bool | None = None, as_values: bool = False
+    ):
         if not isinstance(model, keras.Model):
             raise TypeError(
                 "Expected a Keras model. Received an object of type "
@@ -66,24 +97,26 @@ class Classifier:
             raise ValueError(several_outputs(model, len(outputs)))
         self.model = model
         self.from_logits = from_logits
+        self.as_values = as_values
 
     def __call__(self, x) -> Any:
         """Returns the logits of a batch, a tensor `(N, K)` of float32."""
         x = keras.tree.map_structure(ops.convert_to_tensor, x)
-        return self.plan(x).forward()(self.model, x)
+        return self.plan(x, one_value=self.as_values).forward()(self.model, x)
 
     def predict(self, x: Any, batch_size: int = 128) -> np.ndarray:
         """The logits of many inputs, computed in batches; as `Planned.predict`."""
         x = as_inputs(self.model, x)
-        return self.plan(x).predict(x, batch_size)
+        return self.plan(x, one_value=self.as_values).predict(x, batch_size)
 
-    def plan(self, x) -> Planned:
+    def plan(self, x, one_value: bool = False) -> Planned:
         """The model with all that is known of it, after tracing it for inputs like `x`.
 
         It is traced and run once for a model as it is.
 
         Args:
             x: inputs of the model.
+            one_value: whether a model that returns one value, which has no classes, will do.
 
         Raises:
             ValueError: if the model is no classifier, or if it cannot be known whether its outputs
@@ -91,10 +124,15 @@ class Classifier:
         """
 
         def known():
-            return Graphs(self.model, x, self.from_logits), data_format_of(self.model, rank)
+            graphs = Graphs(self.model, x, self.from_logits, self.as_values)
+            return graphs, data_format_of(self.model, rank)
 
         flat = keras.tree.flatten(x)
         rank = max(len(rows.shape) for rows in flat)
         shapes = tuple((tuple(rows.shape[1:]), str(rows.dtype)) for rows in flat)
-        key = ("plan", self.from_logits, shapes)
-        return Planned(self.model, self.from_logits, *cached(self.model, key, known))
+        graphs, data_format = cached(
+            self.model, ("plan", self.from_logits, self.as_values, shapes), known
+        )
+        if graphs.one_value and not one_value:
+            raise ValueError(unclear(self.model, graphs.of(x)))
+        return Planned(self.model, self.from_logits, self.as_values, graphs, data_format)

@@ -30,14 +30,17 @@ class Graphs:
         model: the model. Only a weak reference to it is kept.
         sample: a batch of its inputs.
         from_logits: as `logits` takes it.
+        as_values: whether its outputs are taken as they are, as `outputs` takes them.
 
     Raises:
         ValueError: if the model is no classifier, if it cannot be known whether its outputs are
             logits, or if it computes with what is not its own.
     """
 
-    def __init__(self, model: keras.Model, sample: Any, from_logits: bool | None):
-        self._model, self._from_logits = weakref.ref(model), from_logits
+    def __init__(
+        self, model: keras.Model, sample: Any, from_logits: bool | None, as_values: bool = False
+    ):
+        self._model, self._whole = weakref.ref(model), as_values or bool(from_logits)
         self._rows = _declared(model)
         sample = self.few(sample)
         outputs = _run(model, sample)  # first, as it builds what is not built yet
@@ -50,8 +53,12 @@ class Graphs:
             )
         _check_own(model, whole)
         _check_same(model, whole, sample, outputs)
-        made = _ended(model, whole, outputs, from_logits)
         self.units = outputs.shape[-1]
+        alone = self.units == 1 and from_logits is None and linear_end(whole)
+        self.one_value = self.units == 1 and (as_values or alone)
+        made = Cut(whole, frozenset())
+        if not (self._whole or alone):
+            made = _ended(model, whole, outputs, from_logits)
         self.removed = made.removed
         rows = keras.tree.flatten(whole.inputs)[0].shape[0]
         self._made: dict[int | None, Graph] = {rows: made.graph}
@@ -88,7 +95,7 @@ class Graphs:
         x = keras.tree.map_structure(repeated, self._sample)
         traced = trace(model, x, registry.is_whole)
         _check_same(model, traced, x, _run(model, x))
-        made = None if self._from_logits else cut(traced)
+        made = None if self._whole else cut(traced)
         return traced if made is None else made.graph
 
     def few(self, x: Any, count: int = 1) -> Any:
@@ -102,8 +109,8 @@ class Graphs:
 
     @property
     def classes(self) -> int:
-        """How many classes the model has."""
-        return max(2, self.units)
+        """How many classes the model has; 1 if it returns one value."""
+        return self.units if self.one_value else max(2, self.units)
 
     @property
     def activation(self) -> str:
@@ -113,7 +120,14 @@ class Graphs:
 
     def logits(self, x: Any) -> Any:
         """The logits of a batch, `(N, K)` of float32."""
-        return as_logits(forward(self.of(x), x))
+        return self.as_logits(forward(self.of(x), x))
+
+    def as_logits(self, outputs: Any) -> Any:
+        """The outputs of a graph as logits: one unit `z` is two classes, `(-z, z)`, or a value."""
+        outputs = ops.cast(outputs, "float32")
+        if self.units > 1 or self.one_value:
+            return outputs
+        return ops.concatenate([-outputs, outputs], axis=-1)
 
 
 def _declared(model: keras.Model) -> int | None:
@@ -143,12 +157,6 @@ class PerGraph:
         if id(graph) not in self._made:
             self._made[id(graph)] = self._make(graph)
         return self._made[id(graph)]
-
-
-def as_logits(outputs: Any) -> Any:
-    """The outputs of a graph as logits: one unit `z` is two classes, `(-z, z)`."""
-    outputs = ops.cast(outputs, "float32")
-    return ops.concatenate([-outputs, outputs], axis=-1) if outputs.shape[-1] == 1 else outputs
 
 
 def _run(model: keras.Model, sample: Any) -> Any:
@@ -210,8 +218,6 @@ def _check_same(model: keras.Model, graph: Graph, sample: Any, outputs: Any) -> 
 
 def _ended(model, graph: Graph, outputs, from_logits: bool | None) -> Cut:
     """The graph that ends in logits."""
-    if from_logits:
-        return Cut(graph, frozenset())
     found = cut(graph)
     if found is not None:
         return found
@@ -225,16 +231,21 @@ def _ended(model, graph: Graph, outputs, from_logits: bool | None) -> Cut:
     values = ops.convert_to_numpy(outputs)
     if linear_end(graph) and units > 1:
         return Cut(graph, frozenset())
-    behind = hidden(graph)
-    if behind is not None or units == 1 or bool(((values >= 0) & (values <= 1)).all()):
-        node = graph.producers.get(id(graph.output))
-        last = "its input" if node is None else node.kind
-        seen = "" if behind is None else f", behind which is a {behind}"
-        raise ValueError(
-            f"It cannot be known whether the outputs of the model {model.name!r} are logits: "
-            f"the last operation is {last}{seen} and it returns "
-            f"{units} value(s) a sample. Wrap the model: "
-            "isi_keras.logits(model, from_logits=True) takes the outputs as logits; or end it "
-            "with keras.layers.Softmax() (or a sigmoid for one unit), which is then removed."
-        )
+    if units == 1 or hidden(graph) is not None or bool(((values >= 0) & (values <= 1)).all()):
+        raise ValueError(unclear(model, graph))
     return Cut(graph, frozenset())
+
+
+def unclear(model: keras.Model, graph: Graph) -> str:
+    """The text for outputs of which it cannot be known whether they are logits."""
+    behind, node = hidden(graph), graph.producers.get(id(graph.output))
+    last = "its input" if node is None else node.kind
+    seen = "" if behind is None else f", behind which is a {behind}"
+    return (
+        f"It cannot be known whether the outputs of the model {model.name!r} are logits: "
+        f"the last operation is {last}{seen} and it returns "
+        f"{graph.output.shape[-1]} value(s) a sample. Wrap the model: "
+        "isi_keras.logits(model, from_logits=True) takes the outputs as logits (one as those of "
+        "two classes); isi_keras.outputs(model) takes them as values, to be explained; or end it "
+        "with keras.layers.Softmax() (or a sigmoid for one unit), which is then removed."
+    )

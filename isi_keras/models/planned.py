@@ -22,18 +22,20 @@ class Planned:
     Args:
         model: the model.
         from_logits: as `logits` takes it.
+        as_values: whether its outputs are taken as they are, as `outputs` takes them.
         graphs: what it computes, traced.
         data_format: `"channels_last"` or `"channels_first"`, where the channels of its inputs are.
     """
 
     model: keras.Model
     from_logits: bool | None
+    as_values: bool
     graphs: Graphs
     data_format: str
 
     @property
     def classes(self) -> int:
-        """How many classes the model has, the length of its logits."""
+        """How many classes the model has, the length of its logits; 1 if it returns one value."""
         return self.graphs.classes
 
     @property
@@ -43,6 +45,11 @@ class Planned:
         It is the sigmoid of a model that ends in it, and the softmax otherwise.
         """
         return self.graphs.activation
+
+    @property
+    def ending(self) -> tuple[bool | None, bool]:
+        """How the end of the model is taken, on which all depends that is compiled of it."""
+        return self.from_logits, self.as_values
 
     def forward(self) -> Callable[[keras.Model, Any], Any]:
         """A pure function `(model, x) -> logits`, tensors `(N, K)` of float32."""

@@ -215,3 +215,52 @@ def test_layers_are_found_in_every_container():
         "Dense": 3,
         "Softmax": 1,
     }
+
+
+class TestValues:
+    """One output that is no class: regression."""
+
+    kernel = np.array([[1.0], [-2.0], [0.5]], "float32")
+    x = np.array([[1.0, 2.0, 2.0], [3.0, 0.0, 2.0]], "float32")
+
+    def regressor(self, final=None):
+        model = keras.Sequential([keras.Input((3,)), layers.Dense(1, final, use_bias=False)])
+        model.set_weights([self.kernel])
+        return model
+
+    @pytest.mark.parametrize("indicator", ["relevance", "epsilon", "gradient_x_input"])
+    def test_a_value_is_explained_whatever_its_sign(self, indicator):
+        found = isi.explain(self.regressor(), self.x, indicator=indicator)
+        np.testing.assert_allclose(found.logits, self.x @ self.kernel)
+        np.testing.assert_allclose(found.relevance, self.x * self.kernel[:, 0], rtol=1e-5)
+        assert found.target.tolist() == [0, 0]
+
+    def test_of_any_end_on_request(self):
+        model = self.regressor("softplus")
+        with pytest.raises(ValueError, match=r"isi_keras.outputs\(model\)"):
+            isi.explain(model, self.x)
+        found = isi.explain(isi.outputs(model), self.x, conservation=True)
+        wanted = np.logaddexp(0, self.x @ self.kernel)
+        np.testing.assert_allclose(found.logits, wanted, rtol=1e-5)
+        np.testing.assert_allclose(found.relevance.sum(1), wanted[:, 0], rtol=1e-4)
+        close_to = ops.convert_to_numpy(isi.outputs(model)(self.x))
+        np.testing.assert_allclose(close_to, wanted, rtol=1e-5)
+
+    def test_probabilities_can_be_values(self):
+        model = small_network()
+        x = images(2)
+        np.testing.assert_allclose(
+            isi.outputs(model).predict(x), model.predict(x, verbose=0), rtol=1e-5
+        )
+        assert np.abs(isi.outputs(model).predict(x) - isi.logits(model).predict(x)).max() > 0.1
+
+    def test_a_value_is_no_class(self):
+        model = self.regressor()
+        with pytest.raises(ValueError, match="1 value"):
+            isi.Attack(bounds=(-9, 9))(model, self.x)
+        with pytest.raises(ValueError, match="one value"):
+            isi.explain(model, self.x, against=0)
+        with pytest.raises(ValueError, match="one value"):
+            isi.explain(model, self.x, indicator=isi.JacobianSaliency())
+        two = isi.explain(isi.logits(model, from_logits=True), self.x)
+        assert two.logits.shape == (2, 2)
