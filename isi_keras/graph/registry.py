@@ -1,6 +1,7 @@
 """Layers that are treated as a whole: those that were registered, and those nothing is known of."""
 
 import dataclasses
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
@@ -142,7 +143,7 @@ def register(layer: type, treatment: str | Callable) -> None:
         >>> import keras, isi_keras as isi
         >>> class Doubled(keras.layers.Layer):
         ...     def call(self, x):
-        ...         return 2 * x
+        ...         return keras.ops.vectorized_map(lambda row: 2 * row, x)
         >>> isi.register(Doubled, "gradient")
     """
     if not (isinstance(layer, type) and issubclass(layer, layers.Layer)):
@@ -204,7 +205,7 @@ def refused(node: Node) -> str:
     what = where if isinstance(node.op, Whole) else f"the operation {node.kind} in {where}"
     why = ""
     if isinstance(node.op, Whole) and node.op.why is not None:
-        first = " ".join(str(node.op.why).split())[:160]
+        first = textwrap.shorten(str(node.op.why), 160)
         why = f" It cannot be seen through, as it computes otherwise than with keras.ops ({first})."
     if isinstance(node.op, Whole) and _mode(layer):
         return (

@@ -1,6 +1,7 @@
 """Tracing: a model as it computes at inference, with everything inside its layers in the open."""
 
 import concurrent.futures
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -162,7 +163,7 @@ class _Tracer:
         except Exception as error:
             if self.open:
                 raise _OpenBatchError from error
-            raise (why or error) from None
+            raise _named(layer, why or error) from error
         outputs = op(*args, **kwargs)
         if layer.supports_masking:
             calls.mask(layer, _flat(args)[0], outputs, _each(_keras.mask_of, args[0]))
@@ -237,6 +238,19 @@ class _Tracer:
         while id(value) in self._alias:
             value = self._alias[id(value)]
         return value
+
+
+def _named(layer, error: Exception) -> UntraceableError:
+    """The error of a layer inside, which says which layer it is."""
+    if isinstance(error, UntraceableError):
+        return error
+    text = textwrap.shorten(str(error), 300)
+    return UntraceableError(
+        f"The layer {layer.name!r} of class {type(layer).__name__} does not compute with symbolic "
+        f"tensors, nor does Keras know the shape of what it returns: {type(error).__name__}: "
+        f"{text} Compute with keras.ops (keras.ops.where or keras.ops.cond in place of `if`), or "
+        "give it compute_output_spec."
+    )
 
 
 def _counts_samples(op) -> bool:

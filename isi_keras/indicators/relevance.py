@@ -20,7 +20,7 @@ class Relevance(Indicator):
     r"""Layer-wise relevance propagation: the share of the goal's value that each input carries.
 
     The relevance is $R_i = x_i\, \partial y / \partial x_i$, the derivative being that of the
-    forward pass rewritten by the rule. In an attack the input is measured from the middle $c$ of
+    forward pass as the rule has it. In an attack the input is measured from the middle $c$ of
     the bounds, $R_i = (x_i - c_i)\, \partial y / \partial x_i$, so that data in `[0, 1]` are
     treated as data in `[-1, 1]` are. As significance: the score is $-R_i$ (what speaks most
     against the goal goes first), the direction $-\operatorname{sign}(x_i - c_i)$, towards the

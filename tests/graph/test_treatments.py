@@ -313,6 +313,19 @@ class TestBatchNormalization:
             found, wanted, atol=max(2e-5 / near, 1e-4) * np.abs(wanted).max()
         )
 
+    def test_between_two_layers_it_belongs_to_the_first(self):
+        dense, whole = self.merged("dense", "after")
+        last = layers.Dense(5)
+        models = [
+            keras.Sequential([keras.Input((6, 5, 3)), *chain.layers, last])
+            for chain in (dense, whole)
+        ]
+        last.set_weights([*np.random.default_rng(0).normal(size=(1, 4, 5)), np.arange(5.0)])
+        r = np.random.default_rng(7).normal(size=(2, 150)).astype("float32")
+        for rule in ("epsilon", "zplus"):
+            found, wanted = (relevance_of(m, Composite(rule), self.x, r)[0] for m in models)
+            np.testing.assert_allclose(found, wanted, atol=1e-4 * np.abs(wanted).max())
+
     def test_apart_it_is_a_layer_with_its_own_rule(self):
         model, whole = self.merged("conv", "after")
         r = np.ones((2, int(np.prod(whole.output_shape[1:]))), "float32")
@@ -518,6 +531,13 @@ class Deciding(layers.Layer):
         return keras.KerasTensor(x.shape, x.dtype)
 
 
+class Asking(layers.Layer):
+    """A layer that decides in Python by what it is given."""
+
+    def call(self, x):
+        return 2 * x if ops.sum(x) > 1e9 else 3 * x
+
+
 class LoudDense(layers.Dense):
     def call(self, x, training=None):
         return super().call(x) * 3
@@ -568,6 +588,11 @@ class TestLayersOfOnesOwn:
             gradient.logits, ops.convert_to_numpy(model(self.x)), rtol=1e-4, atol=1e-5
         )
         assert isi.Attack("sensitivity", bounds=(-9, 9))(model, self.x).changed.any()
+
+    def test_error_names_a_layer_that_asks_for_values(self):
+        model = self.model(Asking(name="odd"))
+        with pytest.raises(ValueError, match=r"'odd' of class Asking"):
+            isi.explain(model, self.x)
 
     def test_error_names_the_operation(self):
         model = self.model(layers.Lambda(lambda x: ops.cumprod(x, axis=-1), name="odd"))
