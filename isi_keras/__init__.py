@@ -17,6 +17,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "explanations.concentration": ["complexity", "sparseness"],
         "attacks.adversarial_distance": ["adversarial_distance"],
         "evaluation": ["Report", "evaluate"],
+        "results.robustness_report": ["RobustnessReport"],
         "explanations.explain": ["explain"],
         "explanations.pixel_flipping": ["pixel_flipping"],
         "indicators": [
@@ -38,7 +39,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "HardnessResult",
             "RandomisationResult",
             "Result",
+            "RobustnessResult",
         ],
         "attacks.hardness": ["hardness"],
+        "attacks.robustness": ["robustness"],
     },
 )

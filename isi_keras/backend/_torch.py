@@ -1,4 +1,8 @@
-"""`vjp` and `jit` for Torch."""
+"""`vjp` and `jit` for Torch.
+
+Torch's own compiler, which Keras calls for `jit_compile=True`, frees what a backward pass read and
+so cannot run a pullback, which may be called again: `vjp` runs outside of what it compiles.
+"""
 
 import functools
 
@@ -8,6 +12,7 @@ import torch
 SHRINK = 2
 
 
+@torch.compiler.disable
 def vjp(fn, x):
     """Returns `fn(x)` and the pullback of `fn` at `x`, a structure, for any number of calls."""
     leaves = keras.tree.flatten(x)
@@ -15,6 +20,7 @@ def vjp(fn, x):
         leaves = [leaf.detach().requires_grad_() for leaf in leaves]
         y = fn(keras.tree.pack_sequence_as(x, leaves))
 
+    @torch.compiler.disable
     def pullback(cotangent):
         if not y.requires_grad or not leaves:
             gradients = [torch.zeros_like(leaf) for leaf in leaves]
