@@ -78,7 +78,7 @@ class RobustnessMonitor(_Watching):
     is a share or a statistic of the attacked samples is NaN, which no checkpoint prefers.
 
     What is wrong with the samples, the labels or the attack is said when training begins: the
-    attack then makes one step on all of them.
+    attack then runs on all of them, with `max_steps` 1 if it has such a field.
 
     With `target` the attack is to reach a class, with `leave` it starts from some classes only, as
     in "an 8 that becomes a 3": `leave=8, target=3`. The logs then are of the samples of these

@@ -44,6 +44,7 @@ class Crafting:
         self.model, self.classes = model, planned.classes
         self.target, self.leave = target, leave
         labels.check_classes(target, leave, planned.classes)
+        self._crafted = backend.uncompiled(self._run)
         self._several = planned.activation == "sigmoid" if several is None else several
         self._forward = planned.forward()
         self._plan = self.attack.plan(planned, sample, targeted=target is not None)
@@ -58,6 +59,9 @@ class Crafting:
             x: the inputs, `(N, ...)`.
             y: the true labels, as `labels.truth` takes them.
         """
+        return self._crafted(x, y)
+
+    def _run(self, x, y):
         attack, x = self.attack, ops.cast(x, "float32")
         with keras.StatelessScope([(v, ops.stop_gradient(v.value)) for v in self.model.variables]):
             truth = labels.only(self._truth(x, y), self.leave)

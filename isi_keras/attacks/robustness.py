@@ -200,7 +200,7 @@ def _chosen(given: Any, measure: str, bounds: Any) -> dict[str, BaseAttack]:
         given = ENSEMBLES[measure.partition("_")[0]]
     single = isinstance(given, str | BaseAttack) or "class_name" in given
     named = given if isinstance(given, Mapping) and not single else None
-    entries = [given] if single else list(given.values() if named is not None else given)
+    entries: list[Any] = [given] if single else list(given if named is None else named.values())
     if not entries:
         raise ValueError("Expected at least one attack. Received: none. Leave `attacks` out.")
     made = [entry if isinstance(entry, str) else attacks.get(entry) for entry in entries]
@@ -208,7 +208,7 @@ def _chosen(given: Any, measure: str, bounds: Any) -> dict[str, BaseAttack]:
     if bounds is None:
         bounds = known[0] if known else BOUNDS
     found = [_by_name(entry, bounds) if isinstance(entry, str) else entry for entry in made]
-    wanted = found[0].bounds if not known else dataclasses.replace(found[0], bounds=bounds).bounds
+    wanted = _bounded(found[0], bounds).bounds
     for attack in found:
         if _component.serialize(attack.bounds) != _component.serialize(wanted):
             raise ValueError(
@@ -223,8 +223,12 @@ def _by_name(name: str, bounds: Any) -> BaseAttack:
     if name.lower() in NAMES:
         return NAMES[name.lower()](bounds)
     if name.lower() in attacks.NAMES:
-        return dataclasses.replace(attacks.get(name), bounds=bounds)  # pyright: ignore
+        return _bounded(attacks.get(name), bounds)
     raise ValueError(_checks.unknown("attack", name, {**NAMES, **attacks.NAMES}))
+
+
+def _bounded(attack: BaseAttack, bounds: Any) -> BaseAttack:
+    return dataclasses.replace(attack, bounds=bounds)  # pyright: ignore[reportArgumentType]
 
 
 def _labels(found: Sequence[BaseAttack], entries: Sequence[Any]) -> list[str]:

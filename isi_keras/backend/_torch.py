@@ -1,4 +1,4 @@
-"""`vjp` and `jit` for Torch.
+"""`vjp`, `jit` and `uncompiled` for Torch.
 
 Torch's own compiler, which Keras calls for `jit_compile=True`, frees what a backward pass read and
 so cannot run a pullback, which may be called again: `vjp` runs outside of what it compiles.
@@ -31,6 +31,11 @@ def vjp(fn, x):
         return keras.tree.pack_sequence_as(x, list(gradients))
 
     return y.detach(), pullback
+
+
+def uncompiled(fn):
+    """A function that Torch's compiler leaves as it is, inside of what it compiles."""
+    return torch.compiler.disable(fn)
 
 
 def jit(fn):
