@@ -110,7 +110,7 @@ class AdversarialTraining(keras.Model):
         self._several: bool | None = None
         self._crafting = self._planned()
         self._loss_is_own = fitting.computes_loss(model)
-        self._outside = fitting.Outside()
+        self.outside = fitting.Outside()
         self._clean_loss = keras.metrics.Mean(name="clean_loss")
         self._adversarial_loss = keras.metrics.Mean(name="adversarial_loss")
         self._adversarial_metrics: Any = None
@@ -158,7 +158,7 @@ class AdversarialTraining(keras.Model):
     def train_on_batch(self, *args, **kwargs):
         """Trains on a batch, as `keras.Model.train_on_batch` does."""
         logs = super().train_on_batch(*args, **kwargs)
-        self._outside.check(*self.attack.bounds)
+        self.outside.check(*self.attack.bounds)
         return logs
 
     def evaluate(self, *args, **kwargs):
@@ -183,7 +183,7 @@ class AdversarialTraining(keras.Model):
         if y is None or not (self._loss_is_own or _keras.read(self, "compile_loss")):
             missing = "a loss: pass one to `compile`" if y is not None else "labels: pass y"
             raise ValueError(f"Adversarial training needs {missing}.")
-        self._outside.update_state(x, *self.attack.bounds)
+        self.outside.update_state(x, *self.attack.bounds)
         penalties = [ops.sum(penalty) for penalty in self.losses]  # a further pass would clear them
         clean = self._loss_of(x, y, y_pred, sample_weight)
         crafted = self._crafting(x, y)
@@ -222,12 +222,12 @@ class AdversarialTraining(keras.Model):
     @property
     def metrics(self) -> list[keras.Metric]:
         """The metrics of training, or of evaluation while that lasts."""
-        found = super().metrics
+        found, counted = super().metrics, _keras.read(self.model, "metrics")
         if self._loss_is_own:  # what it counts by itself; Keras passes over inner models
-            found += [m for m in _keras.read(self.model, "metrics") if m not in found]
+            found += [metric for metric in counted if metric not in found]
         if self._training_logs:
             return found
-        own = (self._clean_loss, self._adversarial_loss, self._adversarial_metrics, self._outside)
+        own = (self._clean_loss, self._adversarial_loss, self._adversarial_metrics, self.outside)
         return [metric for metric in found if all(metric is not one for one in own)]
 
     def get_config(self) -> dict[str, Any]:

@@ -447,12 +447,14 @@ class Own(keras.Model):
     def __init__(self):
         super().__init__()
         self.layer = keras.layers.Dense(3)
+        self.seen = keras.metrics.Sum(name="seen")
 
     def call(self, x):
         return self.layer(x)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         usual = super().compute_loss(x, y, y_pred, sample_weight, training)
+        self.seen.update_state(keras.ops.shape(x)[0])
         return 0.5 * usual + keras.ops.mean(keras.ops.square(y_pred)) + 0 * keras.ops.sum(x)
 
 
@@ -473,8 +475,10 @@ def test_a_loss_of_the_model_itself_counts_for_both_halves():
 
     np.testing.assert_allclose(logs["clean_loss"], [own(x)], rtol=1e-5)
     np.testing.assert_allclose(logs["adversarial_loss"], [own(attacked)], rtol=1e-5)
+    assert logs["seen"] == [40]
     np.testing.assert_allclose(logs["loss"], [0.75 * own(x) + 0.25 * own(attacked)], rtol=1e-5)
-    assert run.evaluate(x, y, batch_size=20, verbose=0) == pytest.approx(own(x), rel=1e-5)
+    found = run.evaluate(x, y, batch_size=20, verbose=0, return_dict=True)
+    assert found == {"loss": pytest.approx(own(x), rel=1e-5), "seen": 20}
     assert not model.compiled
 
 

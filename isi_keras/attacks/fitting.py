@@ -87,7 +87,7 @@ class _Check(keras.callbacks.Callback):
             self.on_epoch_end(0)
 
     def on_epoch_end(self, epoch, logs=None):
-        self.model._outside.check(*self.model.attack.bounds)
+        self.model.outside.check(*self.model.attack.bounds)
 
 
 @contextlib.contextmanager
