@@ -199,8 +199,9 @@ def _chosen(given: Any, measure: str, bounds: Any) -> dict[str, BaseAttack]:
     if given is None:
         given = ENSEMBLES[measure.partition("_")[0]]
     single = isinstance(given, str | BaseAttack) or "class_name" in given
-    named = given if isinstance(given, Mapping) and not single else None
-    entries: list[Any] = [given] if single else list(given if named is None else named.values())
+    named: Any = given if isinstance(given, Mapping) and not single else None
+    several: Any = given if named is None else named.values()
+    entries: list[Any] = [given] if single else list(several)
     if not entries:
         raise ValueError("Expected at least one attack. Received: none. Leave `attacks` out.")
     made = [entry if isinstance(entry, str) else attacks.get(entry) for entry in entries]
