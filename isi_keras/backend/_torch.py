@@ -5,6 +5,7 @@ so cannot run a pullback, which may be called again: `vjp` runs outside of what 
 """
 
 import functools
+from collections.abc import Callable
 
 import keras
 import torch
@@ -12,7 +13,13 @@ import torch
 SHRINK = 2
 
 
-@torch.compiler.disable
+def uncompiled(fn) -> Callable:
+    """A function that Torch's compiler leaves as it is, inside of what it compiles."""
+    disable: Callable = torch.compiler.disable
+    return disable(fn)
+
+
+@uncompiled
 def vjp(fn, x):
     """Returns `fn(x)` and the pullback of `fn` at `x`, a structure, for any number of calls."""
     leaves = keras.tree.flatten(x)
@@ -20,7 +27,7 @@ def vjp(fn, x):
         leaves = [leaf.detach().requires_grad_() for leaf in leaves]
         y = fn(keras.tree.pack_sequence_as(x, leaves))
 
-    @torch.compiler.disable
+    @uncompiled
     def pullback(cotangent):
         if not y.requires_grad or not leaves:
             gradients = [torch.zeros_like(leaf) for leaf in leaves]
@@ -31,11 +38,6 @@ def vjp(fn, x):
         return keras.tree.pack_sequence_as(x, list(gradients))
 
     return y.detach(), pullback
-
-
-def uncompiled(fn):
-    """A function that Torch's compiler leaves as it is, inside of what it compiles."""
-    return torch.compiler.disable(fn)
 
 
 def jit(fn):
