@@ -7,9 +7,10 @@ of these lacks it, `read` raises: a default there would give another map and say
 """
 
 import concurrent.futures
+import contextlib
 import functools
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import keras
@@ -68,6 +69,7 @@ NAMES: dict[str, Name] = {
     "data_format": Name("data_format", _CONVOLUTIONS, others=True),
     # Training.
     "compile_loss": Name("_compile_loss", (keras.Model,)),
+    "metrics": Name("_metrics", (layers.Layer,)),
 }
 # Names inside modules that Keras does not export.
 IMPORTS = {"CompileMetrics": "keras.src.trainers.compile_utils"}
@@ -89,6 +91,20 @@ def read(node: Any, key: str) -> Any:
     if held:
         raise _changed(f"{type(node).__name__} has no attribute {name.attribute!r}")
     return None
+
+
+@contextlib.contextmanager
+def lent(node: Any, key: str, value: Any) -> Iterator[None]:
+    """An attribute of `NAMES` has another value for a while; `None` changes nothing."""
+    before, name = read(node, key), NAMES[key].attribute
+    if value is None:
+        yield
+        return
+    setattr(node, name, value)
+    try:
+        yield
+    finally:
+        setattr(node, name, before)
 
 
 def children(node: Any) -> list[Any]:

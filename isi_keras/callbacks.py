@@ -1,8 +1,10 @@
 """Callbacks for Keras' `fit`: robustness and explanations, epoch by epoch."""
 
+import dataclasses
 import io
 import os
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import keras
 import numpy as np
 
 from isi_keras import _checks, attacks, evaluation, indicators, results
+from isi_keras.attacks import labels
 from isi_keras.explanations import explain
 from isi_keras.models.inputs import as_batch_size
 from isi_keras.training import AdversarialTraining
@@ -70,7 +73,16 @@ class RobustnessMonitor(_Watching):
     Where the attack counts positions (`unit="position"`), so do these numbers.
 
     The attack uses the weights as they are after the epoch, is compiled once, and changes neither
-    the model nor the course of training. Without a success the mean is NaN.
+    the model nor the course of training. Without a success the mean is NaN. A sample for which the
+    model returns NaN or infinity is neither right nor robust, and no success; if all are so, what
+    is a share or a statistic of the attacked samples is NaN, which no checkpoint prefers.
+
+    What is wrong with the samples, the labels or the attack is said when training begins: the
+    attack then runs on all of them, with `max_steps` 1 if it has such a field.
+
+    With `target` the attack is to reach a class, with `leave` it starts from some classes only, as
+    in "an 8 that becomes a 3": `leave=8, target=3`. The logs then are of the samples of these
+    classes that are not of the target already.
 
     Args:
         attack: an `Attack`, a `JSMA` or another attack, or the name of one.
@@ -81,6 +93,8 @@ class RobustnessMonitor(_Watching):
             `every`-th after it, and the last; in those between the logs lack these names.
         budgets: numbers of changed inputs, at each of which robust accuracy is wanted.
         batch_size: how many samples are attacked at once.
+        target: the class to reach; `None` for any other than the true one.
+        leave: the class, or classes, whose samples are attacked; `None` for all.
 
     Attributes:
         result: the last `AttackResult`, `None` before the first. `evaluate` it, or draw
@@ -89,8 +103,9 @@ class RobustnessMonitor(_Watching):
 
     Raises:
         TypeError: if the attack is none.
-        ValueError: if `every`, `budgets` or `batch_size` is out of its range, or the numbers of
-            samples and labels differ.
+        ValueError: if `every`, `budgets` or `batch_size` is out of its range, the numbers of
+            samples and labels differ, or no sample is of the classes that are attacked. When
+            training begins: whatever the attack says of the model, the samples and the labels.
 
     Example:
         >>> import keras, isi_keras as isi
@@ -113,6 +128,8 @@ class RobustnessMonitor(_Watching):
         every: int = 1,
         budgets: Sequence[int] = (),
         batch_size: int = 128,
+        target: int | None = None,
+        leave: Any = None,
     ):
         super().__init__(every)
         if len(x) != len(y):
@@ -120,23 +137,32 @@ class RobustnessMonitor(_Watching):
                 f"Expected a label for each sample. Received: {len(x)} samples, {len(y)} labels."
             )
         self.budgets = tuple(_checks.integer("budgets", budget, 0) for budget in budgets)
-        self.attack, self.x, self.y = attacks.get(attack), x, y
+        self.target, self.leave = labels.aim(target, leave)
+        self.attack = attacks.get(attack)
+        self.x, self.y = _of_classes(x, y, self.target, self.leave)
         self.batch_size = as_batch_size(batch_size)
         self.result: results.AttackResult | None = None
         self.curves: dict[int, np.ndarray] = {}
 
     def on_train_begin(self, logs=None):
-        """Forgets an earlier training."""
+        """Forgets an earlier training, and makes a step of the attack to see that it runs."""
         super().on_train_begin(logs)
         self.result, self.curves = None, {}
+        with warnings.catch_warnings():  # they come again, and with the whole attack behind them
+            warnings.simplefilter("ignore")
+            short = {"max_steps": 1} if _has_field(self.attack, "max_steps") else {}
+            self._attacked(dataclasses.replace(self.attack, **short))  # pyright: ignore
+
+    def _attacked(self, attack) -> results.AttackResult:
+        return attack(
+            self.watched, self.x, y=self.y, target=self.target, batch_size=self.batch_size
+        )
 
     def _look(self, epoch, logs):
         began = time.perf_counter()
-        result = self.attack(self.watched, self.x, y=self.y, batch_size=self.batch_size)
+        result = self._attacked(self.attack)
         measure = f"l0_{self.attack.unit}"
-        changed = evaluation.distances(
-            result.x, result.adversarial, data_format=result.data_format
-        )[measure]
+        changed = evaluation.lost_at(result, measure)
         attacked, turned = result.attacked, result.success
         robust, *at = evaluation.robust_within(
             result, [np.inf, *self.budgets], measure=measure
@@ -145,9 +171,7 @@ class RobustnessMonitor(_Watching):
             "val_robust_accuracy": robust,
             "val_attack_success": _statistic(np.mean, turned[attacked]),
             "val_attack_l0_mean": _statistic(np.mean, changed[turned]),
-            "val_attack_l0_median": _statistic(
-                np.median, np.where(turned, changed, np.inf)[attacked]
-            ),
+            "val_attack_l0_median": _statistic(np.median, changed[attacked]),
             **{f"val_robust_accuracy_at_{k}": v for k, v in zip(self.budgets, at, strict=True)},
             "val_attack_seconds": time.perf_counter() - began,
         }
@@ -228,6 +252,25 @@ class ExplanationLogger(_Watching):
         if self._writer is not None:
             size = [round(inches * _DOTS) for inches in figure.get_size_inches()]
             self._writer.add_event(_event(picture.getvalue(), size, epoch))
+
+
+def _has_field(attack: Any, name: str) -> bool:
+    return any(field.name == name for field in dataclasses.fields(attack))
+
+
+def _of_classes(x, y, target: int | None, leave: tuple[int, ...] | None) -> tuple[Any, Any]:
+    """The samples of the classes that are attacked, and their labels."""
+    if target is None and leave is None:
+        return x, y
+    x, classes = keras.ops.convert_to_numpy(x), keras.ops.convert_to_numpy(y)
+    flat = classes.reshape(len(classes), -1)[:, 0]
+    chosen = flat != target if leave is None else np.isin(flat, leave) & (flat != target)
+    if not chosen.any():
+        raise ValueError(
+            "Expected samples of the classes that are attacked. Received: labels "
+            f"{np.unique(flat).tolist()} with leave={leave}, target={target}."
+        )
+    return x[chosen], classes[chosen]
 
 
 def _writer(folder: str | os.PathLike):

@@ -1,12 +1,13 @@
 """`evaluate`: how well an attack did, in the field's measures."""
 
 import dataclasses
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from isi_keras import _checks, axes
-from isi_keras.results import AttackResult
+from isi_keras.results import AttackResult, RobustnessResult, Stop
+from isi_keras.results.robustness_report import RobustnessReport
 
 DISTANCES = ("l0_feature", "l0_position", "l2", "linf")
 SIMILARITIES = ("ssim", "psnr")
@@ -37,12 +38,13 @@ class Report:
     Args:
         samples: how many samples there were.
         attacked: how many of them were attacked: all but those that were misclassified or
-            predicted as the target to begin with.
+            predicted as the target to begin with, or whose logits were not finite.
         successes: how many attacks reached their goal.
         success_rate: `successes / attacked`, 0 to 1.
         clean_accuracy: the share of samples predicted right before the attack, or `None` if no
             true labels were given.
-        robust_accuracy: the same after the attack: a success counts as wrong, whatever `y` says.
+        robust_accuracy: the same after the attack: a success counts as wrong, whatever `y` says,
+            and so does a sample for which the model returned NaN or infinity.
         measures: by name a `Measure`: the number of changed features `l0_feature` and of changed
             positions `l0_position` (one with any changed channel counts once), the Euclidean and
             the greatest distance `l2` and `linf` in the units of the data, and for images the
@@ -51,7 +53,8 @@ class Report:
         position: what a position is, `"pixel"` of images, `"time step"` of `(N, T, C)`, `"voxel"`
             of volumes; of `(N, D)` each `"feature"`.
         data_format: where the channels were taken to be; `None` if there are none.
-        stops: how many samples ended for each reason.
+        stops: how many samples ended for each reason. For those that are `not_finite` the model
+            returned NaN or infinity: they are no success, and not robust.
         steps: the mean number of steps of the attacked samples.
         forward: forward passes over all samples.
         backward: backward passes over all samples.
@@ -86,6 +89,12 @@ class Report:
             lines.append(
                 f"accuracy {self.clean_accuracy:.2%} clean, {self.robust_accuracy:.2%} attacked"
             )
+        broken = self.stops.get(Stop.NOT_FINITE.label, 0)
+        if broken:
+            lines.append(
+                f"NaN or infinity: {broken} of {self.samples} samples; they are neither right nor "
+                "robust, and no success"
+            )
         lines.append("stopped: " + ", ".join(f"{k} {v}" for k, v in self.stops.items()))
         lines.append(
             f"{self.steps:.2f} steps a sample; {self.seconds:.2f} s for {self.forward} forward and "
@@ -102,22 +111,27 @@ class Report:
         return "\n".join(lines)
 
 
-def evaluate(result: AttackResult, *, data_format: str | None = None) -> Report:
-    """Measures an attack: success, distances, similarities and cost.
+@overload
+def evaluate(result: AttackResult, *, data_format: str | None = None) -> Report: ...
+@overload
+def evaluate(result: RobustnessResult) -> RobustnessReport: ...
+def evaluate(result: Any, *, data_format: str | None = None) -> Any:
+    """Measures an attack: success, distances, similarities and cost; or compares several.
 
     Args:
-        result: what an `Attack` returned or `AttackResult.load` read.
+        result: what an `Attack` returned or `AttackResult.load` read; or a `RobustnessResult`.
         data_format: `"channels_last"` or `"channels_first"`, where the channels of `x` are; `None`
             for the result's own. Inputs `(N, D)` have no channels, all others do: of `(N, T, C)` a
             position is a time step. Grey images `(N, H, W)` would be taken for sequences; give
             them an axis of one channel.
 
     Returns:
-        A `Report`.
+        A `Report`; of a `RobustnessResult` a `RobustnessReport`.
 
     Raises:
-        TypeError: if `result` is not an `AttackResult`.
-        ValueError: if `data_format` is unknown.
+        TypeError: if `result` is neither.
+        ValueError: if `data_format` is unknown, or given with a `RobustnessResult`, whose distances
+            are known already.
 
     Example:
         >>> import isi_keras as isi
@@ -126,6 +140,10 @@ def evaluate(result: AttackResult, *, data_format: str | None = None) -> Report:
         >>> isi.evaluate(result).success_rate
         1.0
     """
+    if isinstance(result, RobustnessResult):
+        if data_format is not None:
+            raise ValueError("A RobustnessResult has its distances. Leave data_format out.")
+        return RobustnessReport.of(result)
     if not isinstance(result, AttackResult):
         raise TypeError(
             f"Expected an AttackResult. Received: {type(result).__name__}. "
@@ -137,7 +155,7 @@ def evaluate(result: AttackResult, *, data_format: str | None = None) -> Report:
     success = result.success[attacked]
     clean = robust = None
     if result.y is not None:
-        clean = _statistic(np.mean, result.clean_prediction == result.y)
+        clean = _statistic(np.mean, result.right)
         robust = float(robust_within(result, [np.inf])[0])
     reasons, counts = np.unique(result.stop_reason, return_counts=True)
     return Report(
@@ -167,7 +185,8 @@ def robust_within(
 ) -> np.ndarray:
     """The accuracy that is left if attacks may go no further than each of some distances.
 
-    A sample counts if it was predicted right and is not turned within the distance.
+    A sample counts if it was predicted right and is not turned within the distance, nor taken to
+    where the model returns NaN or infinity.
 
     Args:
         result: what an attack made of samples with true labels.
@@ -182,21 +201,31 @@ def robust_within(
     Raises:
         ValueError: if `measure` or `data_format` is unknown, or there are no true labels.
     """
-    if result.y is None:
-        raise ValueError("The result has no true labels. Attack with y, the true labels.")
+    right, lost = result.right, result.success | result.not_finite
+    reached = lost_at(result, measure, data_format)
+    gone = (lost & (reached <= budget) for budget in budgets)
+    return np.array([_statistic(np.mean, right & ~part) for part in gone])
+
+
+def lost_at(result: AttackResult, measure: str, data_format: str | None = None) -> np.ndarray:
+    """The distance at which each sample is lost, `(N,)`; infinite for one that is not.
+
+    It is turned there, or the model returns NaN or infinity. The arguments are those of
+    `robust_within`.
+    """
     _checks.one_of("measure", measure, DISTANCES)
     data_format = result.data_format if data_format is None else data_format
     reached = distances(result.x, result.adversarial, data_format=data_format)[measure]
-    right = result.clean_prediction == result.y
-    turned = (result.success & (reached <= budget) for budget in budgets)
-    return np.array([_statistic(np.mean, right & ~part) for part in turned])
+    return np.where(result.success | result.not_finite, reached, np.inf)
 
 
 def _measures(result: AttackResult, data_format: str) -> dict[str, Measure]:
     x, adversarial, success = result.x, result.adversarial, result.success
     values = distances(x, adversarial, data_format=data_format)
     measures = {
-        name: _measure(values[name], success, np.where(success, values[name], np.inf))
+        name: _measure(
+            values[name], success, np.where(success | result.not_finite, values[name], np.inf)
+        )
         for name in DISTANCES
     }
     shape = axes.channels_last(x, data_format).shape

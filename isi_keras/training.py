@@ -1,6 +1,7 @@
 """Adversarial training inside Keras' own `fit`."""
 
 import contextlib
+import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from isi_keras import _component, _keras, attacks
-from isi_keras.attacks import crafting
+from isi_keras.attacks import crafting, fitting, labels
 from isi_keras.models import inputs
 
 _CHECKED = 1024
@@ -23,8 +24,9 @@ class AdversarialTraining(keras.Model):
 
     $$L = (1 - w)\, \ell(y, f(x)) + w\, \ell(y, f(x')) + \text{regularisation}$$
 
-    is minimised. `call`, `evaluate` and `predict` are those of the wrapped model, whose weights are
-    the same objects: use it on its own afterwards.
+    is minimised. A model with a `compute_loss` of its own is asked for both losses, what it adds
+    included, and each counts by its share. `call`, `evaluate` and `predict` are those of the
+    wrapped model, whose weights are the same objects: use it on its own afterwards.
 
     Crafting takes at most `attack.max_steps` steps a batch, a forward and a backward pass each;
     training on $x'$ takes another of each. `Sensitivity` with `Linf(step_size=e, epsilon=e)` and
@@ -46,19 +48,27 @@ class AdversarialTraining(keras.Model):
     twice: on clean examples, and with `adversarial_` before its name. Sample and class weights
     apply to both halves. `evaluate` has the metrics of the wrapped model alone.
 
+    Labels are as the loss takes them: classes, one-hot rows, 0 and 1, -1 and 1, smoothed ones. Of
+    several labels (a row of sigmoids) the one predicted most strongly is the true one.
+
     Args:
         model: a built Keras classifier of one input and one output.
         attack: an `Attack`, a `JSMA` without a choice of `untargeted`, or another; also a name or
             its configuration. It is untargeted. Its `bounds` must hold the data.
         weight: the share $w$ of the adversarial loss, above 0 and up to 1. With 1 the network
             learns from adversarial examples alone (and those it misclassifies).
+        target: the class that examples are moved towards; `None` for any but the true one. Samples
+            of this class are left as they are.
+        leave: the class, or classes, whose samples are moved; `None` for all. With `leave=8,
+            target=3` the network learns that no 8 is to become a 3.
         name: of the model.
 
     Raises:
-        TypeError: if the model or the attack is of the wrong kind.
-        ValueError: if `weight` is out of its range, the model has several inputs or outputs, or
-            the attack cannot be planned for it; in `fit`, if arrays are outside of the bounds, or
-            if labels or the loss are missing.
+        TypeError: if the model, the attack or a class is of the wrong kind.
+        ValueError: if `weight` or a class is out of its range, the model has several inputs or
+            outputs or a `train_step` of its own, or the attack cannot be planned for it; in `fit`,
+            if data are outside of the bounds (arrays at once, others after the first batch and
+            after each epoch), or if labels or the loss are missing.
 
     Source: Goodfellow et al. 2015, section 6 (the sum of both losses); Madry et al. 2018 (`weight`
     1); Zhang et al. 2020 (stopping as soon as a sample is turned).
@@ -76,8 +86,18 @@ class AdversarialTraining(keras.Model):
 
     _training_logs = True
 
-    def __init__(self, model, attack: Any, weight: float = 0.5, *, name: str | None = None):
+    def __init__(
+        self,
+        model,
+        attack: Any,
+        weight: float = 0.5,
+        *,
+        target: int | None = None,
+        leave: Any = None,
+        name: str | None = None,
+    ):
         attack = _as_attack(attack)
+        target, leave = labels.aim(target, leave)
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight <= 1:
             raise ValueError(
                 "Expected weight to be the share of the adversarial loss, above 0 and up to 1. "
@@ -86,7 +106,11 @@ class AdversarialTraining(keras.Model):
         policy = model.dtype_policy if isinstance(model, keras.Model) else None
         super().__init__(dtype=policy, autocast=False, name=name)
         self.model, self.attack, self.weight = model, attack, float(weight)
+        self.target, self.leave = target, leave
+        self._several: bool | None = None
         self._crafting = self._planned()
+        self._loss_is_own = fitting.computes_loss(model)
+        self.outside = fitting.Outside()
         self._clean_loss = keras.metrics.Mean(name="clean_loss")
         self._adversarial_loss = keras.metrics.Mean(name="adversarial_loss")
         self._adversarial_metrics: Any = None
@@ -114,17 +138,28 @@ class AdversarialTraining(keras.Model):
             weighted_metrics=weighted_metrics,
             **kwargs,
         )
-        copies = keras.tree.map_structure(_copy, (metrics, weighted_metrics))
+        self._several = True if "binary" in _name_of(loss) else None
+        copies = keras.tree.map_structure(fitting.copied, (metrics, weighted_metrics))
         wanted = metrics is not None or weighted_metrics is not None
-        self._adversarial_metrics = _Adversarial(*copies) if wanted else None
+        self._adversarial_metrics = fitting.AdversarialMetrics(*copies) if wanted else None
 
     def fit(self, x=None, *args, **kwargs):
         """Trains as `keras.Model.fit` does, with whatever data that takes."""
-        if isinstance(x, np.ndarray) and len(x):
+        if x is not None and len(getattr(x, "shape", ())) and len(x):
             some = inputs.as_input(self.model, x[:: -(-len(x) // _CHECKED)])
             low, high = self.attack.bounds
-            inputs.within_bounds(some, low, high, x.dtype)
-        return super().fit(x, *args, **kwargs)
+            dtype = x.dtype if isinstance(x, np.ndarray) else some.dtype
+            inputs.within_bounds(some, low, high, dtype)
+        given = inspect.signature(keras.Model.fit).bind(self, x, *args, **kwargs).arguments
+        callbacks = given.pop("callbacks", None)
+        with fitting.checked_first(callbacks) as given["callbacks"]:
+            return super().fit(**{name: value for name, value in given.items() if name != "self"})
+
+    def train_on_batch(self, *args, **kwargs):
+        """Trains on a batch, as `keras.Model.train_on_batch` does."""
+        logs = super().train_on_batch(*args, **kwargs)
+        self.outside.check(*self.attack.bounds)
+        return logs
 
     def evaluate(self, *args, **kwargs):
         """Evaluates the wrapped model, as `keras.Model.evaluate` does."""
@@ -144,15 +179,16 @@ class AdversarialTraining(keras.Model):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The loss of a batch: of both halves in training, else the wrapped model's."""
         if not training:
-            return super().compute_loss(x, y, y_pred, sample_weight, training)
-        loss = _keras.read(self, "compile_loss")
-        if loss is None or y is None:
+            return self._loss_of(x, y, y_pred, sample_weight, training)
+        if y is None or not (self._loss_is_own or _keras.read(self, "compile_loss")):
             missing = "a loss: pass one to `compile`" if y is not None else "labels: pass y"
             raise ValueError(f"Adversarial training needs {missing}.")
+        self.outside.update_state(x, *self.attack.bounds)
         penalties = [ops.sum(penalty) for penalty in self.losses]  # a further pass would clear them
-        clean = loss(y, y_pred, sample_weight)
-        adversarial_pred = self.model(self._crafting(x, y), training=True)
-        adversarial = loss(y, adversarial_pred, sample_weight)
+        clean = self._loss_of(x, y, y_pred, sample_weight)
+        crafted = self._crafting(x, y)
+        adversarial_pred = self.model(crafted, training=True)
+        adversarial = self._loss_of(crafted, y, adversarial_pred, sample_weight)
         count = ops.shape(x)[0]
         for tracker, value in ((self._clean_loss, clean), (self._adversarial_loss, adversarial)):
             tracker.update_state(ops.stop_gradient(value), sample_weight=count)
@@ -163,7 +199,19 @@ class AdversarialTraining(keras.Model):
         mixed = adversarial
         if self.weight < 1:
             mixed = (1 - self.weight) * clean + self.weight * adversarial
-        return sum(penalties, mixed)
+        return mixed if self._loss_is_own else sum(penalties, mixed)
+
+    def _loss_of(self, x, y, y_pred, sample_weight, training=True):
+        """The loss of one half; in training without penalties, unless the model's own has them."""
+        if self._loss_is_own:
+            takes = inspect.signature(self.model.compute_loss).parameters
+            given = {"x": x, "y": y, "y_pred": y_pred, "sample_weight": sample_weight}
+            given |= {"training": training} if "training" in takes else {}
+            with _keras.lent(self.model, "compile_loss", _keras.read(self, "compile_loss")):
+                return self.model.compute_loss(**given)
+        if training:
+            return _keras.read(self, "compile_loss")(y, y_pred, sample_weight)
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """Updates the metrics of the clean batch."""
@@ -174,16 +222,21 @@ class AdversarialTraining(keras.Model):
     @property
     def metrics(self) -> list[keras.Metric]:
         """The metrics of training, or of evaluation while that lasts."""
-        own = (self._clean_loss, self._adversarial_loss, self._adversarial_metrics)
+        found, counted = super().metrics, _keras.read(self.model, "metrics")
+        if self._loss_is_own:  # what it counts by itself; Keras passes over inner models
+            found += [metric for metric in counted if metric not in found]
         if self._training_logs:
-            return super().metrics
-        return [metric for metric in super().metrics if all(metric is not one for one in own)]
+            return found
+        own = (self._clean_loss, self._adversarial_loss, self._adversarial_metrics, self.outside)
+        return [metric for metric in found if all(metric is not one for one in own)]
 
     def get_config(self) -> dict[str, Any]:
         """Returns what `from_config` builds the model back from."""
         attack = _component.serialize(self.attack)
         model = keras.saving.serialize_keras_object(self.model)
-        return {"model": model, "attack": attack, "weight": self.weight, "name": self.name}
+        leave = None if self.leave is None else list(self.leave)
+        aim = {"target": self.target, "leave": leave}
+        return {"model": model, "attack": attack, "weight": self.weight, "name": self.name, **aim}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects=None):
@@ -208,28 +261,8 @@ class AdversarialTraining(keras.Model):
 
     def _planned(self) -> crafting.Crafting:
         sample = crafting.sample_of(self.model, *self.attack.bounds)
-        return crafting.Crafting(self.attack, self.model, sample)
-
-
-class _Adversarial(keras.Metric):
-    """The metrics of `compile` once more, on adversarial examples."""
-
-    def __init__(self, metrics, weighted_metrics):
-        super().__init__(name="adversarial")
-        self._compiled = _keras.compile_metrics(metrics, weighted_metrics)
-
-    def build(self, y_true, y_pred) -> None:
-        if not self._compiled.built:
-            self._compiled.build(y_true, y_pred)
-
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        self._compiled.update_state(y_true, y_pred, sample_weight)
-
-    def reset_state(self):
-        self._compiled.reset_state()
-
-    def result(self):
-        return {f"adversarial_{name}": value for name, value in self._compiled.result().items()}
+        aim: dict[str, Any] = {"target": self.target, "leave": self.leave}
+        return crafting.Crafting(self.attack, self.model, sample, several=self._several, **aim)
 
 
 def _as_attack(attack: Any) -> attacks.BaseAttack:
@@ -243,10 +276,7 @@ def _as_attack(attack: Any) -> attacks.BaseAttack:
     return attack
 
 
-def _copy(metric: Any) -> Any:
-    """A metric of its own state; names and functions stand for new ones anyway."""
-    return (
-        type(metric).from_config(metric.get_config())
-        if isinstance(metric, keras.Metric)
-        else metric
-    )
+def _name_of(loss: Any) -> str:
+    """What a loss is called."""
+    named = loss if isinstance(loss, str) else getattr(loss, "name", getattr(loss, "__name__", ""))
+    return str(named).lower()

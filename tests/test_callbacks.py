@@ -184,3 +184,40 @@ def test_what_cannot_be():
         RobustnessMonitor(ATTACK, x, y, budgets=(0.5,))
     with pytest.raises(ValueError, match="Unknown indicator"):
         ExplanationLogger("relevanz", x, "maps")
+
+
+def test_what_is_wrong_is_said_before_the_first_epoch():
+    x, y = labelled()
+    began = []
+    note = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: began.append(epoch))
+    for samples, classes, match in (
+        (3 * x, y, "outside the bounds"),
+        (x, y + 7, "from 0 to 2, as the model has 3 classes"),
+        (x[:, :2], y, "expects inputs of shape"),
+    ):
+        _, run = compiled()
+        with pytest.raises(ValueError, match=match):
+            fitted(run, [RobustnessMonitor(ATTACK, samples, classes), note])
+    assert not began
+
+
+def test_classes_to_leave_and_to_reach():
+    model, run = compiled(rate=0.0)
+    x, _ = labelled()
+    y = model.predict(x, verbose=0).argmax(1)
+    first, second, third = np.argsort(-np.bincount(y, minlength=3))
+    one = RobustnessMonitor(ATTACK, x, y, target=int(second), leave=[int(first), int(second)])
+    np.testing.assert_array_equal(one.y, y[y == first])
+    logs = fitted(run, [one], epochs=1)
+    wanted = ATTACK(model, x[y == first], y=y[y == first], target=int(second))
+    assert logs["val_attack_success"] == [wanted.success.mean()]
+    assert set(one.result.prediction[one.result.success]) <= {second}
+    rest = RobustnessMonitor(ATTACK, x, y[:, None], target=int(third))
+    np.testing.assert_array_equal(rest.x, x[y != third])
+    for options, match in (
+        ({"target": 1, "leave": 1}, r"other than the target. Received: leave=\(1,\), target=1"),
+        ({"leave": 7}, r"samples of the classes that are attacked.*with leave=\(7,\)"),
+        ({"target": -1}, r"at least 0. Received: target=-1"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            RobustnessMonitor(ATTACK, x, y, **options)

@@ -1,5 +1,10 @@
 """Adversarial training: against loops in NumPy, and inside all that `fit` can do."""
 
+import importlib.util
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -321,9 +326,216 @@ def test_what_cannot_be():
     two = keras.Model(both, keras.layers.Dense(3)(keras.layers.Add()(both)))
     with pytest.raises(ValueError, match=r"one input whose shape is known|takes a model of one"):
         AdversarialTraining(two, FGSM)
-    with pytest.raises(ValueError, match=r"outside the bounds -1\.\.1"):
-        compiled(dense()).fit(3 * x, y)
+    with pytest.raises(ValueError, match=r"target to be from 0 to 2.*Received: target=3"):
+        AdversarialTraining(dense(), FGSM, target=3)
+    with pytest.raises(TypeError, match=r"leave to be an integer, at least 0. Received: leave=0.5"):
+        AdversarialTraining(dense(), FGSM, leave=[0.5])
     with pytest.raises(ValueError, match="needs labels: pass y"):
         compiled(dense()).compute_loss(x, None, None)
     with pytest.raises(ValueError, match="needs a loss: pass one to `compile`"):
         AdversarialTraining(dense(), FGSM).compute_loss(x, y, None)
+
+
+def multi():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, "sigmoid")])
+    model.set_weights([np.random.default_rng(3).normal(size=(4, 3)), np.zeros(3)])
+    return model
+
+
+def crafted_by(run, x, y):
+    found = run._crafting(*map(keras.ops.convert_to_tensor, (x, y)))
+    return keras.ops.convert_to_numpy(found)
+
+
+def test_labels_of_two_classes_in_every_coding_agree():
+    """0 and 1, -1 and 1, smoothed: what is above 0.5 is the second class."""
+    x, y = data()
+    y = (y > 0).astype("float32")
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, "sigmoid")])
+    model.set_weights([np.array([[1.0], [0.5], [-0.5], [0.2]]), np.zeros(1)])
+    run = AdversarialTraining(model, FGSM)
+    wanted = FGSM(model, x, y=y.astype(int))
+    assert {"misclassified"} < set(wanted.stop_reason)
+    assert set(wanted.clean_prediction[wanted.attacked]) == {0, 1}
+    for coded in (y, 2 * y - 1, 0.9 * y + 0.05, y.astype(bool), y.astype("int32")):
+        for shaped in (coded, coded[:, None]):
+            np.testing.assert_allclose(crafted_by(run, x, shaped), wanted.adversarial, atol=1e-6)
+
+
+def test_a_sample_of_several_labels_is_right_if_the_first_prediction_is_one():
+    x, _ = data(40)
+    several = np.random.default_rng(4).integers(0, 2, (40, 3)).astype("float32")
+    several[0] = 0
+    model = multi()
+    first = model.predict(x, verbose=0).argmax(1)
+    right = several[np.arange(40), first] > 0
+    assert 0 < right.sum() < 40
+    wanted = np.where(right[:, None], FGSM(model, x).adversarial, x)
+    for run in (AdversarialTraining(model, FGSM), compiled(model, FGSM)):
+        for coded in (several, 0.9 * several + 0.05, 2 * several - 1):
+            np.testing.assert_allclose(crafted_by(run, x, coded), wanted, atol=1e-6)
+    logits = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    logits.set_weights(model.get_weights())
+    run = AdversarialTraining(logits, FGSM)
+    run.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=True))
+    run.make_train_function()
+    np.testing.assert_allclose(crafted_by(run, x, several), wanted, atol=1e-6)
+
+
+def test_labels_that_the_loss_ignores_are_left():
+    x, y = data()
+    y[::2] = -1
+    crafted = crafted_by(AdversarialTraining(dense(), FGSM), x, y)
+    np.testing.assert_array_equal(crafted[::2], x[::2])
+    assert (crafted != x).any()
+
+
+@pytest.mark.parametrize("name", ["pgd", "isi-l2"])
+def test_classes_to_leave_and_to_reach(name):
+    model, attack = dense(), ATTACKS[name]
+    model.set_weights([np.eye(4, 6), np.zeros(6), np.eye(6, 3), np.zeros(3)])
+    x = np.random.default_rng(1).uniform(-0.9, 0.9, (24, 4)).astype("float32")
+    y = model.predict(x, verbose=0).argmax(1)
+    run = AdversarialTraining(model, attack, target=2, leave=[0, 2])
+    wanted = attack(model, x, y=y, target=2)
+    chosen = (y == 0)[:, None]
+    assert (wanted.changed & chosen).any()
+    assert (wanted.changed & ~chosen).any()
+    expected = np.where(chosen, wanted.adversarial, x)
+    np.testing.assert_allclose(crafted_by(run, x, y), expected, atol=1e-6)
+    config = run.get_config()
+    assert (config["target"], config["leave"]) == (2, [0, 2])
+
+
+def out_of_bounds():
+    """The data three times as wide, a way for each kind of data that `fit` takes."""
+    x, y = data()
+
+    def batches():
+        for begin in range(0, len(x), 10):
+            yield 3 * x[begin : begin + 10], y[begin : begin + 10]
+
+    class Wide(Batches):
+        def __getitem__(self, index):
+            x, y = super().__getitem__(index)
+            return 3 * x if index == 2 else x, y
+
+    return {
+        "array": (3 * x, y),
+        "tensor": (keras.ops.convert_to_tensor(3 * x), keras.ops.convert_to_tensor(y)),
+        "generator": (batches(), None),
+        "PyDataset": (Wide(), None),
+    }
+
+
+@pytest.mark.parametrize("kind", ["array", "tensor", "generator", "PyDataset"])
+def test_data_of_every_kind_are_within_the_bounds(kind):
+    x, y = out_of_bounds()[kind]
+    run = compiled(dense())
+    with pytest.raises(ValueError, match=r"values (from .* )?outside the bounds -1\.\.1"):
+        run.fit(x, y, shuffle=False, verbose=0)
+    if kind == "generator":
+        with pytest.raises(ValueError, match=r"outside the bounds -1\.\.1 in \d+ of the samples"):
+            run.train_on_batch(3 * data()[0], data()[1])
+        run.train_on_batch(*data())
+        run.fit(*data(), verbose=0, callbacks=keras.callbacks.History())
+
+
+class Own(keras.Model):
+    """A model that computes its loss itself: half of the usual one, and logits are kept small."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = keras.layers.Dense(3)
+        self.seen = keras.metrics.Sum(name="seen")
+
+    def call(self, x):
+        return self.layer(x)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        usual = super().compute_loss(x, y, y_pred, sample_weight, training)
+        self.seen.update_state(keras.ops.shape(x)[0])
+        return 0.5 * usual + keras.ops.mean(keras.ops.square(y_pred)) + 0 * keras.ops.sum(x)
+
+
+def test_a_loss_of_the_model_itself_counts_for_both_halves():
+    x, y = data()
+    model = Own()
+    model(x)
+    run = AdversarialTraining(model, FGSM, weight=0.25)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    run.compile(keras.optimizers.SGD(0.0), loss)
+    logs = run.fit(x, y, batch_size=20, verbose=0).history
+    attacked = FGSM(model, x, y=y).adversarial
+
+    def own(x):
+        logits = keras.ops.convert_to_numpy(model(x)).astype("float64")
+        usual = keras.ops.convert_to_numpy(loss(y, logits.astype("float32")))
+        return 0.5 * usual + (logits**2).mean()
+
+    np.testing.assert_allclose(logs["clean_loss"], [own(x)], rtol=1e-5)
+    np.testing.assert_allclose(logs["adversarial_loss"], [own(attacked)], rtol=1e-5)
+    assert logs["seen"] == [40]
+    np.testing.assert_allclose(logs["loss"], [0.75 * own(x) + 0.25 * own(attacked)], rtol=1e-5)
+    found = run.evaluate(x, y, batch_size=20, verbose=0, return_dict=True)
+    assert found == {"loss": pytest.approx(own(x), rel=1e-5), "seen": 20}
+    assert not model.compiled
+
+
+def test_a_model_with_steps_of_its_own_is_refused():
+    class Steps(Own):
+        def train_step(self, *args):
+            return {}
+
+    class Metrics(Own):
+        def compute_metrics(self, x, y, y_pred, sample_weight=None):
+            return {}
+
+    model = Steps()
+    model(data()[0])
+    with pytest.raises(ValueError, match=r"has a train_step of its own.*in compute_loss"):
+        AdversarialTraining(model, FGSM)
+    model = Metrics()
+    model(data()[0])
+    with pytest.warns(UserWarning, match="has a compute_metrics of its own.*Pass metrics"):
+        AdversarialTraining(model, FGSM)
+
+
+@pytest.mark.once
+def test_a_saved_one_is_loaded_where_nothing_was_touched(tmp_path):
+    path = tmp_path / "trained.keras"
+    AdversarialTraining(dense(), FGSM, target=1, leave=0).save(path)
+    code = (
+        "import sys, isi_keras\n"
+        "assert 'keras' not in sys.modules\n"
+        "import keras\n"
+        "assert 'isi_keras.training' not in sys.modules\n"
+        f"model = keras.saving.load_model({str(path)!r})\n"
+        "assert (model.target, model.leave) == (1, (0,)), model.leave\n"
+    )
+    light = "jax" if importlib.util.find_spec("jax") else BACKEND  # the soonest imported
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, env={**os.environ, "KERAS_BACKEND": light}
+    )
+    # Keras was here first in this interpreter.
+    assert keras.saving.get_registered_object("isi_keras>AdversarialTraining")
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="of Torch's compiler")
+def test_a_pullback_runs_within_what_torch_compiles():
+    """Compiled, a backward pass would free what the pullback may read again."""
+    torch = pytest.importorskip("torch")
+    graphs = []
+
+    def keep(graph, _):
+        graphs.append(graph.code)
+        return graph.forward
+
+    def run(x):
+        y, pullback = backend.vjp(torch.tanh, 2 * x)
+        return x + pullback(torch.ones_like(y)) + pullback(torch.ones_like(y))
+
+    x = torch.tensor([0.3, 0.4])
+    torch.testing.assert_close(torch.compile(run, backend=keep)(x), run(x))
+    assert graphs
+    assert not any("tanh" in code for code in graphs)

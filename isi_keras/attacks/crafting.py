@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from isi_keras import backend, models
+from isi_keras.attacks import labels
 from isi_keras.attacks.base import BaseAttack
 from isi_keras.attacks.state import UNKNOWN, Limits, Samples
 from isi_keras.models import inputs
@@ -20,16 +21,33 @@ class Crafting:
     Planning runs the model once and must happen outside of any trace; a call may happen inside.
 
     Args:
-        attack: an attack, of which every sample takes `max_steps` steps at most; without targets.
+        attack: an attack, of which every sample takes `max_steps` steps at most.
         model: a built Keras model.
         sample: a batch of its inputs.
+        target: the class to reach; `None` for any other.
+        leave: the classes whose samples are attacked; `None` for all.
+        several: whether a sample may have several labels; `None` if the model ends in sigmoids.
     """
 
-    def __init__(self, attack: BaseAttack, model: keras.Model, sample: np.ndarray):
+    def __init__(
+        self,
+        attack: BaseAttack,
+        model: keras.Model,
+        sample: np.ndarray,
+        *,
+        target: int | None = None,
+        leave: tuple[int, ...] | None = None,
+        several: bool | None = None,
+    ):
         planned = models.logits(model).plan(sample)
         self.attack = attack.for_shape(sample.shape[1:], planned.data_format)
         self.model, self.classes = model, planned.classes
-        self._plan = self.attack.plan(planned, sample, targeted=False)
+        self.target, self.leave = target, leave
+        labels.check_classes(target, leave, planned.classes)
+        self._crafted = backend.uncompiled(self._run)
+        self._several = planned.activation == "sigmoid" if several is None else several
+        self._forward = planned.forward()
+        self._plan = self.attack.plan(planned, sample, targeted=target is not None)
 
     def __call__(self, x, y) -> Any:
         """Adversarial examples for a batch, a constant for whoever differentiates.
@@ -39,11 +57,16 @@ class Crafting:
 
         Args:
             x: the inputs, `(N, ...)`.
-            y: the true classes, `(N,)` or `(N, 1)`, or one-hot, `(N, K)`.
+            y: the true labels, as `labels.truth` takes them.
         """
-        attack, x, truth = self.attack, ops.cast(x, "float32"), self._truth(y)
+        return self._crafted(x, y)
+
+    def _run(self, x, y):
+        attack, x = self.attack, ops.cast(x, "float32")
+        with keras.StatelessScope([(v, ops.stop_gradient(v.value)) for v in self.model.variables]):
+            truth = labels.only(self._truth(x, y), self.leave)
         number = ops.arange(ops.shape(x)[0], dtype="int32")
-        samples = Samples(x, truth, ops.zeros_like(truth) + UNKNOWN, number)
+        samples = Samples(x, truth, self._aim(truth), number)
         low, high = map(backend.tensor, attack.bounds)
         limits = Limits(low, high, attack.max_steps)
 
@@ -63,10 +86,12 @@ class Crafting:
                 )[1]
         return ops.stop_gradient(state.x)
 
-    def _truth(self, y):
-        if len(y.shape) == 2 and y.shape[-1] == self.classes:
-            return ops.cast(ops.argmax(y, axis=-1), "int32")
-        return ops.cast(ops.reshape(y, (-1,)), "int32")
+    def _truth(self, x, y):
+        several = self._several and len(y.shape) == 2 and y.shape[-1] == self.classes
+        return labels.truth(y, self.classes, self._forward(self.model, x) if several else None)
+
+    def _aim(self, truth):
+        return ops.zeros_like(truth) + (UNKNOWN if self.target is None else self.target)
 
 
 def sample_of(model, low: np.ndarray, high: np.ndarray) -> np.ndarray:

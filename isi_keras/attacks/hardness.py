@@ -94,7 +94,8 @@ def hardness(
     names, limits = _names(classes, count), _limits(budgets, measure)
     run, share = attack.within(limits[-1], x.shape[1:], planned.data_format)
     sweep = _Sweep(planned, run, share, measure, as_batch_size(batch_size))
-    right = planned.predict(x, batch_size).argmax(-1) == y
+    logits = planned.predict(x, batch_size)
+    right = np.isfinite(logits).all(-1) & (logits.argmax(-1) == y)  # the argmax of NaN is a class
     row, target = np.nonzero(np.arange(count) != y[:, None])
     found = _unattempted(len(row), distances) | {
         "sample": row + _checks.integer("first_index", first_index, 0),

@@ -1,7 +1,8 @@
 """What Keras does not offer on every backend: a pullback and compilation.
 
 `vjp(fn, x)` returns `fn(x)` and a function that pulls a cotangent back to `x`; `jit(fn)` compiles a
-pure function of tensors. `SHRINK` says by how much a batch has to shrink for another compilation to
+pure function of tensors; `uncompiled(fn)` stays out of what others compile, where that is of pieces
+(Torch). `SHRINK` says by how much a batch has to shrink for another compilation to
 pay. The files of this folder are the only ones that import a framework.
 """
 
@@ -11,11 +12,11 @@ import numpy as np
 _BACKENDS = ("tensorflow", "jax", "torch")
 
 if keras.config.backend() == "tensorflow":
-    from isi_keras.backend._tensorflow import SHRINK, jit, vjp
+    from isi_keras.backend._tensorflow import SHRINK, jit, uncompiled, vjp
 elif keras.config.backend() == "jax":
-    from isi_keras.backend._jax import SHRINK, jit, vjp
+    from isi_keras.backend._jax import SHRINK, jit, uncompiled, vjp
 elif keras.config.backend() == "torch":
-    from isi_keras.backend._torch import SHRINK, jit, vjp
+    from isi_keras.backend._torch import SHRINK, jit, uncompiled, vjp
 else:
     raise ImportError(
         f"isi_keras runs on the Keras backends {', '.join(_BACKENDS)}. "
@@ -29,4 +30,4 @@ def tensor(array: np.ndarray):
     return keras.ops.convert_to_tensor(array, dtype=str(array.dtype))
 
 
-__all__ = ["SHRINK", "jit", "tensor", "vjp"]
+__all__ = ["SHRINK", "jit", "tensor", "uncompiled", "vjp"]

@@ -11,6 +11,11 @@ def vjp(fn, x):
     return y, lambda cotangent: pullback(cotangent)[0]
 
 
+def uncompiled(fn):
+    """The function itself: what is compiled around it is of one piece."""
+    return fn
+
+
 def jit(fn):
     """Compiles a pure function of tensors."""
     return jax.jit(fn)

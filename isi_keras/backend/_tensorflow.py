@@ -22,6 +22,11 @@ def vjp(fn, x):
     return y, pullback
 
 
+def uncompiled(fn):
+    """The function itself: what is compiled around it is of one piece."""
+    return fn
+
+
 def jit(fn):
     """Compiles a pure function of tensors, once for each set of shapes.
 

@@ -1,6 +1,11 @@
-"""`vjp` and `jit` for Torch."""
+"""`vjp`, `jit` and `uncompiled` for Torch.
+
+Torch's own compiler, which Keras calls for `jit_compile=True`, frees what a backward pass read and
+so cannot run a pullback, which may be called again: `vjp` runs outside of what it compiles.
+"""
 
 import functools
+from collections.abc import Callable
 
 import keras
 import torch
@@ -8,6 +13,13 @@ import torch
 SHRINK = 2
 
 
+def uncompiled(fn) -> Callable:
+    """A function that Torch's compiler leaves as it is, inside of what it compiles."""
+    disable: Callable = torch.compiler.disable
+    return disable(fn)
+
+
+@uncompiled
 def vjp(fn, x):
     """Returns `fn(x)` and the pullback of `fn` at `x`, a structure, for any number of calls."""
     leaves = keras.tree.flatten(x)
@@ -15,6 +27,7 @@ def vjp(fn, x):
         leaves = [leaf.detach().requires_grad_() for leaf in leaves]
         y = fn(keras.tree.pack_sequence_as(x, leaves))
 
+    @uncompiled
     def pullback(cotangent):
         if not y.requires_grad or not leaves:
             gradients = [torch.zeros_like(leaf) for leaf in leaves]

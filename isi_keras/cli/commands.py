@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from isi_keras._version import __version__
-from isi_keras.cli import hardness, options, plot, reproduce
+from isi_keras.cli import hardness, options, plot, reproduce, robustness
 from isi_keras.cli.backend import reported, start_backend
 
 app = typer.Typer(
@@ -176,7 +176,9 @@ def explain(
 @app.command(epilog="Example: isi-keras evaluate results/lenet-mnist-relevance-l0.npz")
 @reported()
 def evaluate(
-    result: Annotated[Path, typer.Argument(metavar="RESULT", help="The .npz that attack wrote.")],
+    result: Annotated[
+        Path, typer.Argument(metavar="RESULT", help="The .npz that attack or robustness wrote.")
+    ],
     as_json: Annotated[
         bool,
         typer.Option(
@@ -185,16 +187,19 @@ def evaluate(
     ] = False,
     data_format: options.ChannelsOf = None,
 ) -> None:
-    """Print the report of a saved attack; no backend is started."""
+    """Print the report of a saved attack, or of several; no backend is started."""
     from isi_keras.evaluation import evaluate
-    from isi_keras.results import AttackResult
+    from isi_keras.results import Result
 
-    report = evaluate(AttackResult.load(result), data_format=data_format)
+    report: Any = evaluate(Result.load(result), data_format=data_format)  # pyright: ignore
     print(json.dumps(_plain(report.to_dict()), indent=2, allow_nan=False) if as_json else report)
 
 
 app.command(epilog="Example: isi-keras hardness lenet-jsma --samples 50")(
     reported()(hardness.hardness)
+)
+app.command(epilog="Example: isi-keras robustness lenet-mnist --attack relevance_l0 --attack jsma")(
+    reported()(robustness.robustness)
 )
 app.command(
     help=plot.help_text(),
@@ -240,6 +245,8 @@ def _plain(value: Any) -> Any:
     """What JSON knows: infinity and NaN become `None`."""
     if isinstance(value, dict):
         return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -131,6 +131,7 @@ BatchSize = Annotated[int, _data("N", "How many samples are computed at once.", 
 Out = Annotated[Path | None, _file("FILE.npz", "Default: results/MODEL-INDICATOR-NORM.npz.")]
 ExplanationOut = Annotated[Path | None, _file("FILE.npz", "Default: results/MODEL-INDICATOR.npz.")]
 HardnessOut = Annotated[Path | None, _file("FILE.npz", "Default: results/MODEL-hardness.npz.")]
+RobustnessOut = Annotated[Path | None, _file("FILE.npz", "Default: results/MODEL-robustness.npz.")]
 Picture = Annotated[
     Path | None, _file("FILE.png", "A .png, .pdf or .svg. Default: beside the result.")
 ]

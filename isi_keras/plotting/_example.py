@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from isi_keras.results import AttackResult, Explanation, HardnessResult
+from isi_keras.results import AttackResult, Explanation, HardnessResult, RobustnessResult
 
 
 def attack(count: int = 1, **fields: Any) -> AttackResult:
@@ -75,4 +75,25 @@ def sweep() -> HardnessResult:
         distance_single=None,
         seconds=1.0,
         config={"class_name": "hardness", "config": {"measure": "l0"}},
+    )
+
+
+def ensemble() -> RobustnessResult:
+    """Two attacks on four samples: one fails once, the last sample is misclassified."""
+    zero = np.zeros((4, 2), "int32")
+    return RobustnessResult(
+        x=np.zeros((4, 3), "float32"),
+        adversarial=np.ones((4, 3), "float32"),
+        y=np.array([0, 0, 0, 1]),
+        clean_prediction=np.zeros(4, "int32"),
+        distance=np.array([[1.0, 2.0], [3.0, 2.0], [np.inf, 3.0], [0.0, 0.0]]),
+        success=np.array([[True, True], [True, True], [False, True], [False, False]]),
+        stop_reason=np.array(
+            [["success"] * 2, ["success"] * 2, ["max_steps", "success"], ["misclassified"] * 2]
+        ),
+        forward=zero + 2,
+        backward=zero + 1,
+        seconds=zero + 0.5,
+        names=np.array(["relevance_l0", "jsma"]),
+        config={"class_name": "robustness", "config": {"measure": "l0_feature", "attacks": {}}},
     )

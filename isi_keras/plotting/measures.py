@@ -7,7 +7,7 @@ import numpy as np
 
 from isi_keras import _checks, axes, evaluation
 from isi_keras.plotting import checks, style
-from isi_keras.results import AttackResult
+from isi_keras.results import AttackResult, RobustnessResult
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +43,7 @@ BY_NORM = {"L0": "l0_feature", "L2": "l2", "Linf": "linf"}
 """The measure that tells most of an attack under a norm."""
 
 
-def label(measure: str, results: Iterable[AttackResult]) -> str:
+def label(measure: str, results: Iterable[AttackResult | RobustnessResult]) -> str:
     """A measure on the axis of a picture of some attacks."""
     words = {axes.word(result.x.shape[1:]) for result in results}
     return MEASURES[measure].label.format(words.pop() if len(words) == 1 else "position")

@@ -12,6 +12,7 @@ from isi_keras.results import (
     HardnessResult,
     RandomisationResult,
     Result,
+    RobustnessResult,
 )
 
 PICTURES = (".png", ".pdf", ".svg")
@@ -38,7 +39,8 @@ MAPS = Kind(Explanation, "Maps", "explain")
 SWEEP = Kind(HardnessResult, "A sweep over classes", "hardness")
 FLIPPING = Kind(FlippingResult, "Pixel flipping", "pixel_flipping")
 RANDOM = Kind(RandomisationResult, "Random parameters", "parameter_randomisation")
-KINDS = (ATTACK, MAPS, SWEEP, FLIPPING, RANDOM)
+ENSEMBLE = Kind(RobustnessResult, "A robust evaluation", "robustness")
+KINDS = (ATTACK, MAPS, SWEEP, FLIPPING, RANDOM, ENSEMBLE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,6 +107,7 @@ PLOTS = {
         ),
         Plot("explanation.faithfulness", (FLIPPING,), "several"),
         Plot("explanation.randomisation", (RANDOM,), "any"),
+        Plot("attack.robustness", (ENSEMBLE,), "any"),
     )
 }
 """Every plot by its name; of those that draw a kind of result the first is the usual one."""

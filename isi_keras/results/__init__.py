@@ -8,6 +8,7 @@ from isi_keras.results.curves import SCORES, FlippingResult, RandomisationResult
 from isi_keras.results.files import write_atomically
 from isi_keras.results.hardness import HardnessResult
 from isi_keras.results.records import AttackResult, Explanation
+from isi_keras.results.robustness import RobustnessResult
 from isi_keras.results.stop import Stop
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "HardnessResult",
     "RandomisationResult",
     "Result",
+    "RobustnessResult",
     "Stop",
     "write_atomically",
 ]

@@ -10,6 +10,7 @@ from isi_keras import axes
 from isi_keras.results import tokens
 from isi_keras.results.base import Result
 from isi_keras.results.fields import Divided, Rows, Shared, Steps
+from isi_keras.results.stop import Stop
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -133,8 +134,32 @@ class AttackResult(Result):
 
     @property
     def attacked(self) -> np.ndarray:
-        """Which samples were attacked at all, `(N,)`: neither misclassified nor at the target."""
-        return ~np.isin(self.stop_reason, ("already_target", "misclassified"))
+        """Which samples were attacked at all, `(N,)`.
+
+        Neither those that are misclassified or at the target to begin with, nor those for which
+        the model returns NaN or infinity: there is no decision to overturn.
+        """
+        unattacked = np.isin(self.stop_reason, ("already_target", "misclassified"))
+        return ~unattacked & ~(self.not_finite & (self.steps == 0))
+
+    @property
+    def not_finite(self) -> np.ndarray:
+        """Which samples ended as the model returned NaN or infinity, `(N,)`: clean, or attacked.
+
+        They are no success of the attack, and the model is not robust there.
+        """
+        return self.stop_reason == Stop.NOT_FINITE.label
+
+    @property
+    def right(self) -> np.ndarray:
+        """Which samples were predicted right to begin with, `(N,)`.
+
+        Raises:
+            ValueError: if there are no true labels.
+        """
+        if self.y is None:
+            raise ValueError("The result has no true labels. Attack with y, the true labels.")
+        return (self.clean_prediction == self.y) & ~(self.not_finite & (self.steps == 0))
 
     @property
     def changed(self) -> np.ndarray:

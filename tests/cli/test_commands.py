@@ -73,7 +73,7 @@ def painted(folder, *names, shape=(8, 6), seed=0):
 
 def test_help_lists_the_commands_and_starts_nothing():
     done = fresh("--help")
-    for command in ("attack", "explain", "evaluate", "hardness", "reproduce"):
+    for command in ("attack", "explain", "evaluate", "hardness", "robustness", "reproduce"):
         assert command in done.stdout
         assert "--help" in run(command, "--help")
     imports = subprocess.run(
@@ -576,6 +576,26 @@ def test_files_that_cannot_be_written(tmp_path):
 def test_evaluate_of_what_is_no_result(files, tmp_path):
     assert "There is no file 'no.npz'." in run("evaluate", "no.npz", code=1)
     assert "is not a result of isi_keras" in run("evaluate", files / "grey.npz", code=1)
+
+
+# --- robustness ---------------------------------------------------------------------------------
+
+
+def test_robustness(files, tmp_path):
+    words = ("--attack", "sensitivity_l0", "--attack", "jsma", "--bounds", -1.5, 1, "--out", "r")
+    text = run("robustness", files / "table.keras", files / "table.npz", *words)
+    assert "an upper bound by 2 attacks" in text
+    assert "result:  r.npz" in text
+    assert "picture: r.png" in text
+    result = isi.RobustnessResult.load(tmp_path / "r.npz")
+    assert result.names.tolist() == ["sensitivity_l0", "jsma"]
+    for entry in result.config["config"]["attacks"].values():
+        assert entry["config"]["bounds"] == [-1.5, 1]
+    assert run("evaluate", "r.npz") == text.partition("\nresult:")[0]
+    numbers = json.loads(run("evaluate", "r.npz", "--json"))
+    assert numbers["attacks"].keys() == {"sensitivity_l0", "jsma", "best of all"}
+    assert numbers["levels"][-1]["distance"] is None
+    assert "without labels" in run("robustness", files / "grey.keras", files / "grey.npy", code=1)
 
 
 # --- backends -----------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import pytest
 from makers.commands import plain, run
 from makers.results import (
     make_attack,
+    make_ensemble,
     make_explanation,
     make_flipping,
     make_hardness,
@@ -32,6 +33,7 @@ RECORDS = {
     "hardness": make_hardness(),
     "faithfulness": make_flipping(),
     "randomisation": make_randomisation(),
+    "robustness": make_ensemble(),
 }
 """A record for which the key is the natural picture."""
 
@@ -41,6 +43,7 @@ DRAWABLE = {
     "HardnessResult": make_hardness(),
     "FlippingResult": make_flipping(),
     "RandomisationResult": make_randomisation(),
+    "RobustnessResult": make_ensemble(),
 }
 
 

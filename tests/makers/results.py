@@ -10,6 +10,7 @@ from isi_keras.results import (
     FlippingResult,
     HardnessResult,
     RandomisationResult,
+    RobustnessResult,
 )
 
 CLASSES = ["airplane", "automobile", "bird", "cat"]
@@ -146,3 +147,32 @@ def make_randomisation(layers=("original", "dense", "conv2d"), samples=3, seed=0
         "config": made_by("parameter_randomisation", cascade=True, similarity="spearman"),
     }
     return RandomisationResult(**(values | fields))
+
+
+def make_ensemble(samples=5, **fields):
+    """Sample `i` is turned by one attack at `i + 1`, by the other at `6 - i`; the first never is.
+
+    A last one more is misclassified.
+    """
+    counts = np.arange(samples) + 1.0
+    distance = np.array([[*counts, 0], [*counts[::-1], 0]]).T
+    distance[0, 0] = np.inf
+    shape = distance.shape
+    success = np.isfinite(distance) & (distance > 0)
+    reasons = np.where(success, "success", "max_steps")
+    reasons[-1] = "misclassified"
+    values = {
+        "x": np.zeros((samples + 1, 6, 5, 1), "float32"),
+        "adversarial": np.ones((samples + 1, 6, 5, 1), "float32"),
+        "y": np.array([*[0] * samples, 1]),
+        "clean_prediction": np.zeros(samples + 1, "int32"),
+        "distance": distance,
+        "success": success,
+        "stop_reason": reasons,
+        "forward": np.full(shape, 3, "int32"),
+        "backward": np.full(shape, 2, "int32"),
+        "seconds": np.full(shape, 0.1),
+        "names": np.array(["relevance_l0", "jsma"]),
+        "config": made_by("robustness", measure="l0_feature", attacks={}),
+    }
+    return RobustnessResult(**(values | fields))

@@ -14,6 +14,7 @@ from makers.results import (
     SHAPES,
     made_by,
     make_attack,
+    make_ensemble,
     make_explanation,
     make_flipping,
     make_hardness,
@@ -612,6 +613,11 @@ CASES = {
     "robust_accuracy": [
         lambda: plotting.robust_accuracy({"a very long label " * 9: make_attack()}).figure,
         lambda: plotting.robust_accuracy(dict.fromkeys("abcdefg", make_attack())).figure,
+    ],
+    "robustness": [
+        lambda: plotting.robustness(make_ensemble()).figure,
+        lambda: plotting.robustness({"a very long label " * 9: make_ensemble()}).figure,
+        lambda: plotting.robustness(dict.fromkeys("abcdefg", make_ensemble())).figure,
     ],
     "success": [
         lambda: plotting.success({"a very long label of a curve " * 3: make_hardness()}).figure,

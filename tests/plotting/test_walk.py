@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from makers.results import (
     make_attack,
+    make_ensemble,
     make_explanation,
     make_flipping,
     make_hardness,
@@ -51,6 +52,7 @@ def draw(plot, shape, data_format, bounds):
         plots.SWEEP: make_hardness(),
         plots.FLIPPING: make_flipping(),
         plots.RANDOM: make_randomisation(),
+        plots.ENSEMBLE: make_ensemble(),
     }[plot.kinds[0]]
     if plot.name in TEXTS:
         return plot.function(make_text())

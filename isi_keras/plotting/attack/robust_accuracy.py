@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 
+from isi_keras import evaluation
 from isi_keras.plotting import checks, measures, panels, plots, style
 from isi_keras.plotting.attack import _distances
 from isi_keras.results import AttackResult
@@ -19,10 +20,10 @@ def robust_accuracy(
 ) -> Axes:
     """Draws the accuracy that is left if attacks may go up to a distance, a curve for each attack.
 
-    It starts at the clean accuracy and falls by each success at its distance; a failure counts as
-    robust at any distance. Without true labels (`y`) the curve is the share of the attacked samples
-    that was not turned. The legend has the median distance of the attacked samples, infinite if
-    no more than half of them were turned.
+    It starts at the clean accuracy and falls by each success at its distance, and where the model
+    returns NaN or infinity; a failure counts as robust at any distance. Without true labels (`y`)
+    the curve is the share of the attacked samples that was not turned. The legend has the median
+    distance of the attacked samples, infinite if no more than half of them were turned.
 
     Args:
         results: what an `Attack` returned; several by their labels.
@@ -56,7 +57,7 @@ def robust_accuracy(
         )
     (labelled,) = labelled
     reached = {
-        label: np.where(result.success, measures.of_samples(result, measure, data_format), np.inf)
+        label: evaluation.lost_at(result, measure, checks.format_of(result, data_format))
         for label, result in results.items()
     }
     finite = np.concatenate([values[np.isfinite(values)] for values in reached.values()])
@@ -92,8 +93,7 @@ def _left(result: AttackResult, reached: np.ndarray) -> tuple[np.ndarray, np.nda
     """The corners of the curve of one result."""
     if result.y is None:
         return _distances.curve(reached[result.attacked], 1.0)
-    right = result.clean_prediction == result.y
-    return _distances.curve(reached[right], float(right.mean()))
+    return _distances.curve(reached[result.right], float(result.right.mean()))
 
 
 def _left_of(results: Mapping[str, AttackResult], labelled: bool) -> str:

@@ -1,0 +1,135 @@
+"""What adversarial training adds to `fit`: metrics on adversarial examples, checks of data."""
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from isi_keras import _keras
+
+_FAR = 3.4e38  # nearly the greatest of float32
+
+
+class AdversarialMetrics(keras.Metric):
+    """The metrics of `compile` once more, on adversarial examples."""
+
+    def __init__(self, metrics, weighted_metrics):
+        super().__init__(name="adversarial")
+        self._compiled = _keras.compile_metrics(metrics, weighted_metrics)
+
+    def build(self, y_true, y_pred) -> None:  # noqa: D102
+        if not self._compiled.built:
+            self._compiled.build(y_true, y_pred)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):  # noqa: D102
+        self._compiled.update_state(y_true, y_pred, sample_weight)
+
+    def reset_state(self):  # noqa: D102
+        self._compiled.reset_state()
+
+    def result(self):  # noqa: D102
+        return {f"adversarial_{name}": value for name, value in self._compiled.result().items()}
+
+
+class Outside(keras.Metric):
+    """What lies outside of the bounds, whatever kind of data it comes from; no log shows it."""
+
+    def __init__(self):
+        super().__init__(name="outside", dtype="float32")
+        self.count = self.add_variable((), "zeros", name="count")
+        self.least = self.add_variable((), keras.initializers.Constant(_FAR), name="least")
+        self.greatest = self.add_variable((), keras.initializers.Constant(-_FAR), name="greatest")
+
+    def update_state(self, x, low, high):  # noqa: D102
+        x, low, high = (ops.cast(part, "float32") for part in (x, low, high))
+        slack = 1e-6 * (high - low)
+        inside = ops.logical_and(x >= low - slack, x <= high + slack)
+        beyond = ops.any(ops.logical_not(ops.reshape(inside, (ops.shape(x)[0], -1))), axis=-1)
+        self.count.assign(self.count + ops.sum(ops.cast(beyond, "float32")))
+        self.least.assign(ops.minimum(self.least, ops.min(x)))
+        self.greatest.assign(ops.maximum(self.greatest, ops.max(x)))
+
+    def reset_state(self):  # noqa: D102
+        for variable, value in ((self.count, 0.0), (self.least, _FAR), (self.greatest, -_FAR)):
+            variable.assign(value)
+
+    def result(self):  # noqa: D102
+        return {}
+
+    def check(self, low: np.ndarray, high: np.ndarray) -> None:
+        """Raises if anything was outside since the last reset."""
+        count, least, greatest = (
+            float(ops.convert_to_numpy(part)) for part in (self.count, self.least, self.greatest)
+        )
+        if count:
+            self.reset_state()
+            raise ValueError(
+                f"x has values outside the bounds {low.min():g}..{high.max():g} in {count:.0f} of "
+                f"the samples seen since the epoch began; all values lie from {least:g} to "
+                f"{greatest:g}. Rescale x, or pass an attack with bounds=(low, high) that hold it."
+            )
+
+
+class _Check(keras.callbacks.Callback):
+    """Raises after the first batch, and after each epoch, if data are outside of the bounds."""
+
+    def __init__(self):
+        super().__init__()
+        self.began = False
+
+    def on_train_batch_end(self, batch, logs=None):
+        if not self.began:
+            self.began = True
+            self.on_epoch_end(0)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.outside.check(*self.model.attack.bounds)
+
+
+@contextlib.contextmanager
+def checked_first(callbacks: Any) -> Iterator[Any]:
+    """The callbacks of `fit` with the check before them, as long as the training lasts."""
+    if not isinstance(callbacks, keras.callbacks.CallbackList):
+        yield [_Check(), *keras.tree.flatten(callbacks or [])]
+        return
+    check = _Check()
+    check.set_model(callbacks.model)
+    callbacks.callbacks.insert(0, check)
+    try:
+        yield callbacks
+    finally:
+        callbacks.callbacks.remove(check)
+
+
+def computes_loss(model: Any) -> bool:
+    """Whether a model computes its loss itself.
+
+    Raises:
+        ValueError: if it makes its own steps of training.
+    """
+    kind = type(model)
+    if kind.train_step is not keras.Model.train_step:
+        raise ValueError(
+            f"The model {model.name!r} has a train_step of its own, which adversarial training "
+            "would replace. Compute what is special about it in compute_loss."
+        )
+    if kind.compute_metrics is not keras.Model.compute_metrics:
+        warnings.warn(
+            f"The model {model.name!r} has a compute_metrics of its own, which adversarial "
+            "training does not call. Pass metrics to `compile`, or update them in compute_loss.",
+            stacklevel=3,
+        )
+    return kind.compute_loss is not keras.Model.compute_loss
+
+
+def copied(metric: Any) -> Any:
+    """A metric of its own state; names and functions stand for new ones anyway."""
+    return (
+        type(metric).from_config(metric.get_config())
+        if isinstance(metric, keras.Metric)
+        else metric
+    )

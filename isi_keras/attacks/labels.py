@@ -1,0 +1,76 @@
+"""Which class each sample has, and which classes an attack in training leaves and reaches."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from isi_keras import _checks
+from isi_keras.attacks.state import UNKNOWN
+
+NONE = UNKNOWN - 1
+"""A class that no model predicts: its sample counts as misclassified and is left as it is."""
+
+
+def aim(target: Any, leave: Any) -> tuple[int | None, tuple[int, ...] | None]:
+    """The class to reach and the classes to leave, checked; `None` for any.
+
+    Raises:
+        TypeError: if they are no integers.
+        ValueError: if one is negative, there is no class to leave, or it is the one to reach.
+    """
+    if target is not None:
+        target = _checks.integer("target", target, 0)
+    if leave is not None:
+        several = isinstance(leave, Sequence | np.ndarray)
+        leave = tuple(_checks.integer("leave", c, 0) for c in (leave if several else [leave]))
+        if not set(leave) - {target}:
+            raise ValueError(
+                "Expected leave to be a class, or several, other than the target. Received: "
+                f"leave={leave}, target={target}."
+            )
+    return target, leave
+
+
+def check_classes(target: int | None, leave: tuple[int, ...] | None, classes: int) -> None:
+    """Raises `ValueError` unless the model has the classes of `aim`."""
+    for name, values in (("target", () if target is None else (target,)), ("leave", leave or ())):
+        if values and max(values) >= classes:
+            raise ValueError(
+                f"Expected {name} to be from 0 to {classes - 1}, as the model has {classes} "
+                f"classes. Received: {name}={max(values)}."
+            )
+
+
+def truth(y: Any, classes: int, logits: Any = None) -> Any:
+    """The true class of each sample of a batch in a trace, `(N,)` int32.
+
+    Args:
+        y: labels as losses take them. `(N,)` or `(N, 1)`: numbers of classes; of two classes
+            whatever is above 0.5 is the second: 0 and 1, -1 and 1, or smoothed. `(N, K)`: the
+            greatest is the class.
+        classes: how many there are, `K`.
+        logits: of a model of several labels, `(N, K)`, where any number of the entries of `y` may
+            be above 0.5. Of these the class with the greatest logit is taken; `NONE` if there is
+            none. So a sample is right if the class that is predicted first is one of its labels.
+    """
+    y = ops.cast(y, "float32")
+    if len(y.shape) == 2 and y.shape[-1] == classes:
+        if logits is None:
+            return ops.cast(ops.argmax(y, axis=-1), "int32")
+        own = y > 0.5  # (N, K)
+        strongest = ops.argmax(ops.where(own, logits, -float("inf")), axis=-1)
+        return ops.where(ops.any(own, axis=-1), ops.cast(strongest, "int32"), NONE)
+    y = ops.reshape(y, (-1,))
+    if classes == 2:
+        return ops.cast(y > 0.5, "int32")
+    return ops.where(y < -0.5, NONE, ops.cast(ops.round(y), "int32"))
+
+
+def only(classes: Any, leave: tuple[int, ...] | None) -> Any:
+    """The same true classes, `NONE` for those that are not to be left."""
+    if leave is None:
+        return classes
+    wanted = ops.any(ops.equal(classes[:, None], ops.convert_to_tensor(leave, "int32")), axis=-1)
+    return ops.where(wanted, classes, NONE)

@@ -1,0 +1,217 @@
+"""The record of how few inputs overturn each decision, by the best of several attacks."""
+
+import dataclasses
+import statistics
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from isi_keras import _checks, axes
+from isi_keras.results.base import Result
+from isi_keras.results.fields import Rows, Shared
+from isi_keras.results.stop import Stop
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class RobustnessResult(Result):
+    r"""How near `M` attacks found an adversarial example of each of `N` samples.
+
+    All of it is an **upper bound on robustness**: an attack shows that a sample can be turned,
+    never that it cannot. A stronger attack may turn more samples, at smaller distances.
+
+    A sample is lost at the distance at which an attack turned it, or at which the model returned
+    NaN or infinity. One that is misclassified, or whose clean logits are not finite, is lost at 0.
+
+    Args:
+        x: the inputs, `(N, ...)`, float32.
+        adversarial: the nearest adversarial example of each, of the shape of `x`; the input itself
+            where there is none.
+        y: the true labels, `(N,)`.
+        clean_prediction: the prediction on the clean input, `(N,)`; -1 where its logits are not
+            finite.
+        distance: the distance at which each attack lost each sample, `(N, M)`, in units of
+            `measure`; infinite where it did not.
+        success: whether each attack turned the sample into another class, `(N, M)` bool. Logits
+            that are not finite are no class.
+        stop_reason: why each attack of each sample ended, `(N, M)`, the label of a `Stop`.
+        forward: forward passes that each attack spent on each sample, `(N, M)`.
+        backward: backward passes, `(N, M)`.
+        seconds: wall-clock time, `(N, M)`: of each attack, compilation included, an equal part for
+            each sample.
+        names: what each attack is called, `(M,)`.
+        config: `robustness`, the attacks by their names, and the measure.
+        data_format: `"channels_last"` or `"channels_first"`, where the channels of `x` are.
+
+    Raises:
+        ValueError: if `data_format` is unknown.
+    """
+
+    x: Rows[np.ndarray]
+    adversarial: Rows[np.ndarray]
+    y: Rows[np.ndarray]
+    clean_prediction: Rows[np.ndarray]
+    distance: Rows[np.ndarray]
+    success: Rows[np.ndarray]
+    stop_reason: Rows[np.ndarray]
+    forward: Rows[np.ndarray]
+    backward: Rows[np.ndarray]
+    seconds: Rows[np.ndarray]
+    names: Shared[np.ndarray]
+    config: Shared[Mapping[str, Any]]
+    data_format: Shared[str] = "channels_last"
+
+    def __post_init__(self):
+        axes.check_data_format(self.data_format)
+
+    @property
+    def measure(self) -> str:
+        """What a distance is: `"l0_feature"`, `"l0_position"`, `"l2"` or `"linf"`."""
+        return self.config["config"]["measure"]
+
+    @property
+    def right(self) -> np.ndarray:
+        """Which samples are predicted right to begin with, `(N,)`."""
+        return self.clean_prediction == self.y
+
+    @property
+    def not_finite(self) -> np.ndarray:
+        """For which samples the model returned NaN or infinity, clean or attacked, `(N,)`."""
+        broken = (self.stop_reason == Stop.NOT_FINITE.label) & np.isfinite(self.distance)
+        return (self.clean_prediction < 0) | broken.any(axis=1)
+
+    @property
+    def least(self) -> np.ndarray:
+        """The least distance at which any attack lost each sample, `(N,)`; infinite if none did."""
+        return self.distance.min(axis=1)
+
+    @property
+    def nearest(self) -> np.ndarray:
+        """Which attack found the least distance, `(N,)`, an index of `names`; of equals the first.
+
+        It is -1 where no attack was needed (misclassified) or none succeeded.
+        """
+        found = self.right & np.isfinite(self.least)
+        return np.where(found, self.distance.argmin(axis=1), -1)
+
+    @property
+    def turned(self) -> np.ndarray:
+        """Which samples that were right any attack turned into another class, `(N,)`."""
+        return self.right & self.success.any(axis=1)
+
+    def distances(self, attack: str | None = None) -> np.ndarray:
+        """The distance at which each sample is lost, `(N,)`: to an attack, or to any of them.
+
+        Args:
+            attack: one of `names`; `None` for the least of all.
+
+        Raises:
+            ValueError: if there is no such attack.
+        """
+        if attack is None:
+            return self.least
+        names = self.names.tolist()
+        return self.distance[:, names.index(_checks.one_of("attack", attack, names))]
+
+    def robust_accuracy(self, budget: Any = np.inf, *, attack: str | None = None) -> Any:
+        """The share of samples that are right and not lost within a distance: an upper bound.
+
+        Args:
+            budget: a distance, or an array of them; by default any at which an attack succeeded.
+            attack: one of `names`; `None` for the best of all on each sample.
+
+        Returns:
+            A number from 0 to 1, or an array of the shape of `budget`; NaN without samples.
+
+        Raises:
+            ValueError: if there is no such attack.
+        """
+        lost = self.distances(attack)
+        within = np.asarray(budget, "float64")
+        kept = ~np.isfinite(lost) | (lost > within[..., None])
+        shares = kept.mean(axis=-1) if len(self) else np.full(within.shape, np.nan)
+        return float(shares) if within.ndim == 0 else shares
+
+    def interval(
+        self, budget: Any = np.inf, *, confidence: float = 0.95, attack: str | None = None
+    ) -> tuple[Any, Any]:
+        r"""Wilson's interval of `robust_accuracy`, for what the choice of samples does to it.
+
+        $$\frac{\hat p + z^2 / 2N \pm z \sqrt{\hat p (1 - \hat p) / N + z^2 / 4N^2}}{1 + z^2 / N}$$
+
+        It says nothing of attacks that were not tried.
+
+        Args:
+            budget: a distance, or an array of them.
+            confidence: of the interval, between 0 and 1.
+            attack: one of `names`; `None` for the best of all.
+
+        Returns:
+            The lower and the upper end, each as `robust_accuracy` returns it.
+
+        Raises:
+            ValueError: if `confidence` is not between 0 and 1, or there is no such attack.
+
+        Source: Wilson 1927, doi 10.1080/01621459.1927.10502953.
+        """
+        if not _checks.is_number(confidence) or not 0 < confidence < 1:
+            raise ValueError(
+                "Expected confidence to be a number between 0 and 1. "
+                f"Received: confidence={confidence!r}."
+            )
+        share, count = self.robust_accuracy(budget, attack=attack), max(len(self), 1)
+        z = statistics.NormalDist().inv_cdf(0.5 + confidence / 2)
+        middle = share + z**2 / (2 * count)
+        half = z * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
+        low, high = (np.clip((middle + sign * half) / (1 + z**2 / count), 0, 1) for sign in (-1, 1))
+        return (float(low), float(high)) if np.ndim(share) == 0 else (low, high)
+
+    def curve(self, attack: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Robust accuracy against distance, as the corners of a curve of steps.
+
+        Args:
+            attack: one of `names`; `None` for the best of all on each sample, their envelope.
+
+        Returns:
+            Distances from 0 upwards, `(T,)`, and the robust accuracy from each of them on, `(T,)`.
+
+        Raises:
+            ValueError: if there is no such attack.
+        """
+        lost = self.distances(attack)
+        places = np.unique(np.append(lost[np.isfinite(lost)], 0.0))
+        return places, self.robust_accuracy(places, attack=attack)
+
+    def optimality(self, attack: str | None = None) -> Any:
+        r"""How near the curve of an attack comes to that of the best of all, 0 to 1.
+
+        With $\rho_a(\varepsilon)$ the robust accuracy under an attack within $\varepsilon$,
+        $\rho_*$ that under the best of all on each sample (the envelope), $\rho_0$ the clean
+        accuracy and $\varepsilon_0$ the distance from which on the envelope no longer falls,
+
+        $$\xi_a = \frac{\int_0^{\varepsilon_0} \rho_0 - \rho_a(\varepsilon)\, d\varepsilon}
+        {\int_0^{\varepsilon_0} \rho_0 - \rho_*(\varepsilon)\, d\varepsilon}
+        = \frac{\sum_i \max(0, \varepsilon_0 - d_{a,i})}{\sum_i \max(0, \varepsilon_0 - d_{*,i})}$$
+
+        over the samples $i$ that are predicted right, with the distances $d$; 1 for an attack that
+        is nowhere beaten. It depends on which attacks were tried. The curves are steps and the
+        integrals exact; AttackBench's program takes trapezoids between the steps.
+
+        Args:
+            attack: one of `names`; `None` for all of them.
+
+        Returns:
+            A number, or `(M,)` for all. NaN where there is no area to compare: without a success,
+            or if the envelope falls once only.
+
+        Raises:
+            ValueError: if there is no such attack.
+
+        Source: Cinà et al. 2025, AttackBench, arXiv 2404.19460, local optimality.
+        """
+        if attack is None:
+            return np.array([self.optimality(name) for name in self.names.tolist()])
+        best, own = self.least[self.right], self.distances(attack)[self.right]
+        end = best[np.isfinite(best)].max(initial=0.0)
+        whole = np.maximum(0, end - best).sum()
+        return float(np.maximum(0, end - own).sum() / whole) if whole > 0 else float("nan")
