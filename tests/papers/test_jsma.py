@@ -201,10 +201,10 @@ def test_sets_that_cannot_be_had(tmp_path, monkeypatch):
 
 
 def test_reproduce(tmp_path):
-    text = run("reproduce", "jsma", "--samples", 6, "--out", "f", "--save-results")
+    text = run("reproduce", "jsma", "--samples", 3, "--out", "f", "--save-results")
     found = json.loads((tmp_path / "f/numbers.json").read_text())
     assert found["command"] == (
-        "isi-keras --backend tensorflow reproduce jsma --samples 6 --batch-size 512 --out f "
+        "isi-keras --backend tensorflow reproduce jsma --samples 3 --batch-size 512 --out f "
         "--save-results"
     )
     pictures = {"grid-increasing", "grid-decreasing", "empty", "and", "saliency"}
@@ -214,7 +214,7 @@ def test_reproduce(tmp_path):
         assert f"f/{path.name}" in text
     result = isi.HardnessResult.load("f/hardness.npz")
     result, test = result.attempts, found["sets"]["test"]
-    assert test["attempts"] == len(result) == 9 * (6 - test["misclassified"])
+    assert test["attempts"] == len(result) == 9 * (3 - test["misclassified"])
     np.testing.assert_allclose(test["success_rate"], result.succeeds_within(0.145).mean())
     np.testing.assert_allclose(
         test["distortion"], result.distortion[result.succeeds_within(0.145)].mean()
@@ -222,7 +222,7 @@ def test_reproduce(tmp_path):
     hard = np.array(found["matrices"]["hardness"], float)
     np.testing.assert_allclose(hard, np.where(result.count() > 0, result.hardness(), np.nan), 1e-3)
     model, (x, y) = isi.zoo.load("lenet-jsma")
-    summed = jsma.summed_distances(model, x[:6], y[:6], 512)
+    summed = jsma.summed_distances(model, x[:3], y[:3], 512)
     np.testing.assert_allclose(np.array(found["matrices"][jsma.SUMMED], float), summed, atol=1e-4)
     grid = isi.AttackResult.load("f/grid-increasing.npz")
     assert len(grid) == 10 * len(np.unique(grid.clean_prediction))
