@@ -122,8 +122,7 @@ class AdversarialTraining(keras.Model):
         """Trains as `keras.Model.fit` does, with whatever data that takes."""
         if isinstance(x, np.ndarray) and len(x):
             some = inputs.as_input(self.model, x[:: -(-len(x) // _CHECKED)])
-            low, high = self.attack.bounds
-            inputs.within_bounds(some, low, high, x.dtype)
+            self.attack.domain.fit(some.shape).checked(some, x.dtype)
         return super().fit(x, *args, **kwargs)
 
     def evaluate(self, *args, **kwargs):
@@ -207,7 +206,7 @@ class AdversarialTraining(keras.Model):
             self._training_logs = True
 
     def _planned(self) -> crafting.Crafting:
-        sample = crafting.sample_of(self.model, *self.attack.bounds)
+        sample = crafting.sample_of(self.model, self.attack.domain)
         return crafting.Crafting(self.attack, self.model, sample)
 
 

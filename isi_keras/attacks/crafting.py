@@ -8,7 +8,8 @@ from keras import ops
 
 from isi_keras import backend, models
 from isi_keras.attacks.base import BaseAttack
-from isi_keras.attacks.state import UNKNOWN, Limits, Samples
+from isi_keras.attacks.state import UNKNOWN, Samples
+from isi_keras.domain import Domain, Room
 from isi_keras.models import inputs
 
 _UNKNOWN_SIZE = 224
@@ -29,6 +30,13 @@ class Crafting:
         planned = models.logits(model).plan(sample)
         self.attack = attack.for_shape(sample.shape[1:], planned.data_format)
         self.model, self.classes = model, planned.classes
+        if attack.domain.per_sample(sample.ndim):
+            raise ValueError(
+                "Within a step of training a batch holds any samples. Received: a Domain in which "
+                "something is given for each sample. Give it for each feature."
+            )
+        self._fitted = attack.domain.fit((1, *sample.shape[1:]))
+        self.attack.check(self._fitted, sample)
         self._plan = self.attack.plan(planned, sample, targeted=False)
 
     def __call__(self, x, y) -> Any:
@@ -43,9 +51,10 @@ class Crafting:
         """
         attack, x, truth = self.attack, ops.cast(x, "float32"), self._truth(y)
         number = ops.arange(ops.shape(x)[0], dtype="int32")
-        samples = Samples(x, truth, ops.zeros_like(truth) + UNKNOWN, number)
-        low, high = map(backend.tensor, attack.bounds)
-        limits = Limits(low, high, attack.max_steps)
+        samples = Samples(
+            x, truth, ops.zeros_like(truth) + UNKNOWN, number, *self._room(x)
+        )
+        limits = keras.tree.map_structure(backend.tensor, attack.limits())
 
         def advance(state):
             return self._plan.step(self.model, samples, state, limits)[0]
@@ -63,14 +72,18 @@ class Crafting:
                 )[1]
         return ops.stop_gradient(state.x)
 
+    def _room(self, x) -> Room:
+        room = self._fitted.room(x, ops)
+        return keras.tree.map_structure(ops.convert_to_tensor, room)
+
     def _truth(self, y):
         if len(y.shape) == 2 and y.shape[-1] == self.classes:
             return ops.cast(ops.argmax(y, axis=-1), "int32")
         return ops.cast(ops.reshape(y, (-1,)), "int32")
 
 
-def sample_of(model, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Two random inputs of a model within bounds, to plan with.
+def sample_of(model, domain: Domain) -> np.ndarray:
+    """Two random inputs of a model in the range of a domain, to plan with.
 
     An axis of free length gets one of 224.
 
@@ -79,9 +92,9 @@ def sample_of(model, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         ValueError: if the model is not built, has several inputs or bounds that do not fit.
     """
     source = models.logits(model)
-    shape = _input_shape(source.model)
-    drawn = np.random.default_rng(0).uniform(size=(2, *(size or _UNKNOWN_SIZE for size in shape)))
-    return inputs.as_input(source.model, low + (high - low) * drawn)
+    shape = tuple(size or _UNKNOWN_SIZE for size in _input_shape(source.model))
+    drawn = domain.fit((2, *shape)).sample(np.random.default_rng(0), 2)
+    return inputs.as_input(source.model, drawn)
 
 
 def _input_shape(model) -> tuple:

@@ -1,7 +1,7 @@
 """Layer-wise relevance propagation as an indicator."""
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 from keras import ops
@@ -48,6 +48,8 @@ class Relevance(Indicator):
         Gamma(gamma=0.25, epsilon=1e-06, bias=True)
     """
 
+    per_unit: ClassVar[bool] = False
+    centred: ClassVar[bool] = True
     rule: Any = "z"
     on_unknown: str = "error"
 

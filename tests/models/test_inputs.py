@@ -87,11 +87,11 @@ def test_unit_data_in_symmetric_bounds_are_warned_of(model):
     [
         (3, r"bounds to be a pair \(low, high\)"),
         ((1, 2, 3), r"bounds to be a pair"),
-        ((1, -1), r"low < high everywhere\. Received: \(1, -1\)"),
-        ((0, 0), r"low < high"),
-        ((0, np.inf), r"finite"),
+        ((1, -1), r"low <= high everywhere\. Received: \(1, -1\)"),
+        ((0, 0), r"low < high somewhere: no input could change"),
+        ((0, np.nan), r"NaN among them"),
         (("a", 1), r"bounds to be a pair"),
-        (([0, 1], [1, 1]), r"low < high everywhere"),
+        (([0, 1, 2], [1, 1, 1]), r"low=2 and high=1 in column 2"),
     ],
 )
 def test_bad_bounds(bounds, match):
