@@ -112,7 +112,7 @@ def _compile(planned, indicator, sample, of_pairs: bool, groups) -> compiling.Co
             to_bound = ops.zeros_like(x) + way
             free = step.offer(to_bound, to_bound, step.to_bound(to_bound), every=True).free
             if groups is not None:
-                u, v = (offers.gained(factor, step) for factor in (u, v))
+                u, v = (offers.gained(factor, (way,), step) for factor in (u, v))
         flat = [None if part is None else ops.reshape(part, (x.shape[0], -1)) for part in (u, v, free)]
         numbers = None if groups is None else groups.number
         return 1 - _share(*flat, numbers, of_pairs)

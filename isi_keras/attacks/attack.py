@@ -13,6 +13,7 @@ from isi_keras.attacks.state import State, first_of
 from isi_keras.results import Stop
 
 STOP_WHEN = ("target", "turned")
+SCALES = ("range", "reach")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -34,8 +35,10 @@ class Attack(BaseAttack):
         stop_when: when an attack with a target ends: `"target"`, once that is the prediction, or
             `"turned"`, once any other class than the clean prediction is.
         scale: what scores are multiplied by before inputs are ranked: `"range"`, the width of the
-            range of each, or numbers above 0 that broadcast to one sample, such as deviations.
-            `None`, as published, ranks derivatives by one unit of each input, whatever its unit is.
+            range of each; `"reach"`, how far it is to the bound it would be moved to; or numbers
+            above 0 that broadcast to one sample, such as deviations. `None`, as published, ranks
+            derivatives by one unit of each input, whatever its unit is. With a derivative, `L0` and
+            `"reach"` a linear model is turned by the fewest inputs there are.
             Scores of relevance are shares of the logit, whatever the unit, and take none.
         max_inputs: how many inputs may be picked in all, for the norm `Salient`; `None` for any.
 
@@ -90,11 +93,16 @@ class Attack(BaseAttack):
                 "the indicator 'sensitivity'."
             )
         if isinstance(self.scale, str):
-            return _checks.one_of("scale", self.scale, ("range",))
+            if self.scale == "reach" and isinstance(self.norm, norms.Salient):
+                raise ValueError(
+                    "scale='reach' does not go with the norm Salient, as inputs are moved both "
+                    "ways. Pass Salient(scaled=True) (of JSMA: the variant 'tjsma')."
+                )
+            return _checks.one_of("scale", self.scale, SCALES)
         scale = np.asarray(self.scale, "float32")
         if not (np.isfinite(scale) & (scale > 0)).all():
             raise ValueError(
-                "Expected scale to be 'range', or numbers above 0 that broadcast to one sample. "
+                "Expected scale to be 'range', 'reach' or numbers above 0 that broadcast to one sample. "
                 f"Received: scale={self.scale!r}."
             )
         return scale
@@ -123,7 +131,7 @@ class Attack(BaseAttack):
             what = f"{type(self.indicator).__name__} is measured from the middle of the range"
             fitted.expect_finite(x, what, "use the indicator 'sensitivity'", width=True)
         if isinstance(self.scale, str):
-            what = "scale='range' is the width of the range"
+            what = f"scale={self.scale!r} is measured by the range"
             fitted.expect_finite(x, what, "pass a scale for each column", width=True)
 
     def plan(self, planned, sample, targeted):  # noqa: D102
@@ -141,7 +149,7 @@ class Attack(BaseAttack):
             if not plain:  # what cannot move may have no middle
                 centre = ops.where(ops.isfinite(centre), centre, samples.x)
             significance = self.indicator.significance(point, goal, centre)
-            significance = self._scaled(significance, samples)
+            significance = self._scaled(significance, samples, state.x, groups)
             stop = self._stop(samples, state, goal, point.logits, significance, limits.max_steps)
             active = ops.logical_and(state.running, stop == int(Stop.RUNNING))
             move = self.norm.move(
@@ -172,16 +180,22 @@ class Attack(BaseAttack):
 
         return Plan(State.begin, step)
 
-    def _scaled(self, significance, samples):
+    def _scaled(self, significance, samples, x, groups):
         """The significance of moving each input by its scale, in place of by one unit."""
         if self.scale is None:
             return significance
-        scale = samples.ceiling - samples.floor if isinstance(self.scale, str) else self.scale
+        scale = samples.ceiling - samples.floor
+        if not isinstance(self.scale, str):
+            scale = ops.convert_to_tensor(self.scale)
+        elif self.scale == "reach":
+            scale = ops.where(significance.direction > 0, samples.high - x, x - samples.low)
+        if groups is not None:  # a member of a group moves by 1
+            scale = ops.where(ops.reshape(groups.member, (1, *x.shape[1:])), 1.0, scale)
         # Of what cannot move the range may be infinite.
         scale = ops.where(ops.isfinite(scale), scale, 0.0)
         factors = significance.factors
         if factors is not None:
-            aside = scale[:, None] if len(scale.shape) == len(significance.score.shape) else scale
+            aside = scale[:, None] if len(scale.shape) == len(x.shape) else scale
             factors = factors._replace(u=factors.u * aside, v=factors.v * aside)
         return significance._replace(score=significance.score * scale, factors=factors)
 

@@ -131,11 +131,12 @@ def offered(score, direction, value, step, every: bool = False) -> Offer:
     )
 
 
-def gained(values, step):
+def gained(values, ways, step):
     """What moving the one to each member of a group gains, elsewhere the values themselves.
 
     Args:
-        values: by how much what is wanted grows with each input, `(N, M, ...)`.
+        values: by how much what is wanted grows where an input goes its way, `(N, M, ...)`.
+        ways: which way inputs go in each alternative, `M` numbers, -1 or +1.
         step: the `Step`.
     """
     groups = step.constraints.groups
@@ -143,7 +144,8 @@ def gained(values, step):
     ones = _gathered(ops.reshape(step.x, (-1, 1, flat.shape[-1])), groups)
     each = _gathered(flat, groups)
     there = ops.sum(each * ones, axis=-1, keepdims=True)
-    found = ops.where(groups.member, _back(each - there, groups), flat)
+    ways = ops.convert_to_tensor(np.asarray(ways, "float32")[:, None])  # the one goes no way but its own
+    found = ops.where(groups.member, ways * _back(each - there, groups), flat)
     return ops.reshape(found, ops.shape(values))
 
 
@@ -160,7 +162,7 @@ def _of_groups(slope, step, groups: Groups):
     """What each member gains, and whether the one may move there; of the shape of `x`."""
     x, shape = step.x, ops.shape(step.x)
     low, high = (ops.broadcast_to(bound, shape) for bound in step.bounds)
-    gain = gained(slope[:, None], step)[:, 0]
+    gain = gained(slope[:, None], (1.0,), step)[:, 0]
     ones, lows = (_gathered(ops.reshape(t, (-1, len(groups.place))), groups) for t in (x, low))
     may_leave = ops.sum(ones * lows, axis=-1, keepdims=True) == 0
     may_leave = ops.cast(may_leave, "float32") + ops.zeros_like(ones)

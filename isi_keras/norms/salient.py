@@ -86,7 +86,7 @@ class Salient(Norm):
         reach = ops.stack([(high if way > 0 else low) - x for way in ways], axis=1)  # (N, M, ...)
         if groups is not None:
             reach = ops.where(ops.reshape(groups.member, (1, 1, *x.shape[1:])), 1.0, reach)
-            u, v = (offers.gained(factor, step) for factor in (u, v))
+            u, v = (offers.gained(factor, ways, step) for factor in (u, v))
         if self.scaled:
             u, v = (factor * ops.abs(reach) for factor in (u, v))
         values, free = self._offers(ways, step)
@@ -180,7 +180,7 @@ def _within(most, free, used, groups) -> tuple[Any, Any]:
     if groups is not None:  # all members of a group count once
         first = np.ones(len(groups.member), "int32")
         first[groups.index[groups.valid & (np.arange(groups.valid.shape[1]) > 0)]] = 0
-        count = count * first
+        count = count * ops.convert_to_tensor(first)
     left = most - ops.sum(count, axis=1, keepdims=True)  # (N, 1)
     open_ = ops.logical_or(used, left > 0)  # (N, D)
     free = ops.logical_and(free, ops.reshape(open_, (-1, 1, *free.shape[2:])))
