@@ -66,7 +66,7 @@ class AdversarialTraining(keras.Model):
     Example:
         >>> import isi_keras as isi
         >>> model, (x, y) = isi.zoo.load("lenet-mnist")
-        >>> fgsm = isi.Attack("sensitivity", isi.Linf(0.2, epsilon=0.2), max_steps=1)
+        >>> fgsm = isi.Attack("sensitivity", isi.Linf(0.1, epsilon=0.1), max_steps=1)
         >>> trained = isi.training.AdversarialTraining(model, fgsm)
         >>> trained.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
         >>> history = trained.fit(x[:64], y[:64], verbose=0).history

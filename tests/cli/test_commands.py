@@ -122,17 +122,22 @@ def test_attack_passes_every_option_on(files, tmp_path):
         "--picture": "c/d.pdf",
     }
     words = [word for pair in options.items() for word in pair]
-    flags = ["--bounds", -1.5, 2, "--ignore-labels", "--no-from-logits"]
+    flags = ["--bounds", -1.5, 2, "--ignore-labels", "--no-from-logits", "--absolute"]
     run("attack", files / "grey.keras", files / "grey.npz", *words, *flags)
     result = isi.AttackResult.load(tmp_path / "a/b.npz")
     assert result.config["class_name"] == "Attack"
     assert result.config["config"] == {
         "indicator": {"class_name": "Sensitivity", "config": {"times_input": False}},
-        "norm": {"class_name": "Linf", "config": {"step_size": 0.2, "epsilon": 0.5}},
+        "norm": {
+            "class_name": "Linf",
+            "config": {"step_size": 0.2, "epsilon": 0.5, "relative": False},
+        },
         "max_steps": 7,
         "bounds": [-1.5, 2.0],
         "objective": "margin",
         "stop_when": "target",
+        "scale": None,
+        "max_inputs": None,
     }
     assert result.y is None
     assert len(result) == 5
