@@ -206,6 +206,11 @@ class Attack(BaseAttack):
         """Why each sample ends before it takes a step, or that it goes on, `(S,)`."""
         magnitude = significance.magnitude()
         total = magnitude + ops.sum(logits, axis=-1)  # NaN or infinite if any of them is
+        nowhere = magnitude == 0
+        if self.indicator.centred:  # under a first-layer rule, an input at the centre goes no way
+            way = significance.direction
+            axes_ = tuple(range(1, len(way.shape)))
+            nowhere = ops.max(ops.abs(way), axis=axes_) == 0
         reached = goal.reached(logits)
         turned = state.prediction != state.clean_prediction
         return first_of(
@@ -213,5 +218,5 @@ class Attack(BaseAttack):
             *state.unneeded(samples, reached),
             (turned if self.stop_when == "turned" else reached, Stop.SUCCESS),
             (state.steps >= max_steps, Stop.MAX_STEPS),
-            (magnitude == 0, Stop.NO_GRADIENT),
+            (ops.logical_or(magnitude == 0, nowhere), Stop.NO_GRADIENT),
         )

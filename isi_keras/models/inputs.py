@@ -10,6 +10,8 @@ from isi_keras import _checks
 
 _TYPES = {"bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))}
 _TYPES |= {"float16", "float32", "float64"}
+# Floating-point numbers that NumPy does not know as such.
+_NARROW = {"bfloat16", "float8_e4m3fn", "float8_e5m2"}
 
 
 def as_inputs(model, x) -> Any:
@@ -218,14 +220,48 @@ def as_batch_size(batch_size: Any) -> int:
 
 
 def _array(name: str, value: Any) -> np.ndarray:
+    if hasattr(value, "toarray"):
+        raise TypeError(
+            f"Expected {name} to be an array of numbers. Received: a sparse matrix, "
+            f"{type(value).__name__}. Pass {name}.toarray()."
+        )
     if hasattr(value, "detach"):
         value = value.detach().cpu()
+        value = value.float() if "bfloat16" in str(value.dtype) else value
     array = np.asarray(value)
+    if array.dtype == object and hasattr(value, "to_numpy"):
+        array = _of_columns(name, value)
+    if array.dtype.name in _NARROW:
+        array = array.astype("float32")
     if array.dtype == object:
         raise TypeError(
             f"Expected {name} to be an array of numbers. Received: {type(value).__name__}."
         )
     return array
+
+
+def _of_columns(name: str, table: Any) -> np.ndarray:
+    """A table of a data frame whose columns are of several types, or may lack values, as float32.
+
+    Raises:
+        TypeError: if a column does not hold numbers; the text names it.
+        ValueError: if a value is missing.
+    """
+    columns = [(str(key), table[key]) for key in table] if hasattr(table, "columns") else []
+    for key, column in columns:
+        if bool(column.isna().any()):
+            raise ValueError(f"{name} lacks values in the column {key!r}. Fill or drop them.")
+        try:
+            column.to_numpy(dtype="float32")
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f"Expected {name} to be a table of numbers. The column {key!r} is of the type "
+                f"{column.dtype}. Encode it, e.g. one-hot by pandas.get_dummies."
+            ) from error
+    try:
+        return table.to_numpy(dtype="float32")
+    except (TypeError, ValueError):
+        return np.asarray(table)
 
 
 def _fits(shape: tuple, expected: tuple) -> bool:

@@ -232,7 +232,7 @@ def share_admissible(u, v, free=None, apart=None):
         positive = ops.logical_and(sums[0] > 0, sums[1] > 0)
         return total + ops.mean(ops.cast(positive, "float32"), axis=1)
 
-    total = ops.fori_loop(0, count, add, ops.zeros(u.shape[:1]))
+    total = ops.fori_loop(0, count, add, ops.zeros(u.shape[:1], u.dtype))
     alone = ops.mean(ops.cast(ops.logical_and(u > 0, v > 0), "float32"), axis=1)
     return (total - alone) / max(count - 1, 1)
 
@@ -255,6 +255,6 @@ def _share_of_free(u, v, free, numbers):
             for total, part in zip(totals, (positive, pair), strict=True)
         )
 
-    none = ops.zeros(u.shape[:1])
+    none = ops.zeros(u.shape[:1], u.dtype)
     found, possible = ops.fori_loop(0, u.shape[1], add, (none, none))
     return found / ops.maximum(possible, 1.0)

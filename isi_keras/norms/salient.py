@@ -61,7 +61,8 @@ class Salient(Norm):
             raise ValueError(
                 f"Expected features to be 1, or 2 for pairs. Received: features={self.features!r}."
             )
-        _checks.positive("step_size", self.step_size)
+        object.__setattr__(self, "features", int(self.features))
+        object.__setattr__(self, "step_size", float(_checks.positive("step_size", self.step_size)))
         object.__setattr__(self, "unit", axes.as_unit(self.unit))
 
     def check(self, domain, fitted, x):  # noqa: D102
@@ -161,14 +162,14 @@ class Salient(Norm):
         else:
             found = pair_search.best_single(*parts)
         if rows[1] == 1:
-            return found, ops.zeros(rows[:1]) + ways[0]
+            return found, ops.zeros(rows[:1], "float32") + ways[0]
         each = [ops.reshape(part, rows) for part in found]  # (N, M)
         value = ops.where(each[3], each[2], -float("inf"))
         best = ops.argmax(value, axis=1, keepdims=True)
         chosen = pair_search.Found(
             *(ops.take_along_axis(part, best, axis=1)[:, 0] for part in each)
         )
-        return chosen, ops.take(ops.convert_to_tensor(ways), best[:, 0])
+        return chosen, ops.take(ops.convert_to_tensor(ways, "float32"), best[:, 0])
 
 
 def _within(most, free, used, groups) -> tuple[Any, Any]:

@@ -46,7 +46,7 @@ class L0(Norm):
     skip_saturated: bool = False
 
     def __post_init__(self):
-        _checks.integer("features", self.features, 1)
+        object.__setattr__(self, "features", _checks.integer("features", self.features, 1))
         object.__setattr__(self, "unit", axes.as_unit(self.unit))
 
     def share(self, shape, data_format):  # noqa: D102
@@ -113,8 +113,8 @@ class L2(Norm):
     skip_saturated: bool = True
 
     def __post_init__(self):
-        _checks.integer("features", self.features, 1)
-        _checks.positive("step_size", self.step_size)
+        object.__setattr__(self, "features", _checks.integer("features", self.features, 1))
+        object.__setattr__(self, "step_size", float(_checks.positive("step_size", self.step_size)))
 
     def check(self, domain, fitted, x):  # noqa: D102
         expect_widths(self.relative, "step_size", fitted, x)
@@ -159,9 +159,9 @@ class Linf(Norm):
     relative: bool = True
 
     def __post_init__(self):
-        _checks.positive("step_size", self.step_size)
+        object.__setattr__(self, "step_size", float(_checks.positive("step_size", self.step_size)))
         if self.epsilon is not None:
-            _checks.positive("epsilon", self.epsilon)
+            object.__setattr__(self, "epsilon", float(_checks.positive("epsilon", self.epsilon)))
 
     def check(self, domain, fitted, x):  # noqa: D102
         expect_widths(self.relative, "step_size", fitted, x)
@@ -196,7 +196,7 @@ class Linf(Norm):
 def _move_one(score, direction, step: Step) -> Move:
     """One input for each sample, gathered and scattered: the rest of the batch is not touched."""
     shape = ops.shape(step.x)
-    rows = ops.arange(shape[0])
+    rows = ops.arange(shape[0], dtype="int32")
     flat_score, flat_order = flat(score), flat(step.order)
     free_score = ops.where(flat_order == 0, flat_score, -float("inf"))
     index = ops.argmax(free_score, axis=1)

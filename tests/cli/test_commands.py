@@ -518,7 +518,7 @@ def test_images_need_a_model_of_images(files):
         (("--objective", "x"), "Unknown objective: 'x'"),
         (("--target", "7"), "Expected target to be from 0 to 2, as the model has 3 classes."),
         (("--bounds", "0", "1"), r"outside the bounds 0..1.*\(Here: --bounds LOW HIGH.\)"),
-        (("--bounds", "1", "0"), "low < high.*Received"),
+        (("--bounds", "1", "0"), "low <= high.*Received"),
         (("--features", "2", "--unit", "x"), "Unknown unit: 'x'"),
     ],
 )
