@@ -148,7 +148,7 @@ def test_every_adversarial_example_is_a_possible_record(network, name, tmp_path)
 @pytest.mark.parametrize("theta", [1.0, -1.0])
 def test_the_pair_of_the_greatest_saliency_never_has_two_of_a_group(network, theta):
     """By trying all pairs: two columns that may move, or one and where the one of a group goes."""
-    x = rows(150, seed=4)
+    x = rows(100, seed=4)
     first = isi.JSMA(theta, 1.0, bounds=MIXED).for_shape((10,))
     result = attacks.Attack(first.indicator, first.norm, 1, MIXED)(network, x, target=1)
     slopes = np.stack(
@@ -172,7 +172,7 @@ def test_the_pair_of_the_greatest_saliency_never_has_two_of_a_group(network, the
         picked = {j for j in best if x[index, j] != result.adversarial[index, j]}
         assert changed == picked | ({here} if max(best) > 6 else set())
         pairs += max(best) > 6
-    assert pairs > 5
+    assert pairs > 3
 
 
 class TestSteps:
@@ -184,7 +184,7 @@ class TestSteps:
         great = keras.Sequential(
             [keras.Input((10,)), keras.layers.Rescaling(1 / 128), *network.layers]
         )
-        for norm in ("l2", "linf", isi.Linf(0.02, epsilon=0.1)):
+        for norm in ("l2", isi.Linf(0.02, epsilon=0.1)):
             small = isi.Attack("sensitivity", norm, bounds=(-1, 1))(network, x)
             large = isi.Attack("sensitivity", norm, bounds=(-128, 128))(great, 128 * x)
             np.testing.assert_array_equal(small.success, large.success)
@@ -215,7 +215,7 @@ class TestSteps:
         model = keras.Sequential(
             [keras.Input((10,)), keras.layers.Rescaling(1 / 127.5, -1), *network.layers]
         )
-        for norm in (isi.Linf(0.001), isi.L2(3, 0.01), "l0", isi.Linf(0.001, epsilon=0.03)):
+        for norm in (isi.L2(3, 0.01), isi.Linf(0.001, epsilon=0.03)):
             result = isi.Attack("sensitivity", norm, bounds=(0, 255))(model, x)
             as_given = result.adversarial.astype("uint8")
             np.testing.assert_array_equal(as_given, result.adversarial)
@@ -237,3 +237,154 @@ class TestSteps:
         }
         assert turned[True].all()
         assert not turned[False].any()
+
+
+class TestBounds:
+    def test_each_sample_may_have_bounds_of_its_own(self, network):
+        """In a batch, in a sweep, in the monitor; in training they have no meaning."""
+        x = rows(30)[:, :7]
+        model = keras.Sequential([keras.Input((7,)), keras.layers.Dense(3)])
+        rng = np.random.default_rng(1)
+        mutable = rng.random(x.shape) < 0.5
+        domain = isi.Domain(x - 1, x + np.linspace(0.5, 2, 30)[:, None], mutable=mutable)
+        attack = isi.Attack("sensitivity", "linf", bounds=domain)
+        result = attack(model, x, batch_size=8)
+        assert result.success.any()
+        np.testing.assert_array_equal(result.changed & ~mutable, False)
+        assert (result.adversarial <= domain.high).all()
+        y = result.clean_prediction
+        found = isi.hardness(model, x, y, attack=attack, distances=False)
+        again = attack(model, x, target=found.target[::2])
+        np.testing.assert_array_equal(np.isfinite(found.min_budget[::2]), again.success)
+        monitor = isi.callbacks.RobustnessMonitor(attack, x, y)
+        model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        model.fit(x, y, callbacks=[monitor], verbose=0)
+        assert not (monitor.result.changed & ~mutable).any()
+        with pytest.raises(ValueError, match="given for each sample. Give it for each feature"):
+            isi.training.AdversarialTraining(model, attack)
+
+    def test_training_crafts_possible_records(self, network):
+        trained = isi.training.AdversarialTraining(network, ATTACKS["relevance"])
+        x = rows(32)
+        label = network.predict(x, verbose=0).argmax(1)
+        crafted = keras.ops.convert_to_numpy(trained._crafting(x, label))
+        assert possible(x, crafted).all()
+        assert (crafted != x).any()
+
+    def test_a_bound_may_be_infinite_where_nothing_goes_there(self, linear):
+        x = rows(20)
+        low = np.array([-1] * 9 + [-INF])
+        free = isi.Domain(low, INF, direction=-np.ones(10, int))
+        for norm in (isi.L2(3, 0.1, relative=False), isi.Linf(0.1, relative=False)):
+            result = isi.Attack("sensitivity", norm, bounds=free)(linear, x)
+            assert result.success.any()
+            assert (result.adversarial <= x).all()
+        assert (result.adversarial[:, 9] < -1).any()
+        cases = [
+            ("sensitivity", "l0", r"L0 moves .* range of column 9 is -inf\.\.inf\. Give it finite"),
+            ("sensitivity", "l2", r"step_size is a share .* of column 0 .*pass relative=False"),
+            ("relevance", isi.Linf(0.1, relative=False), r"Relevance is .* 'sensitivity'"),
+        ]
+        for indicator, norm, match in cases:
+            with pytest.raises(ValueError, match=match):
+                isi.Attack(indicator, norm, bounds=free)(linear, x)
+        held = isi.Domain(low, [1] * 9 + [INF], mutable=[True] * 9 + [False])
+        result = isi.Attack("relevance", "l0", bounds=held)(linear, np.clip(x, -1, 1))
+        assert result.success.any()
+        assert not result.changed[:, 9].any()
+
+    def test_a_constant_column_is_no_error(self, linear):
+        x = rows(20)
+        x[:, 1] = 0.5
+        bounds = x.min(0), x.max(0)
+        result = isi.Attack("sensitivity", "l0", bounds=bounds)(linear, x)
+        assert result.success.any()
+        assert not result.changed[:, 1].any()
+
+    @pytest.mark.parametrize("way", [1, -1])
+    def test_the_distance_counts_what_may_move(self, network, way):
+        """All pairs of moves, by trying them."""
+        x = rows(6)
+        indicator = isi.JacobianSaliency(increase=way > 0)
+        single, pairs = (
+            isi.adversarial_distance(
+                network, x, target=1, bounds=MIXED, indicator=indicator, pairs=of_pairs
+            )
+            for of_pairs in (False, True)
+        )
+        slopes = np.stack(
+            [isi.explain(network, x, target=k, indicator="sensitivity").relevance for k in range(3)]
+        )
+        for index, row in enumerate(x):
+            u, v = slopes[1, index], -slopes[[0, 2], index].sum(0)
+            here = int(row[7:].argmax()) + 7
+            moves = {j: (u[j] - u[here], v[j] - v[here]) for j in (7, 8, 9) if j != here}
+            moves |= {j: (way * u[j], way * v[j]) for j in (0, 1, 3 if way > 0 else 4, 5, 6)}
+            helps = [a > 0 and b > 0 for a, b in moves.values()]
+            np.testing.assert_allclose(single[index], 1 - np.mean(helps), atol=1e-6)
+            both = [
+                np.all(np.add(moves[p], moves[q]) > 0)
+                for p, q in itertools.combinations(moves, 2)
+                if min(p, q) < 7
+            ]
+            np.testing.assert_allclose(pairs[index], 1 - np.mean(both), atol=1e-6)
+
+    def test_a_domain_comes_back_from_json(self):
+        config = json.loads(json.dumps(isi.Attack(bounds=MIXED).get_config()))
+        assert isi.Attack.from_config(config).bounds == MIXED
+        table = isi.Domain.from_data(np.array([[1, 2], [3, 2]]), direction=[1, 0])
+        assert table == isi.Domain([1, 2], [3, 2], integer=True, direction=[1, 0])
+
+
+ROW = rows(2)
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda: isi.Domain([0, 2], [1, 1]), r"low <= high .* low=2 and high=1 in column 1"),
+        (lambda: isi.Domain([0, 2], [1, 1], names="ab"), r"in the column 'b' \(1\)"),
+        (lambda: isi.Domain(0, 1, groups=[(1, 2), (2, 3)]), r"overlap: column 2 is in .* 0 and 1"),
+        (lambda: isi.Domain(0, 1, groups=[(1,)]), r"at least two columns.*group 0 of \(1,\)"),
+        (lambda: isi.Domain(0, 1, direction=2), r"\+1 \(may rise\), -1 .* direction=2"),
+        (lambda: isi.Domain(0, 1, step=-1), r"step=-1"),
+        (lambda: isi.Domain(0, 1, mutable=["a"]), r"names of the columns where mutable"),
+        (
+            lambda: isi.Domain(0, 1, names=("age", "sex"), integer=["aeg"]),
+            r"Unknown column in integer: 'aeg'\. Did you mean 'age'\?",
+        ),
+        (
+            lambda: isi.Domain(-9, 9, mutable=[True] * 3).violations(ROW, ROW),
+            r"mutable has shape \(3,\), which does not broadcast to the shape \(10,\)",
+        ),
+        (
+            lambda: isi.Domain(-9, 9, mutable=np.ones((5, 10))).violations(ROW, ROW),
+            r"mutable has shape \(5, 10\).*Pass one row for each of 2 samples",
+        ),
+        (
+            lambda: isi.Domain(-9, 9, groups=[(7, 10)]).violations(ROW, ROW),
+            r"A group has the index 10, but a sample has 10 features",
+        ),
+    ],
+)
+def test_what_is_no_domain(make, match):
+    with pytest.raises(ValueError, match=match):
+        make()
+
+
+def test_what_is_not_in_the_domain(linear):
+    for change, match in (
+        ({(1, 1): 3}, r"in row 1, the column 'b' \(1\): 3 is not in -1\.\.2\. Widen the range"),
+        ({(1, 7): 1, (1, 8): 1}, r"Group 0 is not one-hot in row 1.*'red' \(7\).*Received: \[1"),
+    ):
+        x = ROW.copy()
+        for place, value in change.items():
+            x[place] = value
+        with pytest.raises(ValueError, match=match):
+            isi.Attack("sensitivity", "l0", bounds=MIXED)(linear, x)
+    with pytest.raises(ValueError, match="Use unit='feature': a change within a group counts"):
+        isi.Attack("sensitivity", isi.L0(unit="position"), bounds=MIXED)(linear, ROW)
+    with pytest.raises(ValueError, match=r"scores of Relevance have no unit.*scale='range'"):
+        isi.Attack("relevance", scale="range")
+    with pytest.raises(ValueError, match=r"does not go with the norm Salient.*'tjsma'"):
+        isi.JSMA(scale="reach")

@@ -30,11 +30,7 @@ class Crafting:
         planned = models.logits(model).plan(sample)
         self.attack = attack.for_shape(sample.shape[1:], planned.data_format)
         self.model, self.classes = model, planned.classes
-        if attack.domain.per_sample(sample.ndim):
-            raise ValueError(
-                "Within a step of training a batch holds any samples. Received: a Domain in which "
-                "something is given for each sample. Give it for each feature."
-            )
+        _expect_shared(attack.domain, sample.ndim)
         self._fitted = attack.domain.fit((1, *sample.shape[1:]))
         self.attack.check(self._fitted, sample)
         self._plan = self.attack.plan(planned, sample, targeted=False)
@@ -82,6 +78,15 @@ class Crafting:
         return ops.cast(ops.reshape(y, (-1,)), "int32")
 
 
+def _expect_shared(domain: Domain, rank: int) -> None:
+    """Raises where something of a domain is given for each sample."""
+    if domain.per_sample(rank):
+        raise ValueError(
+            "Within a step of training a batch holds any samples. Received: a Domain in which "
+            "something is given for each sample. Give it for each feature."
+        )
+
+
 def sample_of(model, domain: Domain) -> np.ndarray:
     """Two random inputs of a model in the range of a domain, to plan with.
 
@@ -93,6 +98,7 @@ def sample_of(model, domain: Domain) -> np.ndarray:
     """
     source = models.logits(model)
     shape = tuple(size or _UNKNOWN_SIZE for size in _input_shape(source.model))
+    _expect_shared(domain, len(shape) + 1)
     drawn = domain.fit((2, *shape)).sample(np.random.default_rng(0), 2)
     return inputs.as_input(source.model, drawn)
 

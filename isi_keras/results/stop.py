@@ -21,7 +21,7 @@ class Stop(enum.IntEnum):
     RUNNING = 0, "the attack goes on"
     SUCCESS = 1, "the goal was reached"
     MAX_STEPS = 2, "all steps were used"
-    NO_GRADIENT = 3, "no input is known to have any influence on the goal"
+    NO_GRADIENT = 3, "no input has any influence on the goal"
     EXHAUSTED = 4, "every input that may be changed has been changed"
     INADMISSIBLE = 5, "no input or pair in the search domain is admissible"
     NO_CHANGE = 6, "the step could not move any input"
