@@ -135,7 +135,9 @@ class RobustnessMonitor(_Watching):
         result = self.attack(self.watched, self.x, y=self.y, batch_size=self.batch_size)
         measure = f"l0_{self.attack.unit}"
         changed = evaluation.distances(
-            result.x, result.adversarial, data_format=result.data_format,
+            result.x,
+            result.adversarial,
+            data_format=result.data_format,
             groups=result.domain.groups,
         )[measure]
         attacked, turned = result.attacked, result.success

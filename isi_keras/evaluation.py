@@ -215,7 +215,11 @@ def _measures(result: AttackResult, data_format: str) -> dict[str, Measure]:
 
 
 def distances(
-    x: np.ndarray, adversarial: np.ndarray, *, data_format: str, groups: Sequence[Sequence[int]] = ()
+    x: np.ndarray,
+    adversarial: np.ndarray,
+    *,
+    data_format: str,
+    groups: Sequence[Sequence[int]] = (),
 ) -> dict[str, np.ndarray]:
     """The distances of `DISTANCES` for each sample, `(N,)` each.
 

@@ -225,7 +225,7 @@ def load(name: str = "lenet-mnist") -> tuple[keras.Model, tuple[np.ndarray, np.n
 
 
 def wine() -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """A real table, shipped with the package: 178 wines of three cultivars, 13 measurements of each.
+    """A real table, shipped with the package: 178 wines of three cultivars, 13 measurements each.
 
     Magnesium and proline are whole numbers, in mg/l. The rows are in the order of the classes.
 

@@ -35,7 +35,7 @@ def rows(count, seed=0):
 
 
 def possible(x, adversarial):
-    """Whether each row is a possible record, by what `MIXED` means and not by how it is computed."""
+    """Whether each row is a possible record, by what `MIXED` means, written down once more."""
     a, b = x.astype("float64").T, adversarial.astype("float64").T
     ok = (np.abs(b[[0, 2, 3, 4, 6]]) <= 1).all(0) & (b[1] >= -1) & (b[1] <= 2)
     ok &= (b[2] == a[2]) & (b[3] >= a[3]) & (b[4] <= a[4])
@@ -260,7 +260,7 @@ class TestBounds:
         model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         model.fit(x, y, callbacks=[monitor], verbose=0)
         assert not (monitor.result.changed & ~mutable).any()
-        with pytest.raises(ValueError, match="given for each sample. Give it for each feature"):
+        with pytest.raises(ValueError, match=r"given for each sample\. Give it for each feature"):
             isi.training.AdversarialTraining(model, attack)
 
     def test_training_crafts_possible_records(self, network):

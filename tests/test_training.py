@@ -14,9 +14,13 @@ STEP, RATE = 0.2, 0.1
 FGSM = isi.Attack("sensitivity", isi.Linf(STEP, epsilon=STEP, relative=False), max_steps=1)
 ATTACKS = {
     "fgsm": FGSM,
-    "pgd": isi.Attack("sensitivity", isi.Linf(0.1, epsilon=0.25, relative=False), max_steps=4, objective="margin"),
+    "pgd": isi.Attack(
+        "sensitivity", isi.Linf(0.1, epsilon=0.25, relative=False), max_steps=4, objective="margin"
+    ),
     "isi-l0": isi.Attack("relevance", "l0", max_steps=3),
-    "isi-l2": isi.Attack("relevance", isi.L2(features=4, step_size=0.3, relative=False), max_steps=3),
+    "isi-l2": isi.Attack(
+        "relevance", isi.L2(features=4, step_size=0.3, relative=False), max_steps=3
+    ),
     "isi-linf": isi.Attack("relevance", isi.Linf(0.1, relative=False), max_steps=3),
     "pixels": isi.Attack("epsilon_plus_flat", isi.L0(features=2, unit="pixel"), max_steps=2),
     "jsma": isi.JSMA(theta=1.0, gamma=0.1, bounds=(-1, 1)),

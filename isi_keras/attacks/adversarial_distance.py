@@ -113,9 +113,10 @@ def _compile(planned, indicator, sample, of_pairs: bool, groups) -> compiling.Co
             free = step.offer(to_bound, to_bound, step.to_bound(to_bound), every=True).free
             if groups is not None:
                 u, v = (offers.gained(factor, (way,), step) for factor in (u, v))
-        flat = [None if part is None else ops.reshape(part, (x.shape[0], -1)) for part in (u, v, free)]
+        u, v = (ops.reshape(factor, (x.shape[0], -1)) for factor in (u, v))
+        free = None if free is None else ops.reshape(free, (x.shape[0], -1))
         numbers = None if groups is None else groups.number
-        return 1 - _share(*flat, numbers, of_pairs)
+        return 1 - _share(u, v, free, numbers, of_pairs)
 
     return compiling.compiled(run, planned.model)
 

@@ -102,8 +102,8 @@ class Attack(BaseAttack):
         scale = np.asarray(self.scale, "float32")
         if not (np.isfinite(scale) & (scale > 0)).all():
             raise ValueError(
-                "Expected scale to be 'range', 'reach' or numbers above 0 that broadcast to one sample. "
-                f"Received: scale={self.scale!r}."
+                "Expected scale to be 'range', 'reach' or numbers above 0 that broadcast to one "
+                f"sample. Received: scale={self.scale!r}."
             )
         return scale
 
@@ -162,9 +162,9 @@ class Attack(BaseAttack):
                     active=active,
                     bounds=(samples.low, samples.high),
                     channel_axis=channel_axis,
-                    constraints=None if plain else norms.Constraints(
-                        samples.floor, samples.ceiling, samples.grid, groups
-                    ),
+                    constraints=None
+                    if plain
+                    else norms.Constraints(samples.floor, samples.ceiling, samples.grid, groups),
                     max_inputs=None if self.max_inputs is None else limits.max_inputs,
                 ),
             )

@@ -47,9 +47,7 @@ class Crafting:
         """
         attack, x, truth = self.attack, ops.cast(x, "float32"), self._truth(y)
         number = ops.arange(ops.shape(x)[0], dtype="int32")
-        samples = Samples(
-            x, truth, ops.zeros_like(truth) + UNKNOWN, number, *self._room(x)
-        )
+        samples = Samples(x, truth, ops.zeros_like(truth) + UNKNOWN, number, *self._room(x))
         limits = keras.tree.map_structure(backend.tensor, attack.limits())
 
         def advance(state):

@@ -165,7 +165,7 @@ class _Sweep:
     ) -> dict[str, np.ndarray]:
         domain, attack = self.attack.domain.rows(rows, x.ndim), self.attack
         if domain.per_sample(x.ndim) or self.attack.domain.per_sample(x.ndim):
-            attack = dataclasses.replace(attack, bounds=domain)
+            attack = dataclasses.replace(attack, bounds=domain)  # pyright: ignore
         x = x[rows]
         result = attack(
             self.planned, x, target=target, batch_size=self.batch_size, first_index=numbers
@@ -196,7 +196,10 @@ class _Sweep:
         """How far each attempt went, `(N,)`."""
         name = self.measure if self.measure != "l0" else f"l0_{self.attack.unit}"
         distance = distances_of(
-            result.x, result.adversarial, data_format=result.data_format, groups=result.domain.groups
+            result.x,
+            result.adversarial,
+            data_format=result.data_format,
+            groups=result.domain.groups,
         )[name]
         if self.measure != "l0":
             return distance

@@ -15,8 +15,8 @@ Theta = Annotated[
     float | None,
     options.option(
         "SIZE",
-        "By how much JSMA changes an input, a share of the width of the bounds; below 0 it decreases "
-        "inputs. Default: 1.",
+        "By how much JSMA changes an input, a share of the width of the bounds; below 0 it "
+        "decreases inputs. Default: 1.",
         show_default=False,
     ),
 ]

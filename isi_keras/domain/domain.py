@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,8 +20,9 @@ class Domain(_component.Component):
     r"""What an input may become; it is taken wherever `bounds` are.
 
     With the clean value $x_i$ an adversarial $x'_i$ is possible if $x'_i = x_i$, or if
-    $low_i \le x'_i \le high_i$, the feature is mutable, the change goes the way it may, and the value
-    is on the grid, $x'_i = b_i + k s_i$ for a whole $k$, where $b_i = low_i$ (0 if that is infinite).
+    $low_i \le x'_i \le high_i$, the feature is mutable, the change goes the way it may, and the
+    value is on the grid: $x'_i = b_i + k s_i$ for a whole $k$, where $b_i = low_i$, or 0 if that is
+    infinite or the feature takes whole numbers.
     In a one-hot group moreover exactly one is 1 and the others are 0.
 
     Everything is given for all features or for each: a number, or an array that broadcasts to a
@@ -253,47 +254,6 @@ class Domain(_component.Component):
         """
         x = np.asarray(x)
         return self.fit(x.shape).violations(x, np.asarray(adversarial))
-
-
-def as_domain(bounds: Any) -> Domain:
-    """A `Domain` from one, its configuration or a pair `(low, high)`."""
-    if isinstance(bounds, Domain):
-        return bounds
-    low, high = bounds
-    return Domain(low, high)
-
-
-def as_bounds(bounds: Any) -> Any:
-    """Bounds as an attack keeps them: a pair of arrays, or a `Domain`.
-
-    Args:
-        bounds: a pair `(low, high)` of numbers or arrays, a `Domain` or its configuration.
-
-    Raises:
-        ValueError: if they are none of it, or `low` is above `high`; the text names the column.
-    """
-    if isinstance(bounds, Mapping):
-        bounds = _component.get(bounds, Domain, {})
-    if isinstance(bounds, Domain):
-        return bounds
-    if not isinstance(bounds, tuple | list | np.ndarray) or len(bounds) != 2:
-        raise ValueError(
-            "Expected bounds to be a pair (low, high) of numbers or arrays, or a Domain. "
-            f"Received: {bounds!r}."
-        )
-    try:
-        domain = Domain(*bounds)
-    except ValueError as error:
-        expected = "Expected bounds to be a pair (low, high) of numbers or arrays"
-        if "low <= high" in str(error):
-            expected = "Expected bounds with low <= high everywhere"
-        raise ValueError(f"{expected}. Received: {bounds!r}. {error}") from error
-    if (domain.low == domain.high).all():
-        raise ValueError(
-            "Expected bounds with low < high somewhere: no input could change. Received: "
-            f"{bounds!r}."
-        )
-    return domain.low, domain.high
 
 
 def _groups(groups: Any, names: Sequence[str]) -> tuple[tuple[int, ...], ...]:

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 
 class Grid(NamedTuple):
-    """The values $b + k\\,s$ for whole $k$ that an input may take.
+    """The values $b + k s$ for whole $k$ that an input may take.
 
     Args:
         base: where the grid begins.

@@ -24,7 +24,8 @@ class Step(NamedTuple):
         bounds: the least and the greatest value that each input may reach, tensors that broadcast
             to `x`: those of the sample, both its clean value where an input is frozen.
         channel_axis: the axis of `x` that counts channels, `None` if there is none.
-        constraints: what a `Domain` says beyond a bare range, an `offers.Constraints`; `None` for a bare one.
+        constraints: what a `Domain` says beyond a bare range, as `Constraints`; `None` for a bare
+            one.
         max_inputs: how many inputs may be picked in all, `None` for any number.
     """
 
@@ -42,7 +43,9 @@ class Step(NamedTuple):
     def width(self):
         """How wide the range of each input is, a tensor that broadcasts to `x`."""
         low, high = (
-            self.bounds if self.constraints is None else (self.constraints.floor, self.constraints.ceiling)
+            self.bounds
+            if self.constraints is None
+            else (self.constraints.floor, self.constraints.ceiling)
         )
         return high - low
 

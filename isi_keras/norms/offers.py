@@ -113,7 +113,9 @@ def offered(score, direction, value, step, every: bool = False) -> Offer:
     # An input at the end of its range may be taken without effect, as in a bare range; one that
     # the domain holds back may not.
     rising, falling = direction > 0, direction < 0
-    at_end = ops.where(rising, x >= constraints.ceiling, ops.where(falling, x <= constraints.floor, True))
+    at_end = ops.where(
+        rising, x >= constraints.ceiling, ops.where(falling, x <= constraints.floor, True)
+    )
     free = ops.logical_and(free, ops.logical_and(low < high, ops.logical_or(value != x, at_end)))
     if constraints.groups is None:
         return Offer(score, value, free, step)
@@ -144,7 +146,9 @@ def gained(values, ways, step):
     ones = _gathered(ops.reshape(step.x, (-1, 1, flat.shape[-1])), groups)
     each = _gathered(flat, groups)
     there = ops.sum(each * ones, axis=-1, keepdims=True)
-    ways = ops.convert_to_tensor(np.asarray(ways, "float32")[:, None])  # the one goes no way but its own
+    ways = ops.convert_to_tensor(
+        np.asarray(ways, "float32")[:, None]
+    )  # the one goes no way but its own
     found = ops.where(groups.member, ways * _back(each - there, groups), flat)
     return ops.reshape(found, ops.shape(values))
 

@@ -91,7 +91,9 @@ def best_pair(u, v, free, candidates: int = CANDIDATES, apart: tuple = ()) -> Fo
     if count < u.shape[1]:
         left = _without(ops.minimum(bounds, _bound(most_u, most_v, _slope(u, v, found))), among)
         found = ops.cond(
-            ops.any(_promising(left, found)), lambda: _search(u, v, left, found, apart), lambda: found
+            ops.any(_promising(left, found)),
+            lambda: _search(u, v, left, found, apart),
+            lambda: found,
         )
     first, second, score = found
     return _found(first, second, score, u_scale + v_scale)

@@ -144,7 +144,9 @@ class Salient(Norm):
             free = ops.logical_or(untouched, reach != 0)
         if self.skip_saturated:
             free = ops.logical_and(free, reach != 0)
-        if step.constraints is not None and step.constraints.groups is not None:  # which move but once
+        if (
+            step.constraints is not None and step.constraints.groups is not None
+        ):  # which move but once
             member = ops.reshape(step.constraints.groups.member, (1, 1, *step.x.shape[1:]))
             free = ops.logical_and(free, ops.logical_or(untouched, ops.logical_not(member)))
         return ops.logical_and(free, rows_like(step.active, reach))

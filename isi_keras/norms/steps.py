@@ -171,25 +171,25 @@ class Linf(Norm):
         way = ops.sign(score) * direction
         x = step.x + step.amount(self.step_size, self.relative) * way
         if self.epsilon is not None:
-            x = ops.clip(x, *self._ball(step))
+            x = ops.clip(x, *self._ball(step, self.epsilon))
         offer = step.offer(ops.abs(score), way, x)
         free = offer.free
         if self.epsilon is not None and step.constraints is not None:
-            free = ops.logical_and(free, self._inside(offer.value, step))
+            free = ops.logical_and(free, self._inside(offer.value, step, self.epsilon))
         return _moved(step, offer.taken(free)[0])
 
-    def _ball(self, step):
+    def _ball(self, step, epsilon: float):
         """The least and the greatest value within `epsilon` of where an input began."""
-        far = step.width * self.epsilon if self.relative else self.epsilon
+        far = step.width * epsilon if self.relative else epsilon
         if isinstance(step.grid, Grid):
             apart = ops.where(step.grid.step > 0, step.grid.step, 1.0)
             whole = ops.floor(far / apart + _ROUNDING) * apart
             far = ops.where(step.grid.step > 0, whole, far)
         return step.origin - far, step.origin + far
 
-    def _inside(self, value, step):
+    def _inside(self, value, step, epsilon: float):
         """What rounding to the grid, or moving the one of a group, leaves within `epsilon`."""
-        far = step.width * self.epsilon if self.relative else self.epsilon
+        far = step.width * epsilon if self.relative else epsilon
         return ops.abs(value - step.origin) <= far * (1 + _ROUNDING)
 
 

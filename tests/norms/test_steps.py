@@ -23,7 +23,10 @@ NORMS = {
     "linf": (isi.Linf(0.035), {"step_size": 0.07}),
     "linf epsilon": (isi.Linf(0.07, 0.1, relative=False), {"step_size": 0.07, "epsilon": 0.1}),
     **{
-        f"salient {name}".strip(): (isi.Salient(**options, relative=False), {**options, "ways": ways})
+        f"salient {name}".strip(): (
+            isi.Salient(**options, relative=False),
+            {**options, "ways": ways},
+        )
         for name, ways, options in (
             ("", (1.0,), {}),
             ("down", (-1.0,), {"step_size": 0.5}),

@@ -362,7 +362,10 @@ class TestReplay:
                 isi.Attack("jacobian_saliency", isi.Salient(step_size=1.9, relative=False)),
                 r"step_size=1.9 an input",
             ),
-            (isi.JSMA(theta=-0.5, bounds=(-1, 1)), r"step_size=0.5 .*\(JSMA: theta\), or with once"),
+            (
+                isi.JSMA(theta=-0.5, bounds=(-1, 1)),
+                r"step_size=0.5 .*\(JSMA: theta\), or with once",
+            ),
         ],
     )
     def test_attacks_that_may_change_an_input_twice(self, attack, match):
