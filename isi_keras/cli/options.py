@@ -88,7 +88,11 @@ Unit = Annotated[
 ]
 SkipSaturated = Annotated[
     bool | None,
-    _norm("", "l0: pass over inputs already at their bound.", "--skip-saturated"),
+    _norm(
+        "",
+        "l0, l2: pass over inputs already at their bound. Default: no, yes.",
+        "--skip-saturated/--take-saturated",
+    ),
 ]
 StepSize = Annotated[
     float | None,

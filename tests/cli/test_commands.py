@@ -536,7 +536,7 @@ def test_options_the_library_refuses(files, tmp_path, words, text):
             ("--norm", "linf", "--features", "1"),
             "--norm linf, whose options are --step-size, --eps",
         ),
-        (("--norm", "l2", "--skip-saturated"), "--skip-saturated does not belong to --norm l2"),
+        (("--norm", "linf", "--skip-saturated"), "--skip-saturated does not belong to --norm linf"),
         (("--samples", "0"), "--samples"),
         (("--picture", "a.bmp"), "Expected a picture that ends in .png, .pdf, .svg."),
         (("--out",), "--out"),
@@ -648,3 +648,18 @@ def test_warnings_of_others_are_not_shown(capsys):
         warnings.warn_explicit("ours", UserWarning, "f.py", 1, module="isi_keras.attack")
         warnings.warn_explicit("theirs", UserWarning, "f.py", 1, module="keras.layers")
     assert capsys.readouterr().err == "Note: ours\n"
+
+
+def test_a_domain_comes_from_a_file(files, tmp_path):
+    """Values in steps of a half."""
+    domain = tmp_path / "domain.json"
+    domain.write_text(json.dumps({"low": -1, "high": 1, "step": 0.5}))
+    words = ("--norm", "linf", "--domain", domain, "--out", "a.npz", "--max-steps", 4)
+    run("attack", files / "grey.keras", files / "grey.npz", *words)
+    result = isi.AttackResult.load("a.npz")
+    assert result.domain == isi.Domain(-1, 1, step=0.5)
+    assert np.isin(result.adversarial[result.changed], [-1, -0.5, 0, 0.5, 1]).all()
+    error = run("attack", "lenet-mnist", "--domain", domain, "--bounds", 0, 1, code=2)
+    assert "--bounds and --domain say the same" in error
+    domain.write_text('{"lower": 1}')
+    assert "holds no Domain" in run("attack", "lenet-mnist", "--domain", domain, code=2)
