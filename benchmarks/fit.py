@@ -24,8 +24,8 @@ from isi_keras import backend
 from isi_keras.models import compiling
 
 ATTACKS = {
-    "FGSM": isi.Attack("sensitivity", isi.Linf(0.2, epsilon=0.2), max_steps=1),
-    "PGD": isi.Attack("sensitivity", isi.Linf(0.05, epsilon=0.2), max_steps=7),
+    "FGSM": isi.Attack("sensitivity", isi.Linf(0.1, epsilon=0.1), max_steps=1),
+    "PGD": isi.Attack("sensitivity", isi.Linf(0.025, epsilon=0.1), max_steps=7),
     "ISI, L0": isi.Attack("relevance", isi.L0(features=5), max_steps=2),
     "ISI, L0, 10 steps": isi.Attack("relevance", "l0", max_steps=10),
 }

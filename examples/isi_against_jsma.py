@@ -25,7 +25,7 @@ from isi_keras.results import write_atomically
 PIXELS, BUDGET = 784, 40
 BATCH = 256
 ISI = {"max_steps": BUDGET, "bounds": (-1, 1)}
-JSMA = {"theta": 2.0, "gamma": BUDGET / PIXELS, "bounds": (-1, 1)}
+JSMA = {"theta": 1.0, "gamma": BUDGET / PIXELS, "bounds": (-1, 1)}
 TARGETED = {
     "ISI, relevance": isi.Attack("relevance", "l0", **ISI),
     "ISI, sensitivity": isi.Attack("sensitivity", "l0", **ISI),

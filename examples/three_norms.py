@@ -14,7 +14,11 @@ import numpy as np
 import isi_keras as isi
 from isi_keras.results import write_atomically
 
-NORMS = {"L0": isi.L0(), "L2": isi.L2(features=20, step_size=0.1), "Linf": isi.Linf(step_size=0.06)}
+NORMS = {
+    "L0": isi.L0(),
+    "L2": isi.L2(features=20, step_size=0.05),
+    "Linf": isi.Linf(step_size=0.03),
+}
 STEPS = 100
 
 

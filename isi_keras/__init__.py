@@ -18,6 +18,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "attacks.attack": ["Attack"],
         "composites": ["Composite"],
+        "domain": ["Domain"],
         "explanations.concentration": ["complexity", "sparseness"],
         "attacks.adversarial_distance": ["adversarial_distance"],
         "evaluation": ["Report", "evaluate"],

@@ -1,11 +1,13 @@
 """`evaluate`: how well an attack did, in the field's measures."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, overload
 
 import numpy as np
 
 from isi_keras import _checks, axes
+from isi_keras.domain.groups import counted_once
 from isi_keras.results import AttackResult, RobustnessResult, Stop
 from isi_keras.results.robustness_report import RobustnessReport
 
@@ -215,13 +217,16 @@ def lost_at(result: AttackResult, measure: str, data_format: str | None = None) 
     """
     _checks.one_of("measure", measure, DISTANCES)
     data_format = result.data_format if data_format is None else data_format
-    reached = distances(result.x, result.adversarial, data_format=data_format)[measure]
+    reached = distances(
+        result.x, result.adversarial, data_format=data_format, groups=result.domain.groups
+    )[measure]
     return np.where(result.success | result.not_finite, reached, np.inf)
 
 
 def _measures(result: AttackResult, data_format: str) -> dict[str, Measure]:
     x, adversarial, success = result.x, result.adversarial, result.success
-    values = distances(x, adversarial, data_format=data_format)
+    groups = result.domain.groups
+    values = distances(x, adversarial, data_format=data_format, groups=groups)
     measures = {
         name: _measure(
             values[name], success, np.where(success | result.not_finite, values[name], np.inf)
@@ -238,20 +243,32 @@ def _measures(result: AttackResult, data_format: str) -> dict[str, Measure]:
     return measures
 
 
-def distances(x: np.ndarray, adversarial: np.ndarray, *, data_format: str) -> dict[str, np.ndarray]:
+def distances(
+    x: np.ndarray,
+    adversarial: np.ndarray,
+    *,
+    data_format: str,
+    groups: Sequence[Sequence[int]] = (),
+) -> dict[str, np.ndarray]:
     """The distances of `DISTANCES` for each sample, `(N,)` each.
 
     Args:
         x: the inputs, `(N, ...)`.
         adversarial: the inputs after an attack, of the same shape.
         data_format: `"channels_last"` or `"channels_first"`, such as `AttackResult.data_format`.
+        groups: one-hot groups of flat indices, such as `AttackResult.domain.groups`; a change
+            within one counts once.
     """
     difference = (adversarial - x).astype("float64")
     flat = np.abs(difference.reshape(len(x), np.prod(x.shape[1:], dtype=int)))  # (N, D)
-    positions = axes.any_channel(difference, data_format)
+    counts = {
+        "l0_feature": counted_once(difference != 0, groups),
+        "l0_position": axes.any_channel(difference, data_format).sum(1),
+    }
+    if groups and axes.channel_axis(difference.ndim, data_format) is None:
+        counts["l0_position"] = counts["l0_feature"]  # each entry of a table is a position
     return {
-        "l0_feature": (flat > 0).sum(1).astype("float64"),
-        "l0_position": positions.sum(1).astype("float64"),
+        **{name: count.astype("float64") for name, count in counts.items()},
         "l2": np.sqrt((flat**2).sum(1)),
         "linf": flat.max(1, initial=0.0),
     }

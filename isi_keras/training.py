@@ -76,7 +76,7 @@ class AdversarialTraining(keras.Model):
     Example:
         >>> import isi_keras as isi
         >>> model, (x, y) = isi.zoo.load("lenet-mnist")
-        >>> fgsm = isi.Attack("sensitivity", isi.Linf(0.2, epsilon=0.2), max_steps=1)
+        >>> fgsm = isi.Attack("sensitivity", isi.Linf(0.1, epsilon=0.1), max_steps=1)
         >>> trained = isi.training.AdversarialTraining(model, fgsm)
         >>> trained.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
         >>> history = trained.fit(x[:64], y[:64], verbose=0).history
@@ -147,9 +147,9 @@ class AdversarialTraining(keras.Model):
         """Trains as `keras.Model.fit` does, with whatever data that takes."""
         if x is not None and len(getattr(x, "shape", ())) and len(x):
             some = inputs.as_input(self.model, x[:: -(-len(x) // _CHECKED)])
-            low, high = self.attack.bounds
-            dtype = x.dtype if isinstance(x, np.ndarray) else some.dtype
-            inputs.within_bounds(some, low, high, dtype)
+            dtype = getattr(x, "dtype", None)
+            dtype = dtype if isinstance(dtype, np.dtype) else some.dtype
+            self.attack.domain.fit(some.shape).checked(some, dtype)
         given = inspect.signature(keras.Model.fit).bind(self, x, *args, **kwargs).arguments
         callbacks = given.pop("callbacks", None)
         with fitting.checked_first(callbacks) as given["callbacks"]:
@@ -158,7 +158,7 @@ class AdversarialTraining(keras.Model):
     def train_on_batch(self, *args, **kwargs):
         """Trains on a batch, as `keras.Model.train_on_batch` does."""
         logs = super().train_on_batch(*args, **kwargs)
-        self.outside.check(*self.attack.bounds)
+        self.outside.check(self.attack.domain)
         return logs
 
     def evaluate(self, *args, **kwargs):
@@ -183,7 +183,7 @@ class AdversarialTraining(keras.Model):
         if y is None or not (self._loss_is_own or _keras.read(self, "compile_loss")):
             missing = "a loss: pass one to `compile`" if y is not None else "labels: pass y"
             raise ValueError(f"Adversarial training needs {missing}.")
-        self.outside.update_state(x, *self.attack.bounds)
+        self.outside.update_state(x, self.attack.domain)
         penalties = [ops.sum(penalty) for penalty in self.losses]  # a further pass would clear them
         clean = self._loss_of(x, y, y_pred, sample_weight)
         crafted = self._crafting(x, y)
@@ -260,7 +260,7 @@ class AdversarialTraining(keras.Model):
             self._training_logs = True
 
     def _planned(self) -> crafting.Crafting:
-        sample = crafting.sample_of(self.model, *self.attack.bounds)
+        sample = crafting.sample_of(self.model, self.attack.domain)
         aim: dict[str, Any] = {"target": self.target, "leave": self.leave}
         return crafting.Crafting(self.attack, self.model, sample, several=self._several, **aim)
 

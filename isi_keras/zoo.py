@@ -224,6 +224,30 @@ def load(name: str = "lenet-mnist") -> tuple[keras.Model, tuple[np.ndarray, np.n
     return model, (as_input(x, BOUNDS[name]), y.astype("int64"))
 
 
+def wine() -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """A real table, shipped with the package: 178 wines of three cultivars, 13 measurements each.
+
+    Magnesium and proline are whole numbers, in mg/l. The rows are in the order of the classes.
+
+    Returns:
+        `(x, y, names)`: float32 `(178, 13)`, int64 `(178,)`, and what the columns are called.
+
+    Reference:
+        - Aeberhard and Forina, Wine, UCI Machine Learning Repository 1992, doi:10.24432/C5PC7J,
+          CC BY 4.0; see `isi_keras/data/LICENSE-WINE.md`.
+
+    Example:
+        >>> from isi_keras import zoo
+        >>> x, y, names = zoo.wine()
+        >>> x.shape, names[0], x[0, 0].item()
+        ((178, 13), 'alcohol', 14.229999542236328)
+    """
+    text = (importlib.resources.files("isi_keras") / "data" / "wine.csv").read_text()
+    names, *rows = (line.split(",") for line in text.splitlines())
+    table = np.array(rows, "float64")
+    return table[:, :-1].astype("float32"), table[:, -1].astype("int64"), tuple(names[:-1])
+
+
 def as_input(pixels: np.ndarray, bounds: tuple[float, float] = (-1.0, 1.0)) -> np.ndarray:
     """Grey images of 0 to 255 as a network takes them, black and white at the bounds.
 

@@ -367,8 +367,11 @@ def jsma(
     output="logits",
     stop_when="target",
     order=None,
+    most=None,
 ):
     """The attack on one sample; returns what it ends with, the order, the steps and the reason.
+
+    No more than `most` features (or pixels) are picked in all.
 
     Where several choices are best up to rounding, that of `order` is taken, if there is one.
     `channels` of a pixel are one choice.
@@ -403,7 +406,11 @@ def jsma(
                 (factor * scale * domain).reshape(-1, channels).sum(1) for factor in (alpha, beta)
             )
             domain = domain.reshape(-1, channels).any(1)
-            scores = saliency_map(alpha, beta, sign, way, domain, pairs)
+            used = (taken > 0).reshape(-1, channels).any(1)
+            left = np.inf if most is None else most - used.sum()
+            scores = saliency_map(alpha, beta, sign, way, domain & (used | (left > 0)), pairs)
+            if pairs and left == 1:
+                scores[np.ix_(~used, ~used)] = -1
             found += [(scores[p, q], p, q, way) for p, q in best_pairs(scores, 2e-6)]
         if reason is None and not found:
             reason = "inadmissible"

@@ -104,7 +104,7 @@ def test_every_few_epochs_and_after_the_last():
 def test_jsma_and_nothing_to_attack():
     _, run = compiled()
     x, _ = labelled()
-    jsma = isi.JSMA(theta=2.0, bounds=(-1, 1))
+    jsma = isi.JSMA(bounds=(-1, 1))
     wrong = (run.predict(x, verbose=0).argmax(1) + 1) % 3
     run.optimizer.learning_rate = 0.0
     logs = fitted(run, [RobustnessMonitor(jsma, x, wrong)], epochs=1)

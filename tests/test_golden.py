@@ -8,7 +8,7 @@ import pytest
 
 import isi_keras as isi
 
-NORMS = {"l0": isi.L0(), "l2": isi.L2(features=20, step_size=0.1), "linf": isi.Linf(0.06)}
+NORMS = {"l0": isi.L0(), "l2": isi.L2(skip_saturated=False), "linf": isi.Linf(0.03)}
 RUNS = [
     "untargeted_relevance_l0",
     "untargeted_sensitivity_l0",

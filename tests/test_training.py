@@ -16,15 +16,19 @@ from isi_keras.training import AdversarialTraining
 
 BACKEND = keras.config.backend()
 STEP, RATE = 0.2, 0.1
-FGSM = isi.Attack("sensitivity", isi.Linf(STEP, epsilon=STEP), max_steps=1)
+FGSM = isi.Attack("sensitivity", isi.Linf(STEP, epsilon=STEP, relative=False), max_steps=1)
 ATTACKS = {
     "fgsm": FGSM,
-    "pgd": isi.Attack("sensitivity", isi.Linf(0.1, epsilon=0.25), max_steps=4, objective="margin"),
+    "pgd": isi.Attack(
+        "sensitivity", isi.Linf(0.1, epsilon=0.25, relative=False), max_steps=4, objective="margin"
+    ),
     "isi-l0": isi.Attack("relevance", "l0", max_steps=3),
-    "isi-l2": isi.Attack("relevance", isi.L2(features=4, step_size=0.3), max_steps=3),
-    "isi-linf": isi.Attack("relevance", isi.Linf(0.1), max_steps=3),
+    "isi-l2": isi.Attack(
+        "relevance", isi.L2(features=4, step_size=0.3, relative=False), max_steps=3
+    ),
+    "isi-linf": isi.Attack("relevance", isi.Linf(0.1, relative=False), max_steps=3),
     "pixels": isi.Attack("epsilon_plus_flat", isi.L0(features=2, unit="pixel"), max_steps=2),
-    "jsma": isi.JSMA(theta=2.0, gamma=0.1, bounds=(-1, 1)),
+    "jsma": isi.JSMA(theta=1.0, gamma=0.1, bounds=(-1, 1)),
 }
 
 
@@ -182,7 +186,7 @@ def test_logs_and_evaluation():
 
 def test_saved_and_loaded(tmp_path):
     x, y = data()
-    jsma = isi.JSMA(theta=2.0, gamma=0.5, bounds=(-1, 1))
+    jsma = isi.JSMA(theta=1.0, gamma=0.5, bounds=(-1, 1))
     run = compiled(dense(), jsma, weight=0.4, metrics=["accuracy"], optimizer="adam")
     run.fit(x, y, batch_size=10, verbose=0)
     run.save(tmp_path / "trained.keras")

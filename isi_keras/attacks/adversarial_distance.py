@@ -2,14 +2,16 @@
 
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
-from isi_keras import backend, goals, indicators, models
+from isi_keras import backend, goals, indicators, models, norms
+from isi_keras.domain import as_bounds, as_domain
 from isi_keras.models import compiling
 from isi_keras.models.batches import in_batches
-from isi_keras.models.inputs import as_classes, as_input
-from isi_keras.norms import pair_search
+from isi_keras.models.inputs import as_classes, as_input, dtype_of
+from isi_keras.norms import offers, pair_search
 
 
 def adversarial_distance(
@@ -20,6 +22,7 @@ def adversarial_distance(
     pairs: bool = True,
     indicator: Any = "jacobian_saliency",
     batch_size: int = 128,
+    bounds: Any = None,
     verbose: int = 0,
 ) -> np.ndarray:
     r"""How far each class is from each sample, by the saliency map of the first step.
@@ -37,6 +40,8 @@ def adversarial_distance(
             time in proportion to the square of the number of inputs.
         indicator: a `JacobianSaliency` that is not maximal.
         batch_size: how many samples are computed at once.
+        bounds: a `Domain`, of which the inputs count (pairs of them) that may move as the indicator
+            wants; or a pair of bounds. `None` counts all inputs, as published.
         verbose: 1 shows a progress bar.
 
     Returns:
@@ -61,35 +66,77 @@ def adversarial_distance(
             "The adversarial distance is that of a saliency map towards a class. Pass a "
             f"JacobianSaliency that is not maximal. Received: {indicator!r}."
         )
-    x = as_input(source.model, x)
+    given, dtype = as_input(source.model, x), dtype_of(x)
+    domain = None if bounds is None else as_domain(as_bounds(bounds)).of_dtype(dtype)
+    held, room = None, ()
+    if domain is not None:
+        fitted = domain.fit(given.shape)
+        given = fitted.checked(given, dtype)
+        if not domain.plain:
+            held = domain.structure
+            room = fitted.room(given)
+    x = given
     planned = source.plan(x)
     targets = np.tile(np.arange(planned.classes, dtype="int32"), (len(x), 1))  # (N, K)
     if target is not None:
         targets = as_classes("target", target, len(x), planned.classes)[:, None]
+    groups = None if held is None or domain is None else domain.fit(x.shape).arrays()
     run = compiling.cached(
         planned.model,
-        ("distance", indicator, bool(pairs), *planned.ending),
-        lambda: _compile(planned, indicator, x, pairs),
+        ("distance", indicator, bool(pairs), *planned.ending, held),
+        lambda: _compile(planned, indicator, x, pairs, groups),
     )
 
     def distances(chosen):
         batch, aims = backend.tensor(x[chosen]), targets[chosen].T
-        found = [ops.convert_to_numpy(run(batch, backend.tensor(aim))) for aim in aims]
+        rows = keras.tree.map_structure(
+            lambda part: backend.tensor(part[chosen] if len(part) > 1 else part), room
+        )
+        found = [ops.convert_to_numpy(run(batch, rows, backend.tensor(aim))) for aim in aims]
         return np.stack(found, axis=1)  # (B, K)
 
     found = in_batches(distances, len(x), batch_size, verbose=verbose)
     return found if target is None else found[:, 0]
 
 
-def _compile(planned, indicator, sample, of_pairs: bool) -> compiling.Compiled:
+def _compile(planned, indicator, sample, of_pairs: bool, groups) -> compiling.Compiled:
     prepared = indicator.prepare(planned, sample)
+    way = 1.0 if indicator.increase else -1.0
 
-    def run(model, x, classes):
+    def run(model, x, room, classes):
         point = indicators.at(prepared, model, x)
-        factors = indicator.significance(point, goals.Targeted(classes), 0.0).factors
-        u, v = (ops.reshape(factor, (x.shape[0], -1)) for factor in factors[:2])
-        if of_pairs:
-            return 1 - pair_search.share_admissible(u, v)
-        return 1 - ops.mean(ops.cast(ops.logical_and(u > 0, v > 0), "float32"), axis=1)
+        u, v = indicator.significance(point, goals.Targeted(classes), 0.0).factors[:2]
+        free = None
+        if room:
+            step = _step(x, room, groups)
+            to_bound = ops.zeros_like(x) + way
+            free = step.offer(to_bound, to_bound, step.to_bound(to_bound), every=True).free
+            if groups is not None:
+                u, v = (offers.gained(factor, (way,), step) for factor in (u, v))
+        u, v = (ops.reshape(factor, (x.shape[0], -1)) for factor in (u, v))
+        free = None if free is None else ops.reshape(free, (x.shape[0], -1))
+        numbers = None if groups is None else groups.number
+        return 1 - _share(u, v, free, numbers, of_pairs)
 
     return compiling.compiled(run, planned.model)
+
+
+def _share(u, v, free, numbers, of_pairs: bool):
+    """The share of inputs, or of pairs, whose saliency is above 0, `(B,)`."""
+    if of_pairs:
+        return pair_search.share_admissible(u, v, free, numbers)
+    found = ops.logical_and(u > 0, v > 0)
+    if free is None:
+        return ops.mean(ops.cast(found, "float32"), axis=1)
+    found = ops.sum(ops.cast(ops.logical_and(found, free), "float32"), axis=1)
+    return found / ops.maximum(ops.sum(ops.cast(free, "float32"), axis=1), 1.0)
+
+
+def _step(x, room, groups) -> norms.Step:
+    """The first step of an attack in a domain, to ask what is free."""
+    none = ops.zeros_like(x, dtype="int32")
+    rows = ops.ones((x.shape[0],), "int32")
+    return norms.Step(
+        x, x, none, rows, rows > 0, (room.low, room.high),
+        constraints=norms.Constraints(room.floor, room.ceiling, room.grid, groups),
+    )  # fmt: skip

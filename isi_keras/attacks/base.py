@@ -7,15 +7,19 @@ import warnings
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
+import keras
 import numpy as np
 
 from isi_keras import _checks, _component, backend, models
 from isi_keras.attacks import slots
 from isi_keras.attacks.record import Record
 from isi_keras.attacks.state import UNKNOWN, Limits, Samples, State
+from isi_keras.domain import Domain, Fitted, Room, as_bounds, as_domain
 from isi_keras.models import compiling
-from isi_keras.models.inputs import as_batch_size, as_classes, as_input, within_bounds
+from isi_keras.models.inputs import as_batch_size, as_classes, as_input, dtype_of
 from isi_keras.results import AttackResult, Stop
+
+_EXACT = 2**24  # up to which float32 holds every integer
 
 
 class Plan(NamedTuple):
@@ -48,7 +52,7 @@ class BaseAttack(_component.Component, abc.ABC):
     bounds: Any
 
     def __post_init__(self):
-        object.__setattr__(self, "bounds", _pair(self.bounds))
+        object.__setattr__(self, "bounds", as_bounds(self.bounds))
         object.__setattr__(self, "max_steps", _checks.integer("max_steps", self.max_steps, 1))
 
     @abc.abstractmethod
@@ -62,6 +66,22 @@ class BaseAttack(_component.Component, abc.ABC):
 
         Raises:
             ValueError: if the attack cannot be made on this model, or with (or without) targets.
+        """
+
+    @property
+    def domain(self) -> Domain:
+        """What an input may become: the bounds, as a `Domain`."""
+        return as_domain(self.bounds)
+
+    def check(self, fitted: Fitted, x: np.ndarray) -> None:
+        """Raises if the attack cannot be made in its domain; by default it can in any.
+
+        Args:
+            fitted: the domain, for these inputs.
+            x: the inputs, `(N, ...)`, which it holds.
+
+        Raises:
+            ValueError: if it cannot; the text names the column and says what to do.
         """
 
     @property
@@ -131,7 +151,9 @@ class BaseAttack(_component.Component, abc.ABC):
 
         Args:
             model: a built Keras model, or what `logits` made of one. It is not altered.
-            x: the inputs, `(N, ...)`, within the bounds.
+            x: the inputs, `(N, ...)`, within the bounds. Integers and bools stay such: their
+                adversarial examples are whole numbers that the type holds, so that
+                `result.adversarial.astype(x.dtype)` loses nothing.
             y: the true labels, `(N,)`. Samples that are misclassified to begin with are then
                 reported as such and left alone. Without it the clean prediction is the label.
             target: the class to reach, one for all samples or `(N,)`. `None` for any other class.
@@ -153,25 +175,24 @@ class BaseAttack(_component.Component, abc.ABC):
         """
         began = time.perf_counter()
         classifier = models.logits(model)
-        inputs, (low, high) = as_input(classifier.model, x), self.bounds
-        inputs = within_bounds(inputs, low, high, getattr(x, "dtype", inputs.dtype))
-        self._warn_of_bounds(inputs)
+        inputs, dtype = as_input(classifier.model, x), dtype_of(x)
+        inputs = self.domain.fit(inputs.shape).checked(inputs, dtype)
+        whole = self if dtype.kind == "f" else _of_whole_numbers(self, inputs, dtype)
+        fitted = whole.domain.fit(inputs.shape)
+        whole._warn_of_bounds(inputs)
         planned = classifier.plan(inputs)
         size = min(as_batch_size(batch_size), len(inputs))
         numbers = _numbers(first_index, len(inputs))
         truth = None if y is None else as_classes("y", y, len(inputs), planned.classes)
         aim = None if target is None else as_classes("target", target, len(inputs), planned.classes)
-        attack, aim = self.resolve(planned, inputs, aim, size, numbers)
+        attack, aim = whole.resolve(planned, inputs, aim, size, numbers)
+        attack.check(fitted, inputs)
         samples = Samples(
-            x=inputs, truth=_or_unknown(truth, inputs), target=_or_unknown(aim, inputs),
-            number=numbers,
+            inputs, _or_unknown(truth, inputs), _or_unknown(aim, inputs), numbers,
+            *_for_each(fitted.room(inputs), len(inputs)),
         )  # fmt: skip
         plan, run = attack.compiled(planned, inputs, aim is not None)
-        limits = Limits(
-            backend.tensor(low),
-            backend.tensor(high),
-            backend.tensor(np.asarray(attack.max_steps, "int32")),
-        )
+        limits = keras.tree.map_structure(backend.tensor, attack.limits())
         record = Record(inputs, planned.classes, attack.max_steps, trajectory, verbose)
         slots.drive(
             lambda *slotted: run(*slotted, limits),
@@ -182,7 +203,7 @@ class BaseAttack(_component.Component, abc.ABC):
             attack.max_steps + 1,
             record.watch if trajectory else None,
         )
-        record.check(type(attack).__name__, low, high, attack.max_steps)
+        record.check(type(attack).__name__, whole.domain, attack.max_steps)
         if target is not None and (record.stop == Stop.ALREADY_TARGET).all():
             warnings.warn(
                 f"Every sample is already predicted as its target ({sorted(set(aim.tolist()))}), "  # pyright: ignore
@@ -193,9 +214,13 @@ class BaseAttack(_component.Component, abc.ABC):
             y=truth,
             target=aim,
             seconds=time.perf_counter() - began,
-            config=_component.serialize(self),
+            config=_component.serialize(whole),
             data_format=planned.data_format,
         )
+
+    def limits(self) -> Limits:
+        """What a step is told anew at each call, as arrays."""
+        return Limits(np.asarray(self.max_steps, "int32"), np.asarray(0, "int32"))
 
     def compiled(self, planned, sample, targeted: bool) -> tuple[Plan, compiling.Compiled]:
         """The plan and its compiled step, kept for the model as long as it is as it was."""
@@ -219,10 +244,11 @@ class BaseAttack(_component.Component, abc.ABC):
         """What a trace depends on."""
         fields = dataclasses.fields(self)  # pyright: ignore[reportArgumentType]
         names = [field.name for field in fields if field.name not in self.arguments]
-        return type(self), *(_component.traced(getattr(self, name)) for name in names)
+        settings = (_component.traced(getattr(self, name)) for name in names)
+        return type(self), self.domain.structure, *settings
 
     def _warn_of_bounds(self, inputs: np.ndarray) -> None:
-        low, high = self.bounds
+        low, high = self.domain.low, self.domain.high
         if (low == -1).all() and (high == 1).all() and (inputs >= 0).all():
             warnings.warn(
                 "No value of x is below 0, while the bounds are -1..1. If your data are in 0..1, "
@@ -249,16 +275,18 @@ def _or_unknown(classes: np.ndarray | None, x: np.ndarray) -> np.ndarray:
     return np.full(len(x), UNKNOWN, "int32") if classes is None else classes
 
 
-def _pair(bounds: Any) -> tuple[np.ndarray, np.ndarray]:
-    try:
-        low, high = (np.array(bound, "float32") for bound in bounds)
-    except (TypeError, ValueError) as error:
+def _for_each(room: Room, count: int) -> Room:
+    """Room of which each array has a row for each sample."""
+    return keras.tree.map_structure(
+        lambda part: np.broadcast_to(part, (count, *part.shape[1:])), room
+    )
+
+
+def _of_whole_numbers(attack: BaseAttack, x: np.ndarray, dtype: np.dtype) -> BaseAttack:
+    """The attack in the domain of inputs that are integers or bools."""
+    if np.abs(x).max() > _EXACT:
         raise ValueError(
-            f"Expected bounds to be a pair (low, high) of numbers or arrays. Received: {bounds!r}."
-        ) from error
-    if not (np.isfinite(low).all() and np.isfinite(high).all() and np.all(low < high)):
-        raise ValueError(
-            f"Expected bounds to be finite with low < high everywhere. Received: {bounds!r}."
+            f"x holds integers up to {np.abs(x).max():g}. Above {_EXACT} float32, in which models "
+            "compute, does not hold each. Scale them and pass them as float32."
         )
-    low.flags.writeable = high.flags.writeable = False
-    return low, high
+    return dataclasses.replace(attack, bounds=attack.domain.of_dtype(dtype))  # pyright: ignore

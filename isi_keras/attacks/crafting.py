@@ -9,7 +9,8 @@ from keras import ops
 from isi_keras import backend, models
 from isi_keras.attacks import labels
 from isi_keras.attacks.base import BaseAttack
-from isi_keras.attacks.state import UNKNOWN, Limits, Samples
+from isi_keras.attacks.state import UNKNOWN, Samples
+from isi_keras.domain import Domain, Room
 from isi_keras.models import inputs
 
 _UNKNOWN_SIZE = 224
@@ -47,6 +48,9 @@ class Crafting:
         self._crafted = backend.uncompiled(self._run)
         self._several = planned.activation == "sigmoid" if several is None else several
         self._forward = planned.forward()
+        _expect_shared(attack.domain, sample.ndim)
+        self._fitted = attack.domain.fit((1, *sample.shape[1:]))
+        self.attack.check(self._fitted, sample)
         self._plan = self.attack.plan(planned, sample, targeted=target is not None)
 
     def __call__(self, x, y) -> Any:
@@ -66,9 +70,8 @@ class Crafting:
         with keras.StatelessScope([(v, ops.stop_gradient(v.value)) for v in self.model.variables]):
             truth = labels.only(self._truth(x, y), self.leave)
         number = ops.arange(ops.shape(x)[0], dtype="int32")
-        samples = Samples(x, truth, self._aim(truth), number)
-        low, high = map(backend.tensor, attack.bounds)
-        limits = Limits(low, high, attack.max_steps)
+        samples = Samples(x, truth, self._aim(truth), number, *self._room(x))
+        limits = keras.tree.map_structure(backend.tensor, attack.limits())
 
         def advance(state):
             return self._plan.step(self.model, samples, state, limits)[0]
@@ -93,9 +96,22 @@ class Crafting:
     def _aim(self, truth):
         return ops.zeros_like(truth) + (UNKNOWN if self.target is None else self.target)
 
+    def _room(self, x) -> Room:
+        room = self._fitted.room(x, ops)
+        return keras.tree.map_structure(ops.convert_to_tensor, room)
 
-def sample_of(model, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Two random inputs of a model within bounds, to plan with.
+
+def _expect_shared(domain: Domain, rank: int) -> None:
+    """Raises where something of a domain is given for each sample."""
+    if domain.per_sample(rank):
+        raise ValueError(
+            "Within a step of training a batch holds any samples. Received: a Domain in which "
+            "something is given for each sample. Give it for each feature."
+        )
+
+
+def sample_of(model, domain: Domain) -> np.ndarray:
+    """Two random inputs of a model in the range of a domain, to plan with.
 
     An axis of free length gets one of 224.
 
@@ -104,9 +120,10 @@ def sample_of(model, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         ValueError: if the model is not built, has several inputs or bounds that do not fit.
     """
     source = models.logits(model)
-    shape = _input_shape(source.model)
-    drawn = np.random.default_rng(0).uniform(size=(2, *(size or _UNKNOWN_SIZE for size in shape)))
-    return inputs.as_input(source.model, low + (high - low) * drawn)
+    shape = tuple(size or _UNKNOWN_SIZE for size in _input_shape(source.model))
+    _expect_shared(domain, len(shape) + 1)
+    drawn = domain.fit((2, *shape)).sample(np.random.default_rng(0), 2)
+    return inputs.as_input(source.model, drawn)
 
 
 def _input_shape(model) -> tuple:

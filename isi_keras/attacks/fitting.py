@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from isi_keras import _keras
+from isi_keras.domain import Domain
 
 _FAR = 3.4e38  # nearly the greatest of float32
 
@@ -44,9 +45,10 @@ class Outside(keras.Metric):
         self.least = self.add_variable((), keras.initializers.Constant(_FAR), name="least")
         self.greatest = self.add_variable((), keras.initializers.Constant(-_FAR), name="greatest")
 
-    def update_state(self, x, low, high):  # noqa: D102
-        x, low, high = (ops.cast(part, "float32") for part in (x, low, high))
-        slack = 1e-6 * (high - low)
+    def update_state(self, x, domain):  # noqa: D102
+        x, (low, high) = ops.cast(x, "float32"), (domain.low, domain.high)
+        finite = np.isfinite(low) & np.isfinite(high)
+        slack = 1e-6 * (np.where(finite, high, 0) - np.where(finite, low, 0))
         inside = ops.logical_and(x >= low - slack, x <= high + slack)
         beyond = ops.any(ops.logical_not(ops.reshape(inside, (ops.shape(x)[0], -1))), axis=-1)
         self.count.assign(self.count + ops.sum(ops.cast(beyond, "float32")))
@@ -60,8 +62,9 @@ class Outside(keras.Metric):
     def result(self):  # noqa: D102
         return {}
 
-    def check(self, low: np.ndarray, high: np.ndarray) -> None:
+    def check(self, domain: Domain) -> None:
         """Raises if anything was outside since the last reset."""
+        low, high = domain.low, domain.high
         count, least, greatest = (
             float(ops.convert_to_numpy(part)) for part in (self.count, self.least, self.greatest)
         )
@@ -87,7 +90,7 @@ class _Check(keras.callbacks.Callback):
             self.on_epoch_end(0)
 
     def on_epoch_end(self, epoch, logs=None):
-        self.model.outside.check(*self.model.attack.bounds)
+        self.model.outside.check(self.model.attack.domain)
 
 
 @contextlib.contextmanager

@@ -29,13 +29,15 @@ class JSMA(BaseAttack):
     which. A step costs one forward and two backward passes, whatever the number of classes.
 
     Args:
-        theta: by how much an input changes, in the units of the data, not 0; negative values
-            decrease inputs (equation 9). As published, the width of the bounds.
-        gamma: the budget, the greatest share of inputs that may change, above 0 and up to 1. No
-            more than `floor(gamma * D / 2)` pairs of `D` inputs are changed. The paper writes 100
-            times it as $\Upsilon$.
+        theta: by how much an input changes, as a share of the width of its range, not 0; negative
+            values decrease inputs (equation 9). As published, 1: to the bound.
+        gamma: the budget, the greatest share of inputs that may change, above 0 and up to 1. Of `D`
+            inputs (or positions; a one-hot group counts as one) no more than
+            `2 * floor(gamma * D / 2)` are picked. Where `theta` is less than the width, these go on
+            being changed until they are at their bounds. The paper writes 100 times it as
+            $\Upsilon$.
         pairs: whether pairs are searched (equation 10), or single inputs (equations 8 and 9), of
-            which no more than `floor(gamma * D)` are changed.
+            which no more than `floor(gamma * D)` are picked.
         variant: `"jsma"`; `"wjsma"`, which weights the other classes by their probabilities;
             `"tjsma"`, which moreover scales derivatives by the distance from the bound; or
             `"mjsma"`, the maximal one, which chooses class and way anew in each step, is untargeted
@@ -54,6 +56,8 @@ class JSMA(BaseAttack):
             as soon as the prediction is any other class.
         seed: of the classes that `"random"` draws, a non-negative integer. The class of a sample
             depends on the seed and its number in the run alone.
+        relative: whether `theta` is a share of the width; `False` for the units of the data.
+        scale: what both factors are multiplied by, as for `Attack`.
 
     Raises:
         ValueError: if an argument is out of its range or unknown.
@@ -64,7 +68,7 @@ class JSMA(BaseAttack):
     Example:
         >>> import isi_keras as isi
         >>> model, (x, y) = isi.zoo.load("lenet-mnist")
-        >>> jsma = isi.JSMA(theta=2.0, gamma=0.145, bounds=(-1, 1))
+        >>> jsma = isi.JSMA(theta=1.0, gamma=0.145, bounds=(-1, 1))
         >>> result = jsma(model, x[:4], y=y[:4], target=8)
         >>> result.success.tolist()
         [True, True, True, True]
@@ -81,6 +85,8 @@ class JSMA(BaseAttack):
     bounds: Any = (0.0, 1.0)
     untargeted: str | None = None
     seed: int = 0
+    relative: bool = True
+    scale: Any = None
 
     def __post_init__(self):
         if not _checks.is_number(self.theta) or self.theta == 0 or not np.isfinite(self.theta):
@@ -107,8 +113,9 @@ class JSMA(BaseAttack):
                 f"Received: untargeted={self.untargeted!r}. Leave it out."
             )
         _checks.integer("seed", self.seed, 0)
-        built = Attack(self._indicator(), self._norm(), bounds=self.bounds)
+        built = Attack(self._indicator(), self._norm(), bounds=self.bounds, scale=self.scale)
         object.__setattr__(self, "bounds", built.bounds)
+        object.__setattr__(self, "scale", built.scale)
 
     @property
     def chooses_targets(self) -> bool:
@@ -126,15 +133,34 @@ class JSMA(BaseAttack):
             ValueError: if the budget is less than a step.
         """
         norm = self._norm()
-        share = norm.share(shape, data_format)
-        steps = math.floor(self.gamma / share + 1e-9)
-        if steps < 1:
+        units = self.domain.count(self.unit, shape, data_format)
+        picks = math.floor(self.gamma * units / norm.features + 1e-9)
+        if picks < 1:
             raise ValueError(
                 f"The budget gamma={self.gamma:g} is less than one step, which may change "
-                f"{norm.features} of {round(norm.features / share)} inputs. Pass at least "
-                f"gamma={share:.2g}."
+                f"{norm.features} of {units} inputs. Pass at least "
+                f"gamma={norm.features / units:.2g}."
             )
-        return Attack(self._indicator(), norm, steps, self.bounds)
+        times = self._times()
+        most = None if times == 1 else picks * norm.features
+        return Attack(
+            self._indicator(), norm, picks * times, self.bounds, scale=self.scale, max_inputs=most
+        )
+
+    def _times(self) -> int:
+        """How often an input can be changed before it is at its bound."""
+        theta = abs(float(self.theta))
+        if self.once:
+            return 1
+        if self.relative:
+            return max(1, math.ceil(1 / theta - 1e-6))
+        width = float(np.max(self.domain.high - self.domain.low))
+        if not np.isfinite(width):
+            raise ValueError(
+                "A JSMA with relative=False changes an input until it is at its bound. Received: "
+                "a range that is infinite. Give all finite bounds, or pass once=True."
+            )
+        return max(1, math.ceil(width / theta - 1e-6))
 
     def within(self, budget, shape, data_format):  # noqa: D102
         if self.variant == "mjsma":
@@ -142,7 +168,9 @@ class JSMA(BaseAttack):
                 "The variant 'mjsma' takes no target, which hardness is about. Use another one."
             )
         run = dataclasses.replace(self, gamma=min(budget, 1.0)).for_shape(shape, data_format)
-        return run, run.norm.share(shape, data_format)
+        if run.max_inputs is not None:  # the steps do not say how many inputs changed
+            return run, None
+        return run, run.norm.features / self.domain.count(self.unit, shape, data_format)
 
     def resolve(self, planned, x, target, batch_size, numbers):  # noqa: D102
         attack = self.for_shape(x.shape[1:], planned.data_format)
@@ -176,6 +204,7 @@ class JSMA(BaseAttack):
             once=self.once,
             skip_saturated=self.skip_saturated,
             scaled=self.variant == "tjsma",
+            relative=self.relative,
         )
 
     def _chosen(self, planned, x, batch_size: int, numbers: np.ndarray) -> np.ndarray:
@@ -190,7 +219,7 @@ class JSMA(BaseAttack):
             rank = -logits
         else:
             rank = adversarial_distance(
-                planned, x, indicator=self._indicator(), batch_size=batch_size
+                planned, x, indicator=self._indicator(), batch_size=batch_size, bounds=self.bounds
             )
         rank[rows, label] = np.inf
         return rank.argmin(-1).astype("int32")

@@ -6,10 +6,18 @@ import keras
 import numpy as np
 from keras import ops
 
+from isi_keras.domain import Domain
 from isi_keras.results import AttackResult, Stop
 
 _LABELS = np.array([stop.label for stop in Stop])
 _UNATTACKED = (Stop.ALREADY_TARGET, Stop.MISCLASSIFIED)
+_BROKEN = {
+    "range": "are outside the bounds: clip to samples.low and samples.high",
+    "mutable": "changed an input that the domain holds: samples.low and samples.high are equal",
+    "direction": "moved an input the wrong way: clip to samples.low and samples.high",
+    "grid": "left the grid: use norms.offers.settled with samples.grid",
+    "groups": "are not one-hot in a group: use the offer of a norms.Step",
+}
 
 
 class Record:
@@ -52,19 +60,27 @@ class Record:
         steps, logits = (ops.convert_to_numpy(part)[held] for part in seen)
         self.trajectory[index[held], steps] = logits  # pyright: ignore[reportOptionalSubscript]
 
-    def check(self, attack: str, low: np.ndarray, high: np.ndarray, max_steps: int) -> None:
+    def check(self, attack: str, domain: Domain, max_steps: int) -> None:
         """Raises if a plan did not keep what is asked of it.
 
         Raises:
-            RuntimeError: if it ended samples without `State.observed`, left the bounds or took more
+            RuntimeError: if it ended samples without `State.observed`, left the domain or took more
                 than `max_steps`.
         """
         unseen = (self.counts["clean_prediction"] < 0) | (self.counts["forward"] == 0)
-        outside = ~((self.adversarial >= low) & (self.adversarial <= high))
-        outside = outside.reshape(len(self.x), -1).any(axis=1) & (self.stop != Stop.NOT_FINITE)
+        if domain.plain:
+            fitted = domain.fit(self.x.shape)
+            inside = (self.adversarial >= fitted.low) & (self.adversarial <= fitted.high)
+            broken = {"range": ~inside}
+        else:
+            broken = domain.violations(self.x, self.adversarial)
+        count, known = len(self.x), self.stop != Stop.NOT_FINITE
+        outside = {
+            kind: where.reshape(count, -1).any(axis=1) & known for kind, where in broken.items()
+        }
         for wrong, what in (
             (unseen, "ended without their logits: call state.observed(logits, cost) in each step"),
-            (outside, "are outside the bounds: clip to limits.low and limits.high"),
+            *((rows, _BROKEN[kind]) for kind, rows in outside.items()),
             (self.counts["steps"] > max_steps, f"took more than max_steps={max_steps} steps"),
         ):
             if wrong.any():

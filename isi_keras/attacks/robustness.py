@@ -25,8 +25,7 @@ def _isi(indicator: str, norm: str) -> Callable[[Any], BaseAttack]:
 
 
 def _jsma(bounds: Any) -> BaseAttack:
-    low, high = (np.asarray(bound, "float64") for bound in bounds)
-    return JSMA(theta=float(np.max(high - low)), gamma=1.0, bounds=bounds)
+    return JSMA(theta=1.0, gamma=1.0, bounds=bounds)
 
 
 NAMES: dict[str, Callable[[Any], BaseAttack]] = {

@@ -110,4 +110,4 @@ def _rows(samples: Samples, slots: np.ndarray, fresh: np.ndarray) -> tuple[Sampl
 
     mask = np.zeros(len(slots), bool)
     mask[fresh] = True
-    return Samples(*map(entering, samples)), tensor(mask)
+    return keras.tree.map_structure(entering, samples), tensor(mask)

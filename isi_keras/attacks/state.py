@@ -20,26 +20,41 @@ class Samples(NamedTuple):
         truth: the true classes, `(S,)` int32; `UNKNOWN` where none was given.
         target: the classes to reach, `(S,)` int32; `UNKNOWN` for an untargeted attack.
         number: which sample of the run each is, from 0, `(S,)` int32.
+        low: the least value that each input may reach, `(S, ...)` float32 that broadcasts to `x`:
+            its clean value where a `Domain` holds it there. Bounds are read here and nowhere else.
+        high: the greatest.
+        floor: the least value of the range of each input, whatever its clean value, likewise.
+        ceiling: the greatest. `ceiling - floor` is what step sizes are shares of, and relevance is
+            measured from the middle of both.
+        grid: the `domain.Grid` of values that inputs may take; `()` for none.
     """
 
     x: Any
     truth: Any
     target: Any
     number: Any
+    low: Any
+    high: Any
+    floor: Any
+    ceiling: Any
+    grid: Any = ()
+
+    @property
+    def centre(self):
+        """The middle of the range of each input."""
+        return (self.floor + self.ceiling) / 2
 
 
 class Limits(NamedTuple):
     """What a compiled step is told anew at each call, tensors.
 
     Args:
-        low: the least value of an input, a tensor that broadcasts to `x`.
-        high: the greatest.
         max_steps: after how many steps a sample ends.
+        max_inputs: how many inputs may be picked in all, for attacks that have such a budget.
     """
 
-    low: Any
-    high: Any
     max_steps: Any
+    max_inputs: Any = 0
 
 
 class State(NamedTuple):

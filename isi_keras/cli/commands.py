@@ -66,7 +66,9 @@ def attack(
     skip_saturated: options.SkipSaturated = None,
     step_size: options.StepSize = None,
     epsilon: options.Epsilon = None,
+    relative: options.Relative = None,
     bounds: options.Bounds = None,
+    domain: options.Domain = None,
     samples: options.Samples = None,
     true_labels: options.TrueLabels = True,
     from_logits: options.FromLogits = None,
@@ -98,9 +100,10 @@ def attack(
         skip_saturated=skip_saturated,
         step_size=step_size,
         epsilon=epsilon,
+        relative=relative,
     )
-    bounds = source.bounds_of(model, bounds)
-    how = Attack(indicator, chosen, max_steps, bounds, objective)
+    bounds, allowed = source.domain_of(model, bounds, domain)
+    how = Attack(indicator, chosen, max_steps, allowed, objective)
     network, (x, y) = source.load(model, data, samples, bounds)
     drawable = _drawable(images.are_images(x, data_format_of(network, x.ndim)), picture, x)
     result = how(

@@ -1,5 +1,6 @@
 """MODEL and DATA of the command line: from a name or a path to a model and arrays."""
 
+import json
 import textwrap
 import zipfile
 from pathlib import Path
@@ -54,6 +55,29 @@ def bounds_of(model: str, bounds: Bounds | None) -> Bounds:
     from isi_keras import zoo
 
     return bounds or zoo.BOUNDS.get(model, (-1.0, 1.0))
+
+
+def domain_of(model: str, bounds: Bounds | None, path: Path | None) -> tuple[Bounds, Any]:
+    """The ends of the range, and the bounds of an attack: a pair, or the `Domain` of a file.
+
+    Raises:
+        BadParameter: if there are both, or the file holds no `Domain`.
+    """
+    if path is None:
+        pair = bounds_of(model, bounds)
+        return pair, pair
+    if bounds is not None:
+        raise BadParameter("--bounds and --domain say the same. Leave one of them out.")
+    from isi_keras.domain import Domain
+
+    try:
+        domain = Domain(**json.loads(path.read_text()))
+    except (OSError, TypeError, ValueError) as error:
+        raise BadParameter(
+            f"--domain {str(path)!r} holds no Domain: {error}. Expected an object such as "
+            '{"low": [0, 18], "high": [1, 95], "integer": [false, true]}.'
+        ) from error
+    return (float(domain.low.min()), float(domain.high.max())), domain
 
 
 def load_model(name: str) -> tuple[Any, tuple[np.ndarray, np.ndarray] | None]:

@@ -15,8 +15,8 @@ Theta = Annotated[
     float | None,
     options.option(
         "SIZE",
-        "By how much JSMA changes an input; below 0 it decreases inputs. Default: the width of the "
-        "bounds.",
+        "By how much JSMA changes an input, a share of the width of the bounds; below 0 it "
+        "decreases inputs. Default: 1.",
         show_default=False,
     ),
 ]
@@ -53,6 +53,7 @@ def hardness(
     budget: Budget = 0.145,
     distances: Distances = True,
     bounds: options.Bounds = None,
+    domain: options.Domain = None,
     samples: options.Samples = None,
     from_logits: options.FromLogits = None,
     batch_size: options.BatchSize = 128,
@@ -81,8 +82,8 @@ def hardness(
         raise typer.BadParameter(
             f"Expected --budget above 0 and up to {BUDGETS[-1]:g}. Received: {budget:g}."
         )
-    bounds = source.bounds_of(model, bounds)
-    attack = _attack(bounds, indicator, theta=theta, variant=variant, single=single)
+    bounds, allowed = source.domain_of(model, bounds, domain)
+    attack = _attack(allowed, indicator, theta=theta, variant=variant, single=single)
     network, (x, y) = source.load(model, data, samples, bounds)
     if y is None:
         raise ValueError(
@@ -107,13 +108,13 @@ def hardness(
         print("picture: none, because no attempt succeeded within the budget")
 
 
-def _attack(bounds: tuple[float, float], indicator: str | None, **wanted: Any) -> Any:
+def _attack(bounds: Any, indicator: str | None, **wanted: Any) -> Any:
     from isi_keras.attacks.attack import Attack
     from isi_keras.attacks.jsma import JSMA
 
     theta = wanted["theta"]
     if indicator is None:
-        theta = bounds[1] - bounds[0] if theta is None else theta
+        theta = 1.0 if theta is None else theta
         pairs = not wanted["single"]
         return JSMA(theta, pairs=pairs, variant=wanted["variant"], bounds=bounds)
     if theta is not None or wanted["single"] or wanted["variant"] != "jsma":

@@ -88,13 +88,30 @@ Unit = Annotated[
 ]
 SkipSaturated = Annotated[
     bool | None,
-    _norm("", "l0: pass over inputs already at their bound.", "--skip-saturated"),
+    _norm(
+        "",
+        "l0, l2: pass over inputs already at their bound. Default: no, yes.",
+        "--skip-saturated/--take-saturated",
+    ),
 ]
 StepSize = Annotated[
-    float | None, _norm("SIZE", "l2, linf: change in a step, in units of x. Default: 0.1, 0.06.")
+    float | None,
+    _norm(
+        "SIZE",
+        "l2, linf: change in a step, a share of the width of the bounds. Default: 0.05, 0.03.",
+    ),
 ]
 Epsilon = Annotated[
-    float | None, _norm("SIZE", "linf: greatest change of an input. Default: up to the bounds.")
+    float | None,
+    _norm("SIZE", "linf: greatest change of an input, such a share. Default: up to the bounds."),
+]
+Relative = Annotated[
+    bool | None,
+    _norm(
+        "",
+        "l2, linf: whether both sizes are shares, or in the units of x. Default: shares.",
+        "--relative/--absolute",
+    ),
 ]
 
 Bounds = Annotated[
@@ -103,6 +120,16 @@ Bounds = Annotated[
         "LOW HIGH",
         "Least and greatest value of an input; images are scaled to them. Default: those of a "
         "model in the package, -1 1 for a file.",
+    ),
+]
+Domain = Annotated[
+    Path | None,
+    _data(
+        "FILE.json",
+        "What an input may become, in place of --bounds: an object with the fields of "
+        "isi_keras.Domain, such as low, high, names, mutable, direction, integer, step, groups.",
+        "--domain",
+        show_default=False,
     ),
 ]
 Samples = Annotated[

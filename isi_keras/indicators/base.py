@@ -68,6 +68,10 @@ class Indicator(_component.Component, abc.ABC):
     """Base of the indicators."""
 
     kind: ClassVar[str] = "indicator"
+    per_unit: ClassVar[bool] = True
+    """Whether scores are those of moving an input by one unit of it, so that they can be scaled."""
+    centred: ClassVar[bool] = False
+    """Whether scores depend on the centre that `significance` is given."""
 
     def cost(self, classes: int) -> tuple[int, int]:
         """How many forward and backward passes the logits and the significance take together.

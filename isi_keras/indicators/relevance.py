@@ -1,8 +1,9 @@
 """Layer-wise relevance propagation as an indicator."""
 
 import dataclasses
+import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 from keras import ops
@@ -25,6 +26,10 @@ class Relevance(Indicator):
     treated as data in `[-1, 1]` are. As significance: the score is $-R_i$ (what speaks most
     against the goal goes first), the direction $-\operatorname{sign}(x_i - c_i)$, towards the
     farther bound.
+
+    A sample of which every input lies at the centre has no relevance, though its inputs have
+    influence: the attack then takes its first step by the derivative, with the score
+    $|\partial y / \partial x_i|$.
 
     Under a composite with a rule for the first layer the relevance is the rule's, wherever $c$ is.
     Relevance is computed in float32, also where the model computes in half precision.
@@ -49,6 +54,8 @@ class Relevance(Indicator):
         Gamma(gamma=0.25, epsilon=1e-06, bias=True)
     """
 
+    per_unit: ClassVar[bool] = False
+    centred: ClassVar[bool] = True
     rule: Any = "z"
     on_unknown: str = "error"
 
@@ -85,7 +92,26 @@ class Relevance(Indicator):
             against = each(ops.negative, found["ones"])
         else:
             against = each(ops.multiply, to_centre, found["x"])
-        return Significance(against, each(ops.sign, to_centre), each(ops.negative, against))
+        relevance, way = each(ops.negative, against), each(ops.sign, to_centre)
+        if "ones" not in found:
+            there = _at_centre(to_centre)
+            against = each(lambda a, g: _instead(there, ops.abs(g), a), against, found["x"])
+            way = each(lambda w, g: _instead(there, ops.sign(g), w), way, found["x"])
+        return Significance(against, way, relevance)
+
+
+def _at_centre(to_centre) -> Any:
+    """Which samples lie at the centre with all their inputs, `(N,)` bool."""
+    far = [
+        ops.max(ops.abs(ops.reshape(part, (-1, math.prod(part.shape[1:])))), axis=-1)
+        for part in keras.tree.flatten(to_centre)
+    ]
+    return sum(far) == 0
+
+
+def _instead(rows, new, old) -> Any:
+    """The new values in some rows, the old ones in the others."""
+    return ops.where(ops.reshape(rows, (-1, *[1] * (len(old.shape) - 1))), new, old)
 
 
 class Propagated:

@@ -90,7 +90,7 @@ class JacobianSaliency(Indicator):
         factors = self._of_all_classes(point, goal) if self.maximal else self._factors(point, goal)
         each = keras.tree.map_structure
         score = each(lambda u, v: ops.maximum(u, 0.0) * ops.maximum(v, 0.0), *factors[:2])
-        ways = ops.convert_to_tensor(factors.ways)
+        ways = ops.convert_to_tensor(factors.ways, "float32")
         way = each(lambda part: ops.take(ways, ops.argmax(part, axis=1)), score)
         score = each(lambda part: ops.max(part, axis=1), score)
         direction = each(lambda part, one: ops.sign(part) * one, score, way)
@@ -133,7 +133,7 @@ class JacobianSaliency(Indicator):
             )
         logits = point.logits
         slopes = _of_each(logits, lambda one: self._pulled(point, one))  # (N, K, ...)
-        sign = ops.where(goal.seed(logits) < 0, -1.0, 1.0)
+        sign = ops.cast(ops.where(goal.seed(logits) < 0, -1.0, 1.0), "float32")
         sign = _beside(sign, slopes)
         u = v = sign * slopes  # probabilities sum to 1: what one gains, the others lose
         if self.output == "logits":

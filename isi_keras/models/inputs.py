@@ -1,11 +1,17 @@
 """Checking what the user hands over, once, before anything is computed."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from isi_keras import _checks
+
+_TYPES = {"bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))}
+_TYPES |= {"float16", "float32", "float64"}
+# Floating-point numbers that NumPy does not know as such.
+_NARROW = {"bfloat16", "float8_e4m3fn", "float8_e5m2"}
 
 
 def as_inputs(model, x) -> Any:
@@ -160,37 +166,17 @@ def _as_input(model, word: str, x, spec: Spec | None) -> np.ndarray:
     return x.astype(spec.dtype if spec is not None and integers else "float32")
 
 
-def within_bounds(x: np.ndarray, low: np.ndarray, high: np.ndarray, dtype) -> np.ndarray:
-    """The inputs, with those that rounding put just outside the bounds set on them.
-
-    Raises:
-        ValueError: if the bounds do not fit the shape of `x`, or do not hold it.
-    """
-    for name, bound in (("lower", low), ("upper", high)):
-        try:
-            fits = np.broadcast_shapes(bound.shape, x.shape[1:]) == x.shape[1:]
-        except ValueError:
-            fits = False
-        if not fits:
-            raise ValueError(
-                f"The {name} bound has shape {bound.shape}, which does not broadcast to the shape "
-                f"{x.shape[1:]} of one sample."
-            )
-    if np.all(x >= low) and np.all(x <= high):
-        return x
-    span = high - low
-    if np.all(x >= low - 1e-6 * span) and np.all(x <= high + 1e-6 * span):
-        return np.clip(x, low, high)
-    advice = "Rescale x, or pass bounds=(low, high) that hold your data"
-    if np.dtype(dtype) == np.uint8 or (x.min() >= 0 and 2 < x.max() <= 255):
-        advice = (
-            "These look like images of 0..255: pass bounds=(0, 255) if the model takes them so, "
-            "or rescale them as for training, e.g. x / 127.5 - 1 for bounds=(-1, 1)"
-        )
-    raise ValueError(
-        f"x has values from {x.min():g} to {x.max():g} (dtype {dtype}) outside the bounds "
-        f"{low.min():g}..{high.max():g}. {advice}."
-    )
+def dtype_of(x: Any) -> np.dtype:
+    """The type that NumPy calls the values of an array, a table or a tensor of any framework by."""
+    found = getattr(x, "dtype", None)
+    if found is None:
+        return _array("x", x).dtype
+    if isinstance(found, np.dtype):
+        return found if found.kind in "fiub" else np.dtype("float32")
+    for word in re.findall(r"\w+", str(found))[::-1]:  # torch.uint8, <dtype: 'uint8'>
+        if word in _TYPES:
+            return np.dtype(word)
+    return np.dtype("float32")
 
 
 def as_classes(name: str, classes: Any, samples: int, count: int) -> np.ndarray:
@@ -234,14 +220,48 @@ def as_batch_size(batch_size: Any) -> int:
 
 
 def _array(name: str, value: Any) -> np.ndarray:
+    if hasattr(value, "toarray"):
+        raise TypeError(
+            f"Expected {name} to be an array of numbers. Received: a sparse matrix, "
+            f"{type(value).__name__}. Pass {name}.toarray()."
+        )
     if hasattr(value, "detach"):
         value = value.detach().cpu()
+        value = value.float() if "bfloat16" in str(value.dtype) else value
     array = np.asarray(value)
+    if array.dtype == object and hasattr(value, "to_numpy"):
+        array = _of_columns(name, value)
+    if array.dtype.name in _NARROW:
+        array = array.astype("float32")
     if array.dtype == object:
         raise TypeError(
             f"Expected {name} to be an array of numbers. Received: {type(value).__name__}."
         )
     return array
+
+
+def _of_columns(name: str, table: Any) -> np.ndarray:
+    """A table of a data frame whose columns are of several types, or may lack values, as float32.
+
+    Raises:
+        TypeError: if a column does not hold numbers; the text names it.
+        ValueError: if a value is missing.
+    """
+    columns = [(str(key), table[key]) for key in table] if hasattr(table, "columns") else []
+    for key, column in columns:
+        if bool(column.isna().any()):
+            raise ValueError(f"{name} lacks values in the column {key!r}. Fill or drop them.")
+        try:
+            column.to_numpy(dtype="float32")
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f"Expected {name} to be a table of numbers. The column {key!r} is of the type "
+                f"{column.dtype}. Encode it, e.g. one-hot by pandas.get_dummies."
+            ) from error
+    try:
+        return table.to_numpy(dtype="float32")
+    except (TypeError, ValueError):
+        return np.asarray(table)
 
 
 def _fits(shape: tuple, expected: tuple) -> bool:

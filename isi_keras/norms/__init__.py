@@ -5,10 +5,11 @@ from typing import Any
 
 from isi_keras import _component
 from isi_keras.norms.base import Move, Norm, Step
+from isi_keras.norms.offers import Constraints, Offer
 from isi_keras.norms.salient import Salient
 from isi_keras.norms.steps import L0, L2, Linf
 
-__all__ = ["L0", "L2", "Linf", "Move", "Norm", "Salient", "Step", "get"]
+__all__ = ["L0", "L2", "Constraints", "Linf", "Move", "Norm", "Offer", "Salient", "Step", "get"]
 
 NAMES: dict[str, Callable[[], Norm]] = {"l0": L0, "l2": L2, "linf": Linf, "salient": Salient}
 

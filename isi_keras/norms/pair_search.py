@@ -62,7 +62,7 @@ def best_single(u, v, free) -> Found:
     return _found(first, first, _at(score, first), u_scale + v_scale)
 
 
-def best_pair(u, v, free, candidates: int = CANDIDATES) -> Found:
+def best_pair(u, v, free, candidates: int = CANDIDATES, apart: tuple = ()) -> Found:
     """The pair of free features with the greatest product of sums, both sums being positive.
 
     The answer is exact up to rounding: no pair scores more by over a millionth of the value.
@@ -72,6 +72,8 @@ def best_pair(u, v, free, candidates: int = CANDIDATES) -> Found:
         v: the other, likewise.
         free: which features may be taken, `(N, D)` bool.
         candidates: how many features are searched by brute force at first.
+        apart: arrays `(N, D)` or `(1, D)` of int32: no pair is of two features with the same
+            number in one of them, -1 aside.
 
     Returns:
         A `Found`. Of pairs with equal products the first in the order of indices is taken, as long
@@ -84,11 +86,14 @@ def best_pair(u, v, free, candidates: int = CANDIDATES) -> Found:
     count = min(candidates, u.shape[1])
     bounds = _bounds(most_u, most_v)
     among = ops.sort(ops.cast(ops.top_k(bounds, count, sorted=False)[1], "int32"), axis=1)
-    found = _brute_force(u, v, among)
+    apart = tuple(ops.broadcast_to(part, ops.shape(u)) for part in apart)
+    found = _brute_force(u, v, among, apart)
     if count < u.shape[1]:
         left = _without(ops.minimum(bounds, _bound(most_u, most_v, _slope(u, v, found))), among)
         found = ops.cond(
-            ops.any(_promising(left, found)), lambda: _search(u, v, left, found), lambda: found
+            ops.any(_promising(left, found)),
+            lambda: _search(u, v, left, found, apart),
+            lambda: found,
         )
     first, second, score = found
     return _found(first, second, score, u_scale + v_scale)
@@ -142,12 +147,16 @@ def _slope(u, v, found):
     return ops.sqrt(ops.clip(sums[1] / ops.maximum(sums[0], 1e-12), 1e-12, 1e12))
 
 
-def _brute_force(u, v, among):
+def _brute_force(u, v, among, apart=()):
     """The best pair among a few features `(N, C)` and its score, each `(N, 1)`."""
     few = [ops.take_along_axis(factor, among, axis=1) for factor in (u, v)]
     sums = [factor[:, :, None] + factor[:, None, :] for factor in few]  # (N, C, C)
     count = among.shape[1]
     score = ops.where(np.triu(np.ones((count, count), bool), 1), _product(*sums), -1.0)
+    for part in apart:
+        few = ops.take_along_axis(part, among, axis=1)
+        same = ops.logical_and(few[:, :, None] == few[:, None, :], few[:, :, None] >= 0)
+        score = ops.where(same, -1.0, score)
     score = ops.reshape(score, (-1, count * count))
     best = ops.cast(ops.argmax(score, axis=1, keepdims=True), "int32")
     first, second = (_at(among, place) for place in (best // count, best % count))
@@ -169,7 +178,7 @@ def _promising(left, found):
     return ops.max(left, axis=1) > _ROUNDING * score
 
 
-def _search(u, v, left, found):
+def _search(u, v, left, found, apart=()):
     """Pairs the features of the greatest bounds with all others, as long as they are promising."""
     columns = ops.arange(u.shape[1], dtype="int32")[None]
 
@@ -178,6 +187,10 @@ def _search(u, v, left, found):
         score = _product(u + _at(u, place), v + _at(v, place))
         here = columns == place
         score = ops.where(here, -1.0, score)
+        for part in apart:
+            number = _at(part, place)
+            same = ops.logical_and(part == number, number >= 0)
+            score = ops.where(same, -1.0, score)
         partner = ops.cast(ops.argmax(score, axis=1, keepdims=True), "int32")
         score = _at(score, partner)
         better = score > found[2]
@@ -199,20 +212,51 @@ def _at(tensor, index):
     return ops.take_along_axis(tensor, index, axis=1)
 
 
-def share_admissible(u, v):
+def share_admissible(u, v, free=None, apart=None):
     """The share of ordered pairs of different features of which both sums are positive, `(N,)`.
 
     Args:
         u: one factor of each feature, `(N, D)`.
         v: the other, likewise.
+        free: which features count, `(N, D)` bool; `None` for all.
+        apart: the number of the group of each feature, `(D,)`; no pair is of two with the same,
+            -1 aside. `None` for no groups.
+
+    Returns:
+        The shares; 0 where there is no pair.
     """
     count = u.shape[1]
+    if free is not None:
+        return _share_of_free(u, v, free, np.full(count, -1) if apart is None else apart)
 
     def add(index, total):
         sums = [factor + ops.take(factor, [index], axis=1) for factor in (u, v)]
         positive = ops.logical_and(sums[0] > 0, sums[1] > 0)
         return total + ops.mean(ops.cast(positive, "float32"), axis=1)
 
-    total = ops.fori_loop(0, count, add, ops.zeros(u.shape[:1]))
+    total = ops.fori_loop(0, count, add, ops.zeros(u.shape[:1], u.dtype))
     alone = ops.mean(ops.cast(ops.logical_and(u > 0, v > 0), "float32"), axis=1)
     return (total - alone) / max(count - 1, 1)
+
+
+def _share_of_free(u, v, free, numbers):
+    numbers = ops.convert_to_tensor(np.asarray(numbers, "int32"))[None]
+    columns = ops.arange(u.shape[1], dtype="int32")[None]
+
+    def add(index, totals):
+        sums = [factor + ops.take(factor, [index], axis=1) for factor in (u, v)]
+        number = ops.take(numbers, [index], axis=1)
+        same = ops.logical_or(
+            columns == ops.cast(index, "int32"), ops.logical_and(numbers == number, number >= 0)
+        )
+        pair = ops.logical_and(free, ops.take(free, [index], axis=1))
+        pair = ops.logical_and(pair, ops.logical_not(same))
+        positive = ops.logical_and(pair, ops.logical_and(sums[0] > 0, sums[1] > 0))
+        return tuple(
+            total + ops.sum(ops.cast(part, "float32"), axis=1)
+            for total, part in zip(totals, (positive, pair), strict=True)
+        )
+
+    none = ops.zeros(u.shape[:1], u.dtype)
+    found, possible = ops.fori_loop(0, u.shape[1], add, (none, none))
+    return found / ops.maximum(possible, 1.0)

@@ -1,22 +1,29 @@
 """`L0`, `L2` and `Linf`: few inputs, several a little, all a little."""
 
 import dataclasses
+import math
 from typing import ClassVar
 
 from keras import ops
 
 from isi_keras import _checks, axes
+from isi_keras.domain import Grid
 from isi_keras.norms.base import Move, Norm, Step, flat, rows_like
 from isi_keras.results import Stop
 
 # Up to so many are found one after another: XLA, in which Keras trains on TensorFlow, sorts whole
 # rows for `top_k` on CPUs.
 _FEW = 8
+# By how much rounding may miss a whole number of steps of a grid, or the end of a ball.
+_ROUNDING = 1e-5
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class L0(Norm):
     """Few inputs, changed as far as the bounds allow, each at most once.
+
+    In a `Domain` an input that may not go where it is to be moved is never taken, and a one-hot
+    group is moved as a whole: the one goes where the score is greatest.
 
     Args:
         features: how many inputs a step changes, at least 1.
@@ -39,59 +46,88 @@ class L0(Norm):
     skip_saturated: bool = False
 
     def __post_init__(self):
-        _checks.integer("features", self.features, 1)
+        object.__setattr__(self, "features", _checks.integer("features", self.features, 1))
         object.__setattr__(self, "unit", axes.as_unit(self.unit))
 
     def share(self, shape, data_format):  # noqa: D102
         return self.features / axes.count(self.unit, shape, data_format)
 
+    def check(self, domain, fitted, x):  # noqa: D102
+        by_position(self.unit, domain)
+        what = "L0 moves an input to its bound"
+        fitted.expect_finite(x, what, "use L2 or Linf with relative=False")
+
     def move(self, significance, step):  # noqa: D102
         score, direction = significance.score, significance.direction
         axis = step.channel_axis if self.unit == "position" else None
-        if self.features == 1 and axis is None and not self.skip_saturated:
+        if (
+            self.features == 1
+            and axis is None
+            and not self.skip_saturated
+            and step.constraints is None
+        ):
             return _move_one(score, direction, step)
-        low, high = step.bounds
-        extreme = ops.where(direction > 0, high, ops.where(direction < 0, low, step.x))
-        free = ops.logical_and(step.order == 0, rows_like(step.active, step.x))
+        offer = step.offer(score, direction, step.to_bound(direction))
+        score, free = offer.score, ops.logical_and(offer.free, step.order == 0)
         if self.skip_saturated:
-            free = ops.logical_and(free, extreme != step.x)
+            free = ops.logical_and(free, offer.value != step.x)
         if axis is not None:
+            if step.constraints is not None:  # what cannot move counts for nothing
+                score = ops.where(free, score, 0.0)
             score = ops.sum(score, axis=axis, keepdims=True)
             free = ops.any(free, axis=axis, keepdims=True)
         picked = ops.logical_and(_greatest(score, free, self.features), step.order == 0)
+        x, touched = offer.taken(picked)
         return Move(
-            x=ops.where(picked, extreme, step.x),
-            order=ops.where(picked, rows_like(step.number, step.x), step.order),
+            x=x,
+            order=ops.where(touched, rows_like(step.number, step.x), step.order),
             moved=ops.any(flat(picked), axis=1),
         )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class L2(Norm):
-    """Several inputs a step, each by the same amount, as often as it takes.
+    """Several inputs a step, each by the same share of its range, as often as it takes.
 
     Args:
         features: how many inputs a step changes, at least 1.
-        step_size: by how much, in the units of the data, above 0.
+        step_size: by how much, as a share of the width of the range of each input, above 0.
+        relative: whether `step_size` is such a share; `False` for one in the units of the data.
+        skip_saturated: whether inputs that the step would not move, as they are at their bound,
+            are passed over. The published attack takes them all the same (`False`). By default
+            they are passed over: where scores do not fall at a bound, as those of `Sensitivity`,
+            the published step ends up with nothing but such inputs, and a sample counts as robust
+            that is not.
+
+    On a grid an input moves by whole steps of it, at least one, and a one-hot group by its one.
 
     Raises:
         ValueError: if `features` is not a positive integer or `step_size` not positive.
 
-    Source: Qiu and Zhou 2020; here every step ends inside the bounds.
+    Source: Qiu and Zhou 2020 (`skip_saturated=False`); here every step ends inside the bounds.
     """
 
     features: int = 20
-    step_size: float = 0.1
+    step_size: float = 0.05
+    relative: bool = True
+    skip_saturated: bool = True
 
     def __post_init__(self):
-        _checks.integer("features", self.features, 1)
-        _checks.positive("step_size", self.step_size)
+        object.__setattr__(self, "features", _checks.integer("features", self.features, 1))
+        object.__setattr__(self, "step_size", float(_checks.positive("step_size", self.step_size)))
+
+    def check(self, domain, fitted, x):  # noqa: D102
+        expect_widths(self.relative, "step_size", fitted, x)
 
     def move(self, significance, step):  # noqa: D102
         score, direction = significance.score, significance.direction
-        free = ops.broadcast_to(rows_like(step.active, step.x), ops.shape(step.x))
-        chosen = ops.cast(_greatest(score, free, self.features), step.x.dtype)
-        return _moved(step, ops.clip(step.x + self.step_size * chosen * direction, *step.bounds))
+        far = step.amount(self.step_size, self.relative) * direction
+        offer = step.offer(score, direction, step.x + far)
+        free = offer.free
+        if self.skip_saturated:
+            free = ops.logical_and(free, offer.value != step.x)
+        picked = _greatest(offer.score, free, self.features)
+        return _moved(step, offer.taken(picked)[0])
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -102,10 +138,15 @@ class Linf(Norm):
     `epsilon` are those of projected gradient descent without a random start, on a logit or margin
     in place of the loss.
 
+    On a grid an input moves by whole steps of it, at least one, as long as `epsilon` lets it. The
+    one of a one-hot group moves as a whole, over the width of its range, if that gains anything.
+
     Args:
-        step_size: by how much, in the units of the data, above 0.
-        epsilon: how far an input may get from where it began, in the units of the data; `None`
-            (as published) for as far as the bounds allow.
+        step_size: by how much, as a share of the width of the range of each input, above 0. The
+            published 0.06 on data in -1..1 is the share 0.03.
+        epsilon: how far an input may get from where it began, as such a share; `None` (as
+            published) for as far as the bounds allow.
+        relative: whether both are shares; `False` for numbers in the units of the data.
 
     Raises:
         ValueError: if `step_size` or `epsilon` is not positive.
@@ -113,28 +154,49 @@ class Linf(Norm):
     Source: Qiu and Zhou 2020; Goodfellow et al. 2015; Madry et al. 2018.
     """
 
-    step_size: float = 0.06
+    step_size: float = 0.03
     epsilon: float | None = None
+    relative: bool = True
 
     def __post_init__(self):
-        _checks.positive("step_size", self.step_size)
+        object.__setattr__(self, "step_size", float(_checks.positive("step_size", self.step_size)))
         if self.epsilon is not None:
-            _checks.positive("epsilon", self.epsilon)
+            object.__setattr__(self, "epsilon", float(_checks.positive("epsilon", self.epsilon)))
+
+    def check(self, domain, fitted, x):  # noqa: D102
+        expect_widths(self.relative, "step_size", fitted, x)
 
     def move(self, significance, step):  # noqa: D102
         score, direction = significance.score, significance.direction
-        active = ops.cast(rows_like(step.active, step.x), step.x.dtype)
-        x = step.x + (self.step_size * active) * ops.sign(score) * direction
+        way = ops.sign(score) * direction
+        x = step.x + step.amount(self.step_size, self.relative) * way
         if self.epsilon is not None:
-            x = ops.clip(x, step.origin - self.epsilon, step.origin + self.epsilon)
-            x = ops.where(active > 0, x, step.x)
-        return _moved(step, ops.clip(x, *step.bounds))
+            x = ops.clip(x, *self._ball(step, self.epsilon))
+        offer = step.offer(ops.abs(score), way, x)
+        free = offer.free
+        if self.epsilon is not None and step.constraints is not None:
+            free = ops.logical_and(free, self._inside(offer.value, step, self.epsilon))
+        return _moved(step, offer.taken(free)[0])
+
+    def _ball(self, step, epsilon: float):
+        """The least and the greatest value within `epsilon` of where an input began."""
+        far = step.width * epsilon if self.relative else epsilon
+        if isinstance(step.grid, Grid):
+            apart = ops.where(step.grid.step > 0, step.grid.step, 1.0)
+            whole = ops.floor(far / apart + _ROUNDING) * apart
+            far = ops.where(step.grid.step > 0, whole, far)
+        return step.origin - far, step.origin + far
+
+    def _inside(self, value, step, epsilon: float):
+        """What rounding to the grid, or moving the one of a group, leaves within `epsilon`."""
+        far = step.width * epsilon if self.relative else epsilon
+        return ops.abs(value - step.origin) <= far * (1 + _ROUNDING)
 
 
 def _move_one(score, direction, step: Step) -> Move:
     """One input for each sample, gathered and scattered: the rest of the batch is not touched."""
     shape = ops.shape(step.x)
-    rows = ops.arange(shape[0])
+    rows = ops.arange(shape[0], dtype="int32")
     flat_score, flat_order = flat(score), flat(step.order)
     free_score = ops.where(flat_order == 0, flat_score, -float("inf"))
     index = ops.argmax(free_score, axis=1)
@@ -143,13 +205,35 @@ def _move_one(score, direction, step: Step) -> Move:
     def at(tensor):
         return ops.take_along_axis(flat(tensor), index[:, None], axis=1)[:, 0]
 
-    low, high = (at(ops.broadcast_to(b, shape)) if b.shape else b for b in step.bounds)
+    def bound(tensor):
+        if math.prod(tensor.shape[1:]) == 1:  # one for each sample, or for all
+            return ops.reshape(tensor, (-1,))
+        return at(ops.broadcast_to(tensor, shape))
+
+    low, high = map(bound, step.bounds)
     here, number, way = at(step.x), at(step.order), at(direction)
     picked = ops.logical_and(step.active, number == 0)
     value = ops.where(way > 0, high, ops.where(way < 0, low, here))
     x = ops.scatter_update(flat(step.x), place, ops.where(picked, value, here))
     order = ops.scatter_update(flat_order, place, ops.where(picked, step.number, number))
     return Move(ops.reshape(x, shape), ops.reshape(order, shape), picked)
+
+
+def by_position(unit: str, domain) -> None:
+    """Raises where whole positions are to move that may have members of one-hot groups."""
+    if unit == "position" and domain.groups:
+        raise ValueError(
+            "A norm with unit='position' moves all channels at once, which one-hot groups do not "
+            "allow. Use unit='feature': a change within a group counts once anyway."
+        )
+
+
+def expect_widths(relative: bool, word: str, fitted, x) -> None:
+    """Raises where a share is to be taken of a range that is not finite."""
+    if relative:
+        what = f"{word} is a share of the width of the range"
+        advice = "pass relative=False and sizes in the units of the data"
+        fitted.expect_finite(x, what, advice, width=True)
 
 
 def _moved(step: Step, x) -> Move:

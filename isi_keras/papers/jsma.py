@@ -274,7 +274,7 @@ def and_attack(model: Any) -> AttackResult:
     output = model.predict(points, verbose=0, batch_size=len(points))[:, 0]
     border = float(rise[(output > 0.5).argmax()])
     x = np.array([[1.0, border - AND_CHANGE / 2]], "float32")
-    return JSMA(AND_CHANGE, gamma=0.5, pairs=False)(model, x, target=1)
+    return JSMA(AND_CHANGE, gamma=0.5, pairs=False, once=True)(model, x, target=1)
 
 
 def and_numbers(model: Any, result: Any) -> dict[str, Any]:

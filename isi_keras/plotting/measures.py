@@ -72,7 +72,9 @@ def of_samples(result: AttackResult, measure: str, data_format: str | None) -> n
     """The distance of each sample, `(N,)`."""
     _checks.one_of("measure", measure, evaluation.DISTANCES)
     data_format = checks.format_of(result, data_format)
-    return evaluation.distances(result.x, result.adversarial, data_format=data_format)[measure]
+    return evaluation.distances(
+        result.x, result.adversarial, data_format=data_format, groups=result.domain.groups
+    )[measure]
 
 
 def changed(where: np.ndarray, data_format: str) -> tuple[str, str]:

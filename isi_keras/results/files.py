@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from isi_keras.results import version_1
+from isi_keras.results import version_1, version_2
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 def write(path: str | os.PathLike, record: str, arrays: Mapping[str, np.ndarray]) -> Path:
@@ -41,6 +41,8 @@ def read(path: str | os.PathLike) -> tuple[str, dict[str, np.ndarray]]:
             arrays = {name: data[name] for name in data.files if name != "__header__"}
         if version == 1:
             arrays = version_1.converted(record, arrays)
+        if version <= 2 and "config" in arrays:
+            arrays = version_2.converted(arrays)
     except (KeyError, ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
         raise ValueError(
             f"{str(path)!r} is not a result of isi_keras. Pass a file written by "

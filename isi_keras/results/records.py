@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from isi_keras import axes
+from isi_keras.domain import Domain, as_bounds, as_domain
 from isi_keras.results import tokens
 from isi_keras.results.base import Result
 from isi_keras.results.fields import Divided, Rows, Shared, Steps
@@ -169,5 +170,10 @@ class AttackResult(Result):
     @property
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """The least and the greatest value an input may take, as arrays that broadcast to `x`."""
-        low, high = self.config["config"]["bounds"]
-        return np.asarray(low, "float32"), np.asarray(high, "float32")
+        domain = self.domain
+        return domain.low, domain.high
+
+    @property
+    def domain(self) -> Domain:
+        """What an input might become, the `Domain` of the attack."""
+        return as_domain(as_bounds(self.config["config"]["bounds"]))

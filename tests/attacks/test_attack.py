@@ -18,10 +18,16 @@ LOW, HIGH = -1.0, 1.0
 NORMS = {
     "l0": (isi.L0(), {}),
     "l0-3": (isi.L0(features=3), {"features": 3}),
-    "l2": (isi.L2(features=4, step_size=0.15), {"features": 4, "step_size": 0.15}),
-    "linf": (isi.Linf(step_size=0.05), {"step_size": 0.05}),
-    "linf-epsilon": (isi.Linf(step_size=0.05, epsilon=0.12), {"step_size": 0.05, "epsilon": 0.12}),
-    "salient": (isi.Salient(step_size=0.4), {}),
+    "l2": (
+        isi.L2(4, 0.15, relative=False, skip_saturated=False),
+        {"features": 4, "step_size": 0.15},
+    ),
+    "linf": (isi.Linf(0.05, relative=False), {"step_size": 0.05}),
+    "linf-epsilon": (
+        isi.Linf(0.05, epsilon=0.12, relative=False),
+        {"step_size": 0.05, "epsilon": 0.12},
+    ),
+    "salient": (isi.Salient(step_size=0.4, relative=False), {}),
 }
 WITH_ORACLE = [norm for norm in NORMS if norm != "salient"]  # which tests/test_jsma.py compares
 GRID = list(itertools.product(["relevance", "sensitivity"], WITH_ORACLE, [None, 1]))

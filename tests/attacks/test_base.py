@@ -249,7 +249,7 @@ def stop_at_once(state):
                 state.observed(logits, (1, 0))._replace(x=state.x + 3.0, stop=stop_at_once(state)),
                 logits,
             ),
-            r"4 of 4 samples are outside the bounds: clip to limits.low",
+            r"4 of 4 samples are outside the bounds: clip to samples.low",
         ),
         (
             lambda state, logits, limits: (state.observed(logits, (1, 0)), logits),

@@ -122,17 +122,22 @@ def test_attack_passes_every_option_on(files, tmp_path):
         "--picture": "c/d.pdf",
     }
     words = [word for pair in options.items() for word in pair]
-    flags = ["--bounds", -1.5, 2, "--ignore-labels", "--no-from-logits"]
+    flags = ["--bounds", -1.5, 2, "--ignore-labels", "--no-from-logits", "--absolute"]
     run("attack", files / "grey.keras", files / "grey.npz", *words, *flags)
     result = isi.AttackResult.load(tmp_path / "a/b.npz")
     assert result.config["class_name"] == "Attack"
     assert result.config["config"] == {
         "indicator": {"class_name": "Sensitivity", "config": {"times_input": False}},
-        "norm": {"class_name": "Linf", "config": {"step_size": 0.2, "epsilon": 0.5}},
+        "norm": {
+            "class_name": "Linf",
+            "config": {"step_size": 0.2, "epsilon": 0.5, "relative": False},
+        },
         "max_steps": 7,
         "bounds": [-1.5, 2.0],
         "objective": "margin",
         "stop_when": "target",
+        "scale": None,
+        "max_inputs": None,
     }
     assert result.y is None
     assert len(result) == 5
@@ -513,7 +518,7 @@ def test_images_need_a_model_of_images(files):
         (("--objective", "x"), "Unknown objective: 'x'"),
         (("--target", "7"), "Expected target to be from 0 to 2, as the model has 3 classes."),
         (("--bounds", "0", "1"), r"outside the bounds 0..1.*\(Here: --bounds LOW HIGH.\)"),
-        (("--bounds", "1", "0"), "low < high.*Received"),
+        (("--bounds", "1", "0"), "low <= high.*Received"),
         (("--features", "2", "--unit", "x"), "Unknown unit: 'x'"),
     ],
 )
@@ -531,7 +536,7 @@ def test_options_the_library_refuses(files, tmp_path, words, text):
             ("--norm", "linf", "--features", "1"),
             "--norm linf, whose options are --step-size, --eps",
         ),
-        (("--norm", "l2", "--skip-saturated"), "--skip-saturated does not belong to --norm l2"),
+        (("--norm", "linf", "--skip-saturated"), "--skip-saturated does not belong to --norm linf"),
         (("--samples", "0"), "--samples"),
         (("--picture", "a.bmp"), "Expected a picture that ends in .png, .pdf, .svg."),
         (("--out",), "--out"),
@@ -663,3 +668,18 @@ def test_warnings_of_others_are_not_shown(capsys):
         warnings.warn_explicit("ours", UserWarning, "f.py", 1, module="isi_keras.attack")
         warnings.warn_explicit("theirs", UserWarning, "f.py", 1, module="keras.layers")
     assert capsys.readouterr().err == "Note: ours\n"
+
+
+def test_a_domain_comes_from_a_file(files, tmp_path):
+    """Values in steps of a half."""
+    domain = tmp_path / "domain.json"
+    domain.write_text(json.dumps({"low": -1, "high": 1, "step": 0.5}))
+    words = ("--norm", "linf", "--domain", domain, "--out", "a.npz", "--max-steps", 4)
+    run("attack", files / "grey.keras", files / "grey.npz", *words)
+    result = isi.AttackResult.load("a.npz")
+    assert result.domain == isi.Domain(-1, 1, step=0.5)
+    assert np.isin(result.adversarial[result.changed], [-1, -0.5, 0, 0.5, 1]).all()
+    error = run("attack", "lenet-mnist", "--domain", domain, "--bounds", 0, 1, code=2)
+    assert "--bounds and --domain say the same" in error
+    domain.write_text('{"lower": 1}')
+    assert "holds no Domain" in run("attack", "lenet-mnist", "--domain", domain, code=2)

@@ -261,8 +261,11 @@ def test_seeds_and_samples():
 
 NORMS = {
     "l0": (isi.L0(features=2), {"features": 2}),
-    "l2": (isi.L2(features=4, step_size=0.15), {"features": 4, "step_size": 0.15}),
-    "linf": (isi.Linf(step_size=0.05), {"step_size": 0.05}),
+    "l2": (
+        isi.L2(4, 0.15, relative=False, skip_saturated=False),
+        {"features": 4, "step_size": 0.15},
+    ),
+    "linf": (isi.Linf(0.05, relative=False), {"step_size": 0.05}),
 }
 
 

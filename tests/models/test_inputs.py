@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import scipy.sparse
 from makers.networks import images, small_network
 
 import isi_keras as isi
@@ -87,11 +88,11 @@ def test_unit_data_in_symmetric_bounds_are_warned_of(model):
     [
         (3, r"bounds to be a pair \(low, high\)"),
         ((1, 2, 3), r"bounds to be a pair"),
-        ((1, -1), r"low < high everywhere\. Received: \(1, -1\)"),
-        ((0, 0), r"low < high"),
-        ((0, np.inf), r"finite"),
+        ((1, -1), r"low <= high everywhere\. Received: \(1, -1\)"),
+        ((0, 0), r"low < high somewhere: no input could change"),
+        ((0, np.nan), r"NaN among them"),
         (("a", 1), r"bounds to be a pair"),
-        (([0, 1], [1, 1]), r"low < high everywhere"),
+        (([0, 1, 2], [1, 1, 1]), r"low=2 and high=1 in column 2"),
     ],
 )
 def test_bad_bounds(bounds, match):
@@ -196,3 +197,52 @@ def test_tensors_and_lists_are_taken(model):
         isi.explain(model, keras.ops.convert_to_tensor(x)).relevance, wanted
     )
     np.testing.assert_array_equal(isi.explain(model, x.tolist()).relevance, wanted)
+
+
+class TestTypes:
+    """What is no plain array of float32 is taken, or refused with what to do."""
+
+    def test_tensors_outside_the_bounds(self, model):
+        wide = keras.ops.convert_to_tensor(1.5 * images())
+        with pytest.raises(ValueError, match=r"\(dtype float32\) outside the bounds -1\.\.1"):
+            isi.Attack()(model, wide)
+        half = keras.ops.cast(keras.ops.convert_to_tensor(images()), "bfloat16")
+        assert isi.Attack(max_steps=1)(model, half).x.dtype == np.float32
+
+    def test_columns_of_several_types(self):
+        pandas = pytest.importorskip("pandas")
+        table = pandas.DataFrame({"a": [0.5, 1.0], "b": [True, False], "c": [1, 2]})
+        table["d"] = pandas.array([1, 2], dtype="Int64")
+        flat = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+        result = isi.Attack(max_steps=1, bounds=(0, 2))(flat, table)
+        np.testing.assert_array_equal(result.x, [[0.5, 1, 1, 1], [1, 0, 2, 2]])
+        domain = isi.Domain.from_data(table)
+        assert domain.names == tuple("abcd")
+        assert domain.integer.tolist() == [False, True, True, True]
+        table["c"] = pandas.array([1, None], dtype="Int64")
+        with pytest.raises(ValueError, match=r"lacks values in the column 'c'\. Fill or drop"):
+            isi.Attack()(flat, table)
+        table["c"] = ["red", "blue"]
+        with pytest.raises(TypeError, match=r"The column 'c' is of the type .*get_dummies"):
+            isi.Attack()(flat, table)
+
+    def test_what_float32_does_not_hold(self):
+        flat = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+        with pytest.raises(TypeError, match=r"a sparse matrix, csr_.*Pass x\.toarray\(\)"):
+            isi.Attack()(flat, scipy.sparse.csr_matrix(np.eye(4)))
+        with pytest.raises(ValueError, match=r"integers up to 2e\+07\. Above 16777216 float32"):
+            isi.Attack(bounds=(0, 1e9))(flat, np.full((2, 4), 20_000_000))
+
+    def test_sizes_may_be_scalars_of_numpy(self):
+        norm = isi.L2(np.int64(3), np.float32(0.25))
+        assert (norm, type(norm.step_size)) == (isi.L2(3, 0.25), float)
+
+    def test_the_centre_of_the_bounds(self):
+        """There relevance is 0, whatever the influence: the derivative leads the way out."""
+        flat = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+        flat.set_weights([np.array([[1, 0], [3, 0], [-2, 0], [0, 0]]), np.array([0.5, 0])])
+        result = isi.Attack("relevance", "l0", bounds=(-2, 2))(flat, np.zeros((2, 4)))
+        assert result.success.all()
+        np.testing.assert_array_equal(result.adversarial, [[0, -2, 0, 0]] * 2)
+        blind = isi.Attack("epsilon_plus_flat", "l0", bounds=(-2, 2))(flat, np.zeros((2, 4)))
+        assert blind.stop_reason.tolist() == ["no_gradient"] * 2

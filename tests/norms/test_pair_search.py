@@ -159,7 +159,7 @@ def test_what_few_candidates_miss_is_searched_for(monkeypatch):
     names, *arrays = cases(33)
     answer = found(functools.partial(pair_search.best_pair, candidates=2), *arrays)
     check(names, *arrays, answer)
-    monkeypatch.setattr(pair_search, "_search", lambda u, v, left, found: found)
+    monkeypatch.setattr(pair_search, "_search", lambda u, v, left, found, apart: found)
     without = found(functools.partial(pair_search.best_pair, candidates=2), *arrays)
     worse = without.admissible < answer.admissible
     worse |= answer.admissible & (without.value < answer.value - 1e-3)

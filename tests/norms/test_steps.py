@@ -19,11 +19,14 @@ NORMS = {
         isi.L0(features=3, skip_saturated=True),
         {"features": 3, "skip_saturated": True},
     ),
-    "l2": (isi.L2(features=4, step_size=0.15), {"features": 4, "step_size": 0.15}),
-    "linf": (isi.Linf(step_size=0.07), {"step_size": 0.07}),
-    "linf epsilon": (isi.Linf(0.07, 0.1), {"step_size": 0.07, "epsilon": 0.1}),
+    "l2": (isi.L2(4, 0.075, skip_saturated=False), {"features": 4, "step_size": 0.15}),
+    "linf": (isi.Linf(0.035), {"step_size": 0.07}),
+    "linf epsilon": (isi.Linf(0.07, 0.1, relative=False), {"step_size": 0.07, "epsilon": 0.1}),
     **{
-        f"salient {name}".strip(): (isi.Salient(**options), {**options, "ways": ways})
+        f"salient {name}".strip(): (
+            isi.Salient(**options, relative=False),
+            {**options, "ways": ways},
+        )
         for name, ways, options in (
             ("", (1.0,), {}),
             ("down", (-1.0,), {"step_size": 0.5}),

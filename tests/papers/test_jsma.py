@@ -42,7 +42,7 @@ def test_hardness(files, tmp_path):
     model, x, y = files
     text = run("hardness", "small.keras", "d.npz", "--from-logits", "--budget", 0.34)
     found = isi.HardnessResult.load("results/small-hardness.npz")
-    attack = isi.JSMA(theta=2.0, bounds=(-1, 1))
+    attack = isi.JSMA(bounds=(-1, 1))
     wanted = isi.hardness(isi.logits(model, True), x, y, attack=attack)
     for name in ("source", "target", "min_budget", "distortion", "distance", "distance_single"):
         np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name))

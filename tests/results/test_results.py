@@ -47,7 +47,7 @@ def test_a_saved_record_is_read_back(tmp_path, kind):
 def test_files_hold_no_pickles(attacked, tmp_path):
     with np.load(attacked.save(tmp_path / "a.npz"), allow_pickle=False) as data:
         assert all(data[name].dtype != object for name in data.files)
-        assert json.loads(str(data["__header__"])) == {"record": "AttackResult", "version": 2}
+        assert json.loads(str(data["__header__"])) == {"record": "AttackResult", "version": 3}
 
 
 def test_a_failed_write_leaves_the_old_file(attacked, tmp_path, monkeypatch):

@@ -72,7 +72,9 @@ class TestTheMakerIsBuiltBack:
 
     def test_attack_with_a_target(self):
         attack = _component.get(named("attack-targeted").config, isi.Attack, {})
-        expected = isi.Attack("sensitivity", "linf", 4, bounds=(-1, 1), stop_when="turned")
+        expected = isi.Attack(
+            "sensitivity", isi.Linf(0.06, relative=False), 4, bounds=(-1, 1), stop_when="turned"
+        )
         assert attack == expected
 
     def test_jsma(self):
@@ -84,7 +86,7 @@ class TestTheMakerIsBuiltBack:
         found = named("hardness")
         assert found.config["class_name"] == "hardness"
         attack = _component.get(found.config["config"]["attack"], isi.JSMA, {})
-        assert attack == isi.JSMA(theta=2.0, bounds=(-1, 1))
+        assert attack == isi.JSMA(theta=2.0, bounds=(-1, 1), relative=False)
 
     @pytest.mark.parametrize(
         ("stem", "indicator"),

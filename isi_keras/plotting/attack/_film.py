@@ -157,14 +157,14 @@ def expect_each_once(result: AttackResult) -> None:
     """Raises unless the attack changed each input at most once, by its configuration."""
     settings = checks.settings(result)
     if "theta" in settings:  # a JSMA
-        settings = {"step_size": abs(settings["theta"]), "once": settings["once"]}
+        settings = {"step_size": abs(settings["theta"]), **settings}
         kind = "Salient"
     else:
         kind, settings = measures.norm_of(result)
     if kind == "L0":
         return
     if kind == "Salient":
-        low, high = result.bounds
+        low, high = (0.0, 1.0) if settings["relative"] else result.bounds
         full = float(settings["step_size"]) >= np.max(high - low) * (1 - ROUNDING)
         if full or settings["once"]:
             return

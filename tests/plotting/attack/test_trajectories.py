@@ -343,9 +343,9 @@ class TestReplay:
         "attack",
         [
             isi.Attack("sensitivity", isi.L0(features=2), bounds=([-1], 1)),
-            isi.Attack("jacobian_saliency", isi.Salient(step_size=2.0)),
+            isi.Attack("jacobian_saliency", isi.Salient(step_size=1.0)),
             isi.Attack("jacobian_saliency", isi.Salient(step_size=0.5, once=True)),
-            isi.JSMA(theta=2.0, bounds=(-1, 1)),
+            isi.JSMA(bounds=(-1, 1)),
             isi.JSMA(theta=-0.5, once=True, bounds=(-1, 1)),
         ],
     )
@@ -359,10 +359,13 @@ class TestReplay:
             (isi.Attack(norm="l2"), r"of the norm L2. Draw it with plotting.trajectory"),
             (isi.Attack(norm="linf"), r"of the norm Linf"),
             (
-                isi.Attack("jacobian_saliency", isi.Salient(step_size=1.9)),
+                isi.Attack("jacobian_saliency", isi.Salient(step_size=1.9, relative=False)),
                 r"step_size=1.9 an input",
             ),
-            (isi.JSMA(theta=-1.0, bounds=(-1, 1)), r"step_size=1 .*\(JSMA: theta\), or with once"),
+            (
+                isi.JSMA(theta=-0.5, bounds=(-1, 1)),
+                r"step_size=0.5 .*\(JSMA: theta\), or with once",
+            ),
         ],
     )
     def test_attacks_that_may_change_an_input_twice(self, attack, match):
