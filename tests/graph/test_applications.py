@@ -13,9 +13,9 @@ import isi_keras as isi
 
 # The others take up to minutes each: `make test-large`.
 SMALL = {
-    "tensorflow": ("VGG16", "ResNet50", "MobileNetV2", "ViT"),
-    "torch": ("ResNet50", "ViT"),
-    "jax": ("MobileNetV2", "ViT"),
+    "tensorflow": ("ResNet50", "ViT"),
+    "torch": ("VGG16", "MobileNetV2"),
+    "jax": ("ViT",),
 }[keras.config.backend()]
 CASES = [
     name if name in SMALL else pytest.param(name, marks=pytest.mark.large)
