@@ -16,8 +16,8 @@ _TOLERANCE = 1e-3  # of all relevance there is; below it one does not look close
 _LOSS = 1e-2  # of what reaches a node; rounding stays below it
 
 
-def check(propagation: Any, x: Any) -> None:
-    """Raises if relevance ends where it should not.
+def check(propagation: Any, x: Any) -> bool:
+    """Raises if relevance ends where it should not; says whether there was any.
 
     Args:
         propagation: a planned `Propagation`.
@@ -41,6 +41,7 @@ def check(propagation: Any, x: Any) -> None:
     elsewhere = explained - inputs - ended
     if np.isfinite(elsewhere) and abs(elsewhere) > _TOLERANCE * size:
         _find(propagation, x, variables, size)
+    return size > 0
 
 
 def _check_outputs(propagation, x, variables) -> None:

@@ -14,6 +14,7 @@ from isi_keras.indicators.base import Indicator, Significance
 from isi_keras.models.graphs import PerGraph
 
 _CHECKED = 3  # samples, as one alone may be dead
+_LARGE = 50_000  # entries of a sample, of which only one is checked if it is not dead
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -80,8 +81,12 @@ class Relevance(Indicator):
 
         plans = PerGraph(planned.graphs, make)
         if self.on_unknown == "error":
-            some = planned.graphs.few(sample, _CHECKED)
-            conservation.check(plans.of(some), some)
+            size = sum(math.prod(rows.shape[1:]) for rows in keras.tree.flatten(sample))
+            count = 1 if size > _LARGE else _CHECKED
+            for first in range(0, _CHECKED, count):
+                some = planned.graphs.few(sample, count, first)
+                if conservation.check(plans.of(some), some):
+                    break
         return Propagated(plans, planned.graphs.as_logits)
 
     def significance(self, point, goal, centre):  # noqa: D102

@@ -98,11 +98,11 @@ class Graphs:
         made = None if self._whole else cut(traced)
         return traced if made is None else made.graph
 
-    def few(self, x: Any, count: int = 1) -> Any:
+    def few(self, x: Any, count: int = 1, first: int = 0) -> Any:
         """Some samples of a batch, as tensors; as many as the model insists on, if it does."""
 
         def chosen(rows):
-            numbers = np.arange(self._rows or count) % rows.shape[0]
+            numbers = (first + np.arange(self._rows or count)) % rows.shape[0]
             return ops.take(ops.convert_to_tensor(rows), numbers, axis=0)
 
         return keras.tree.map_structure(chosen, x)
