@@ -7,6 +7,7 @@ from isi_keras import _component
 from isi_keras.attacks.attack import Attack
 from isi_keras.attacks.base import BaseAttack, Plan
 from isi_keras.attacks.jsma import JSMA
+from isi_keras.attacks.minimal import MinimalL0
 from isi_keras.attacks.state import Limits, Samples, State, first_of
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Attack",
     "BaseAttack",
     "Limits",
+    "MinimalL0",
     "Plan",
     "Samples",
     "State",
@@ -21,7 +23,7 @@ __all__ = [
     "get",
 ]
 
-NAMES: dict[str, Callable[[], BaseAttack]] = {"isi": Attack, "jsma": JSMA}
+NAMES: dict[str, Callable[[], BaseAttack]] = {"isi": Attack, "jsma": JSMA, "minimal_l0": MinimalL0}
 
 
 def get(identifier: Any) -> BaseAttack:

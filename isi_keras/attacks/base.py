@@ -4,14 +4,15 @@ import abc
 import dataclasses
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from isi_keras import _checks, _component, backend, models
-from isi_keras.attacks import slots
+from isi_keras.attacks import rounds, slots
 from isi_keras.attacks.record import Record
+from isi_keras.attacks.rounds import Round
 from isi_keras.attacks.state import UNKNOWN, Limits, Samples, State
 from isi_keras.models import compiling
 from isi_keras.models.inputs import as_batch_size, as_classes, as_input, within_bounds
@@ -27,10 +28,12 @@ class Plan(NamedTuple):
             `(S, K)`, at the `x` that it was given. A sample that does not run stays as it is, and
             so does everything of it in the state. What the attack is given in `Limits` it takes
             from there and nowhere else.
+        further: rounds after the first, for those of its samples that go on.
     """
 
     start: Callable[[Samples], State]
     step: Callable[[Any, Samples, State, Limits], tuple[State, Any]]
+    further: Sequence[Round] = ()
 
 
 class BaseAttack(_component.Component, abc.ABC):
@@ -166,20 +169,22 @@ class BaseAttack(_component.Component, abc.ABC):
             x=inputs, truth=_or_unknown(truth, inputs), target=_or_unknown(aim, inputs),
             number=numbers,
         )  # fmt: skip
-        plan, run = attack.compiled(planned, inputs, aim is not None)
+        plan, runs = attack.compiled(planned, inputs, aim is not None)
         limits = Limits(
             backend.tensor(low),
             backend.tensor(high),
             backend.tensor(np.asarray(attack.max_steps, "int32")),
         )
         record = Record(inputs, planned.classes, attack.max_steps, trajectory, verbose)
-        slots.drive(
-            lambda *slotted: run(*slotted, limits),
+        first, *steps = [lambda *slotted, run=run: run(*slotted, limits) for run in runs]
+        rounds.drive(
+            first,
+            list(zip(plan.further, steps, strict=True)),
             plan.start,
             samples,
             record.finished,
             size,
-            attack.max_steps + 1,
+            attack.max_steps,
             record.watch if trajectory else None,
         )
         record.check(type(attack).__name__, low, high, attack.max_steps)
@@ -197,19 +202,17 @@ class BaseAttack(_component.Component, abc.ABC):
             data_format=planned.data_format,
         )
 
-    def compiled(self, planned, sample, targeted: bool) -> tuple[Plan, compiling.Compiled]:
-        """The plan and its compiled step, kept for the model as long as it is as it was."""
+    def compiled(self, planned, sample, targeted: bool) -> tuple[Plan, list[compiling.Compiled]]:
+        """The plan and the compiled step of each round, kept as long as the model is as it was."""
 
         def make():
             plan = self.plan(planned, sample, targeted)
-
-            def run(model, held, state, fresh, mask, limits):
-                held = slots.entered(held, fresh, mask)
-                state = slots.entered(state, plan.start(fresh), mask)
-                moved, logits = plan.step(model, held, state, limits)
-                return held, moved, (state.steps, logits)
-
-            return plan, compiling.compiled(run, planned.model)
+            runs = [_compile(lambda given: (given, plan.start(given)), plan.step, planned.model)]
+            for number, each in enumerate(plan.further):
+                same = plan.further.index(each)
+                again = runs[1 + same] if same < number else None
+                runs.append(again or _compile(each.entered, each.step, planned.model))
+            return plan, runs
 
         shape = sample.shape[1:], planned.data_format
         key = (*self._trace_key(), targeted, planned.from_logits, shape)
@@ -229,6 +232,18 @@ class BaseAttack(_component.Component, abc.ABC):
                 "pass bounds=(0, 1).",
                 stacklevel=3,
             )
+
+
+def _compile(begin: Callable, step: Callable, model: Any) -> compiling.Compiled:
+    """A step of a round, before which samples enter the slots."""
+
+    def run(model, held, state, given, mask, limits):
+        fresh = begin(given)
+        held, state = slots.entered((held, state), fresh, mask)
+        moved, logits = step(model, held, state, limits)
+        return held, moved, (state.steps, logits)
+
+    return compiling.compiled(run, model)
 
 
 def _numbers(first_index: Any, count: int) -> np.ndarray:
