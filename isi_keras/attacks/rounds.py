@@ -56,7 +56,7 @@ def drive(
     waiting: list[list[tuple[np.ndarray, State]]] = [[] for _ in rounds]
 
     def hand_on(index: np.ndarray, state: State, done: int) -> None:
-        """Each sample goes to the next round that takes it: what it is does not change till then."""
+        """Each goes to the next round that takes it: till then nothing of it changes."""
         left = np.ones(len(index), bool)
         for number in range(done, len(rounds)):
             taken = left & rounds[number].takes(state, max_steps)

@@ -76,7 +76,9 @@ class TakingBack:
         finite = ops.isfinite(ops.sum(logits, axis=-1))
         count = count_of(any_of_unit(trial != origin, self.channel_axis))
         fewer = ops.logical_and(count < memory.best, count > 0)
-        better = ops.logical_and(ops.logical_and(running, possible), ops.logical_and(reached, finite))
+        better = ops.logical_and(
+            ops.logical_and(running, possible), ops.logical_and(reached, finite)
+        )
         better = ops.logical_and(better, fewer)
         before, shown = memory.logits, rows_like(better, trial)
         best = ops.where(better, count, memory.best)
@@ -95,7 +97,9 @@ class TakingBack:
         moved = state._replace(
             x=ops.where(shown, trial, state.x),
             order=ops.where(shown, order_of(trial, origin, state), state.order),
-            prediction=ops.where(better, ops.cast(ops.argmax(logits, -1), "int32"), state.prediction),
+            prediction=ops.where(
+                better, ops.cast(ops.argmax(logits, -1), "int32"), state.prediction
+            ),
             steps=state.steps + ops.cast(ops.logical_and(running, ops.logical_not(ended)), "int32"),
             stop=ops.where(ended, int(Stop.SUCCESS), state.stop),
             forward=forward,
@@ -125,7 +129,9 @@ class TakingBack:
         number = ops.cast(ops.argmax(there, axis=1), "int32")
 
         def index(table_column, places):
-            return ops.take_along_axis(places, ops.take(table_column, number)[:, None], axis=1)[:, 0]
+            return ops.take_along_axis(places, ops.take(table_column, number)[:, None], axis=1)[
+                :, 0
+            ]
 
         back = ops.logical_or(_at(index(p, where), held), _at(index(q, where), held))
         into = _at(index(o, other), held)
