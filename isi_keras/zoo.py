@@ -189,7 +189,7 @@ def load(name: str = "lenet-mnist") -> tuple[keras.Model, tuple[np.ndarray, np.n
 
     All were trained by `scripts/train_lenet.py`, the second on the first 50,000 training images of
     MNIST, the others on all 60,000, and come with its 10,000 test images. The third saw none but
-    adversarial examples of up to 24 changed pixels (`AdversarialTraining`), and takes about twice
+    adversarial examples of up to 24 changed pixels (`AdversarialTraining`), and takes nearly twice
     as many changes to turn. `BOUNDS` says in which interval the images of each lie.
 
     Args:

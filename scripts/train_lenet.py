@@ -46,7 +46,17 @@ Shipped is the one with the least distortion of those with a success of 96.5 % a
 0.7. The range of rates, the averaging and the shifts had been settled on test images before.
 
 `lenet-robust` is `lenet-mnist`'s network trained with `AdversarialTraining` on adversarial examples
-alone, of six steps of four pixels each against the margin (98.6 % of the test images right).
+alone, of six greedy steps of four pixels each against the margin, for two epochs of a schedule of
+eight. More make it worse: mean L0 of `MinimalL0()` on 100 test images, and what the attack it is
+trained with says of its robustness (on the training images).
+
+| epochs | test | by MinimalL0 | right after the greedy attack |
+|---|---|---|---|
+| `lenet-mnist` | 99.2 % | 7.8 | |
+| 2 | 96.1 % | 14.2 | 52.0 % |
+| 8 | 98.6 % | 6.9 | 92.1 % |
+
+After eight it withstands that attack and no other.
 """
 
 import argparse
@@ -99,6 +109,10 @@ def sgd(steps):
     return keras.optimizers.SGD(0.3, use_ema=True, ema_momentum=0.999)
 
 
+def first_quarter(steps):
+    return adam(4 * steps)
+
+
 def from_zero(seed):
     """The paper's network with a last kernel of zeros, as in the tutorial it seems to be of."""
     model = lenet_jsma(seed)
@@ -112,9 +126,9 @@ RECIPES = {
     "lenet-jsma": Recipe(from_zero, sgd, images=50_000, epochs=22, seed=2, shift=0.55),
     "lenet-robust": Recipe(
         lenet_isi,
-        adam,
+        first_quarter,
         images=60_000,
-        epochs=8,
+        epochs=2,
         seed=1,
         attack=isi.Attack(
             "sensitivity", isi.L0(4, skip_saturated=True), max_steps=6, objective="margin"

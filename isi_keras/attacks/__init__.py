@@ -8,6 +8,7 @@ from isi_keras.attacks.attack import Attack
 from isi_keras.attacks.base import BaseAttack, Plan
 from isi_keras.attacks.jsma import JSMA
 from isi_keras.attacks.minimal import MinimalL0
+from isi_keras.attacks.rounds import Round
 from isi_keras.attacks.state import Limits, Samples, State, first_of
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Limits",
     "MinimalL0",
     "Plan",
+    "Round",
     "Samples",
     "State",
     "first_of",
