@@ -1,12 +1,22 @@
 """The search of `MinimalL0`: free exchange of the changed inputs under an averaged gradient."""
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from keras import ops
 
 from isi_keras import indicators
+from isi_keras.attacks.memory import (
+    Memory,
+    any_of_unit,
+    count_of,
+    extremes,
+    order_of,
+    spent,
+    summed,
+    thirds,
+)
 from isi_keras.attacks.state import UNKNOWN, State, first_of
 from isi_keras.norms.base import flat, rows_like
 from isi_keras.results import Stop
@@ -23,61 +33,6 @@ MOVES = 45
 
 _SHRINK, _NEW = 0.9, (0.5, 0.05)
 _FEW = 64
-
-
-class Memory(NamedTuple):
-    """What the search keeps of each sample, beside the best in `State.x`.
-
-    Args:
-        candidate: what is judged next, `(S, ...)`.
-        average: of the normalised slopes of the goal, of the same shape.
-        slope: the slope of the goal at `State.x`, of the same shape.
-        logits: those at `State.x`, `(S, K)`.
-        tried: which units stay changed, as taking them back was tried, `(S, ...)` bool.
-        trial: how many exchanges of two for one were tried since the last success, `(S,)`.
-        best: how many units are changed in `State.x`; more than there are before a success, `(S,)`.
-        size: how many are changed in the candidate, at most, `(S,)`.
-        stale: how many moves brought nothing better since the first success, `(S,)`.
-        move: the number of the move in this round, from 0, `(S,)`.
-        round: of the search, from 0, `(S,)`.
-    """
-
-    candidate: Any
-    average: Any
-    slope: Any
-    logits: Any
-    tried: Any
-    trial: Any
-    best: Any
-    size: Any
-    stale: Any
-    move: Any
-    round: Any
-
-
-def extremes(samples, limits) -> tuple[Any, Any]:
-    """The least and the greatest value that each input may take, broadcast to `x`."""
-    return limits.low, limits.high
-
-
-def any_of_unit(changed, channel_axis: int | None):
-    """Which units have a changed input, `(S, ...)` bool, 1 along the channels."""
-    return changed if channel_axis is None else ops.any(changed, axis=channel_axis, keepdims=True)
-
-
-def summed(score, channel_axis: int | None):
-    """The sum over what changes together, 1 along the channels."""
-    return score if channel_axis is None else ops.sum(score, axis=channel_axis, keepdims=True)
-
-
-def count_of(mask):
-    """How many are true in each row, `(S,)` int32."""
-    return ops.sum(ops.cast(flat(mask), "int32"), axis=1)
-
-
-def spent(state):
-    """What each sample took, in thirds of a forward and a backward pass."""
-    return state.forward + 2 * state.backward
 
 
 @dataclasses.dataclass(frozen=True)
@@ -298,15 +253,3 @@ def greatest(score, count):
     in_room = ops.cumsum(ops.cast(equal, "int32"), axis=1) <= room
     chosen = ops.logical_or(above, ops.logical_and(equal, in_room))
     return ops.logical_and(ops.logical_and(chosen, score > 0), count[:, None] > 0)
-
-
-def thirds(cost: tuple[int, int]) -> int:
-    """Forward and backward passes in thirds of a pass: a backward one takes as long as two."""
-    return cost[0] + 2 * cost[1]
-
-
-def order_of(x, origin, state):
-    """The step in which each changed input last came into `State.x`, of the shape of `x`."""
-    number = rows_like(state.steps, x)
-    kept = ops.where(state.order > 0, state.order, number)
-    return ops.where(x != origin, kept, 0)

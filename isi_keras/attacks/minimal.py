@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 from isi_keras import _checks, axes, indicators
 from isi_keras.attacks.attack import Attack
 from isi_keras.attacks.base import BaseAttack, Plan
-from isi_keras.attacks.exchange import Exchange, thirds
+from isi_keras.attacks.exchange import Exchange
+from isi_keras.attacks.memory import thirds
 from isi_keras.attacks.rounds import Round
 from isi_keras.attacks.taking_back import TakingBack
 

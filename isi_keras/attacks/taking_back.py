@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 from keras import ops
 
-from isi_keras.attacks.exchange import any_of_unit, count_of, extremes, order_of, spent, summed
+from isi_keras.attacks.memory import any_of_unit, count_of, extremes, order_of, spent, summed
 from isi_keras.norms.base import flat, rows_like
 from isi_keras.results import Stop
 

@@ -108,10 +108,10 @@ def test_on_linear_models_it_is_exact(unit, classes, target):
 
 
 def test_it_is_the_same_in_any_batch():
-    model, x = small_network(), images(13)
-    attack = isi.MinimalL0(budget=40)
-    whole = attack(model, x, batch_size=13)
-    for size in (1, 5):
+    model, x = small_network(), images(7)
+    attack = isi.MinimalL0(budget=30)
+    whole = attack(model, x, batch_size=7)
+    for size in (1, 3):
         parts = attack(model, x, batch_size=size)
         for name in ("adversarial", "stop_reason", "steps", "prediction", "order", "forward"):
             np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name), name)
@@ -159,8 +159,8 @@ def test_a_success_is_one_of_numbers():
     logits = model.predict(result.adversarial, verbose=0)
     assert np.isfinite(logits[result.success]).all()
     assert (logits.argmax(-1) != result.clean_prediction)[result.success].all()
-    assert set(result.stop_reason) <= {"success", "not_finite"}
-    assert {"success", "not_finite"} >= set(result.stop_reason)
+    assert set(result.stop_reason) <= {"success", "not_finite", "max_steps"}
+    assert result.success.any()
 
 
 def test_it_serves_hardness_monitor_and_training():
