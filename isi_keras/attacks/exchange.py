@@ -77,8 +77,20 @@ class Exchange:
         zeros = ops.zeros_like(x)
         tried = any_of_unit(zeros > 0, self.channel_axis)
         logits = ops.zeros((ops.shape(x)[0], self.classes), "float32")
+        far = ops.zeros_like(none, dtype="float32") + float("inf")
         memory = Memory(
-            x, zeros, zeros, logits, tried, none, none + self.units + 1, none + 1, none, none, none
+            candidate=x,
+            average=zeros,
+            slope=zeros,
+            logits=logits,
+            tried=tried,
+            trial=none,
+            level=far,
+            best=none + self.units + 1,
+            size=none + 1,
+            stale=none,
+            move=none,
+            round=none,
         )
         return State.begin(samples, memory)
 
@@ -162,6 +174,7 @@ class Exchange:
                 logits=row(logits, memory.logits),
                 tried=ops.logical_and(memory.tried, worse),
                 trial=ops.where(better, 0, memory.trial),
+                level=ops.where(better, float("inf"), memory.level),
                 stale=ops.where(running, stale, memory.stale),
             ),
         )

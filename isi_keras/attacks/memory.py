@@ -11,12 +11,14 @@ class Memory(NamedTuple):
     """What the search keeps of each sample, beside the best in `State.x`.
 
     Args:
-        candidate: what is judged next, `(S, ...)`.
+        candidate: what is judged next, `(S, ...)`; in taking back, what comes nearest to the goal
+            with one change less than the best.
         average: of the normalised slopes of the goal, of the same shape.
         slope: the slope of the goal at `State.x`, of the same shape.
         logits: those at `State.x`, `(S, K)`.
         tried: which units stay changed, as taking them back was tried, `(S, ...)` bool.
-        trial: how many exchanges of two for one were tried since the last success, `(S,)`.
+        trial: how many exchanges were tried since the last that was any good, `(S,)`.
+        level: by how much the candidate of taking back misses the goal, `(S,)`.
         best: how many units are changed in `State.x`; more than there are before a success, `(S,)`.
         size: how many are changed in the candidate, at most, `(S,)`.
         stale: how many moves brought nothing better since the first success, `(S,)`.
@@ -30,6 +32,7 @@ class Memory(NamedTuple):
     logits: Any
     tried: Any
     trial: Any
+    level: Any
     best: Any
     size: Any
     stale: Any

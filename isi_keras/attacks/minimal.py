@@ -9,7 +9,7 @@ from isi_keras.attacks.base import BaseAttack, Plan
 from isi_keras.attacks.exchange import Exchange
 from isi_keras.attacks.memory import thirds
 from isi_keras.attacks.rounds import Round
-from isi_keras.attacks.taking_back import TakingBack
+from isi_keras.attacks.taking_back import NEAR, TakingBack
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -23,9 +23,10 @@ class MinimalL0(BaseAttack):
     that matter. $k$ doubles until the first success and is below the best number from then on.
 
     A success does not end a sample: what is recorded is the best of it. When `patience` moves
-    brought nothing better, each change is taken back by itself, the least needed first, and then
-    two at a time for one other, each tried by a forward pass; so no single change of the result can
-    be spared, unless the budget ran out. `restarts` do all of it again, with the gradients taken at
+    brought nothing better, each change is taken back by itself, the least needed first, and what
+    misses the goal by least without one is exchanged, one change for another, as long as that
+    brings it nearer: each is tried by a forward pass. So no single change of the result can be
+    spared, unless the budget ran out. `restarts` do all of it again, with the gradients taken at
     other places, below the best so far.
 
     It is deterministic, and a sample ends the same in any batch. It counts as its `steps` what it
@@ -38,7 +39,7 @@ class MinimalL0(BaseAttack):
             backward one; a forward pass alone is a third of it.
         restarts: how often the search begins anew, at least 0.
         patience: after how many moves that brought nothing better a search ends, at least 1.
-        swaps: how many exchanges of two changes for one are tried, at least 0.
+        swaps: after how many exchanges in a row that were no good taking back ends, from 0 to 144.
         decay: the share of the mean $G$ that stays in a move, from 0 to below 1.
         unit: `"feature"` counts every channel by itself; `"position"` (or `"pixel"`) all channels
             of a pixel, voxel or time step as one.
@@ -76,7 +77,11 @@ class MinimalL0(BaseAttack):
         _checks.integer("budget", self.budget, 1)
         _checks.integer("restarts", self.restarts, 0)
         _checks.integer("patience", self.patience, 1)
-        _checks.integer("swaps", self.swaps, 0)
+        if _checks.integer("swaps", self.swaps, 0) > NEAR**2:
+            raise ValueError(
+                f"Expected swaps to be from 0 to {NEAR**2}, as there are no more exchanges. "
+                f"Received: swaps={self.swaps}."
+            )
         if not _checks.is_number(self.decay) or not 0 <= self.decay < 1:
             raise ValueError(
                 "Expected decay to be the share of the mean that stays, from 0 to below 1. "

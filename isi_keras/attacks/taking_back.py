@@ -1,4 +1,4 @@
-"""The second half of `MinimalL0`: changes are taken back, or two exchanged for one, by forwards."""
+"""The second half of `MinimalL0`: changes are taken back and exchanged, by forward passes alone."""
 
 import dataclasses
 from collections.abc import Callable
@@ -10,26 +10,33 @@ from isi_keras.attacks.memory import any_of_unit, count_of, extremes, order_of, 
 from isi_keras.norms.base import flat, rows_like
 from isi_keras.results import Stop
 
-_NEAR = 6
-_ALL = sorted(
-    ((p, q, o) for o in range(_NEAR) for q in range(1, _NEAR) for p in range(q)),
-    key=lambda swap: (sum(swap), swap),
+NEAR = 12
+"""From how many changed units, and how many others, exchanges are made."""
+
+_SURELY = 1 - 1e-5
+"""So much nearer an exchange must come, as rounding is no progress."""
+
+_PAIRS = np.array(
+    sorted(((p, q) for p in range(NEAR) for q in range(NEAR)), key=lambda pair: (sum(pair), pair)),
+    "int32",
 )
 
 
 @dataclasses.dataclass(frozen=True)
 class TakingBack:
-    """Tries to do with less than the best, by one forward pass a step.
+    """Tries to do with one change less than the best, by one forward pass a step.
 
-    Each change is taken back by itself, the one first that the slope says least of; what is still
-    turned without it is the best from then on, and all are tried again. Once none can be spared,
-    two are taken back for another one.
+    Each change is taken back by itself, the one first that the slope says least of; what is turned
+    without it is the best from then on, and all are tried again. Once none can be spared, what
+    missed the goal by least is the candidate. One change of it is exchanged for another, those
+    first of which the slope says least and most, and what is nearer to the goal is the candidate
+    from then on, until it is reached or many exchanges were no good.
 
     Args:
         forward: from the model and inputs to logits.
         targeted: whether there are classes to reach.
         channel_axis: the axis whose inputs change together, `None` if each is a unit.
-        swaps: how many exchanges of two for one are tried.
+        swaps: after how many exchanges in a row that were no good a sample ends.
     """
 
     forward: Callable
@@ -37,105 +44,112 @@ class TakingBack:
     channel_axis: int | None
     swaps: int
 
-    def takes(self, state, most) -> np.ndarray:
-        """Which samples are worth it, `(N,)` bool."""
+    def takes(self, state, max_steps: int) -> np.ndarray:
+        """Which samples have something to take back, and room for it, `(N,)` bool."""
         memory = state.memory
         wanted = (memory.best > 1) & (memory.trial <= self.swaps)
-        return (state.stop == Stop.SUCCESS) & wanted & (spent(state) < most)
+        return (state.stop == Stop.SUCCESS) & wanted & (spent(state) < max_steps)
 
     def begin(self, samples, state):
         """The state to go on with."""
         return state._replace(stop=ops.zeros_like(state.stop) + int(Stop.RUNNING))
 
     def step(self, model, samples, state, limits):
-        """One change less, or two for one: is it still turned?"""
+        """One change less, or one for another: is it turned, or nearer to that?"""
         memory, origin, running = state.memory, samples.x, state.running
-        low, high = extremes(samples, limits)
-        value = ops.where(memory.slope > 0, high, low)
-        gain = memory.slope * (value - origin)
         changed = any_of_unit(state.x != origin, self.channel_axis)
-        shape = ops.shape(changed)
-        changed, tried = flat(changed), flat(memory.tried)
-        held = flat(summed(memory.slope * (state.x - origin), self.channel_axis))
-        held = ops.where(changed, -held, -float("inf"))
-        outer = flat(summed(gain, self.channel_axis))
-        outer = ops.where(changed, -float("inf"), outer)
+        untried = ops.logical_and(changed, ops.logical_not(memory.tried))
+        single = ops.any(flat(untried), axis=1)
+        trial, one, number = self._trial(samples, state, limits, untried, single)
+        possible = ops.logical_and(running, ops.logical_or(single, number < self.swaps))
 
-        untried = ops.logical_and(changed, ops.logical_not(tried))
-        single = ops.any(untried, axis=1)
-        one = _at(ops.argmax(ops.where(untried, held, -float("inf")), axis=1), untried)
-        back, into, number = self._swap(held, outer, memory)
-        back = ops.where(single[:, None], one, back)
-        into = ops.logical_and(into, ops.logical_not(single)[:, None])
-        possible = ops.logical_or(single, number < self.swaps)
-
-        trial = ops.where(ops.reshape(back, shape), origin, state.x)
-        trial = ops.where(ops.logical_and(ops.reshape(into, shape), gain > 0), value, trial)
         logits = self.forward(model, trial)
-        reached = state.goal(samples, self.targeted, "margin").reached(logits)
-        finite = ops.isfinite(ops.sum(logits, axis=-1))
+        goal = state.goal(samples, self.targeted, "margin")
+        misses = -ops.sum(goal.seed(logits) * logits, axis=-1)
+        usable = ops.logical_and(possible, ops.isfinite(ops.sum(logits, axis=-1)))
         count = count_of(any_of_unit(trial != origin, self.channel_axis))
-        fewer = ops.logical_and(count < memory.best, count > 0)
-        better = ops.logical_and(
-            ops.logical_and(running, possible), ops.logical_and(reached, finite)
-        )
-        better = ops.logical_and(better, fewer)
-        before, shown = memory.logits, rows_like(better, trial)
+        usable = ops.logical_and(usable, ops.logical_and(count > 0, count < memory.best))
+        better = ops.logical_and(usable, goal.reached(logits))
+        worse = ops.logical_not(better)
+        nearer = ops.logical_and(ops.logical_and(usable, worse), misses < memory.level)
+
+        def row(chosen, new, old):
+            return ops.where(rows_like(chosen, old), new, old)
+
         best = ops.where(better, count, memory.best)
-        tried = ops.logical_or(tried, ops.logical_and(one, single[:, None]))
-        tried = ops.logical_and(tried, ops.logical_not(better)[:, None])
-        number = ops.where(better, 0, ops.where(single, memory.trial, number + 1))
-        kept = running[:, None]
-        forward = state.forward + ops.cast(ops.logical_and(running, possible), "int32")
-        used = forward + 2 * state.backward
-        left = ops.any(ops.logical_and(changed, ops.logical_not(tried)), axis=1)
-        left = ops.logical_or(left, number < self.swaps)
-        over = ops.logical_or(used >= limits.max_steps, ops.logical_not(left))
-        ended = ops.logical_and(running, ops.logical_or(over, best == 1))
-        number = ops.where(ops.logical_not(left), self.swaps + 1, number)
-        now = ops.where(better[:, None], logits, before)
-        moved = state._replace(
-            x=ops.where(shown, trial, state.x),
-            order=ops.where(shown, order_of(trial, origin, state), state.order),
-            prediction=ops.where(
-                better, ops.cast(ops.argmax(logits, -1), "int32"), state.prediction
+        number = ops.where(ops.logical_or(better, nearer), 0, number + 1)
+        number = ops.where(ops.logical_or(single, ops.logical_not(running)), memory.trial, number)
+        tried = ops.logical_and(ops.logical_or(memory.tried, one), rows_like(worse, one))
+        open_ = ops.any(flat(ops.logical_and(changed, ops.logical_not(tried))), axis=1)
+        left = ops.logical_or(open_, number < self.swaps)
+        forward = state.forward + ops.cast(possible, "int32")
+        over = forward + 2 * state.backward >= limits.max_steps
+        ended = ops.logical_or(ops.logical_or(over, best == 1), ops.logical_not(left))
+        ended = ops.logical_and(running, ended)
+        done = ops.logical_and(running, ops.logical_not(left))
+        after = memory._replace(
+            best=best,
+            logits=row(better, logits, memory.logits),
+            tried=row(running, tried, memory.tried),
+            trial=ops.where(done, self.swaps + 1, ops.where(better, 0, number)),
+            candidate=row(nearer, trial, memory.candidate),
+            level=ops.where(
+                better, float("inf"), ops.where(nearer, misses * _SURELY, memory.level)
             ),
+        )
+        prediction = ops.cast(ops.argmax(logits, axis=-1), "int32")
+        moved = state._replace(
+            x=row(better, trial, state.x),
+            order=row(better, order_of(trial, origin, state), state.order),
+            prediction=ops.where(better, prediction, state.prediction),
             steps=state.steps + ops.cast(ops.logical_and(running, ops.logical_not(ended)), "int32"),
             stop=ops.where(ended, int(Stop.SUCCESS), state.stop),
             forward=forward,
-            memory=memory._replace(
-                best=best,
-                logits=now,
-                tried=ops.reshape(ops.where(kept, tried, flat(memory.tried)), shape),
-                trial=ops.where(running, number, memory.trial),
-            ),
+            memory=after,
         )
-        return moved, ops.where(ended[:, None], now, before)
+        return moved, ops.where(ended[:, None], after.logits, memory.logits)
 
-    def _swap(self, held, outer, memory):
-        """What is taken back and what comes in, masks `(S, U)`, and the number of the exchange."""
-        near = min(_NEAR, held.shape[1])
-        table = np.array([s for s in _ALL if max(s) < near][: self.swaps] or [(0, 0, 0)], "int32")
-        least, where = ops.top_k(held, near, sorted=True)
-        most, other = ops.top_k(outer, near, sorted=True)
-        p, q, o = (ops.convert_to_tensor(column) for column in table.T)
+    def _trial(self, samples, state, limits, untried, single):
+        """What is tried, the unit taken back by itself, and the number of the exchange."""
+        memory, origin = state.memory, samples.x
+        base = ops.where(rows_like(single, origin), state.x, memory.candidate)
+        low, high = extremes(samples, limits)
+        value = ops.where(memory.slope > 0, high, low)
+        gain = memory.slope * (value - origin)
+        changed = any_of_unit(base != origin, self.channel_axis)
+        held = -flat(summed(memory.slope * (base - origin), self.channel_axis))
+        held = ops.where(flat(changed), held, -float("inf"))
+        outer = ops.where(flat(changed), -float("inf"), flat(summed(gain, self.channel_axis)))
+        one = _at(ops.argmax(ops.where(flat(untried), held, -float("inf")), axis=1), held)
+        one = ops.logical_and(one, single[:, None])
+        back, into, number = self._exchange(held, outer, memory.trial)
+        into = ops.logical_and(into, ops.logical_not(single)[:, None])
+        shape = ops.shape(changed)
+        back = ops.reshape(ops.where(single[:, None], one, back), shape)
+        into = ops.logical_and(ops.reshape(into, shape), gain > 0)
+        trial = ops.where(into, value, ops.where(back, origin, base))
+        return trial, ops.reshape(one, shape), number
+
+    def _exchange(self, held, outer, tried):
+        """What goes and what comes, masks `(S, U)`, and the number of the exchange, `(S,)`."""
+        near = min(NEAR, held.shape[1])
+        pairs = _PAIRS[(near > _PAIRS).all(axis=1)][: max(self.swaps, 1)]
+        going, coming = (ops.convert_to_tensor(column) for column in pairs.T)
+        least, goes = ops.top_k(held, near, sorted=True)
+        most, comes = ops.top_k(outer, near, sorted=True)
         there = ops.logical_and(
-            ops.take(least, q, axis=1) > -float("inf"), ops.take(most, o, axis=1) > 0
+            ops.take(least, going, axis=1) > -float("inf"), ops.take(most, coming, axis=1) > 0
         )
-        if table[0][1] == 0:
-            there = ops.zeros_like(there)
-        numbers = ops.arange(len(table), dtype="int32")
-        there = ops.logical_and(there, numbers >= memory.trial[:, None])
-        number = ops.cast(ops.argmax(there, axis=1), "int32")
+        later = ops.arange(len(pairs), dtype="int32") >= tried[:, None]
+        there = ops.logical_and(there, later)
+        first = ops.cast(ops.argmax(there, axis=1), "int32")
 
-        def index(table_column, places):
-            return ops.take_along_axis(places, ops.take(table_column, number)[:, None], axis=1)[
-                :, 0
-            ]
+        def unit(column, places):
+            place = ops.take(column, first)[:, None]
+            return _at(ops.take_along_axis(places, place, axis=1)[:, 0], held)
 
-        back = ops.logical_or(_at(index(p, where), held), _at(index(q, where), held))
-        into = _at(index(o, other), held)
-        return back, into, ops.where(ops.any(there, axis=1), number, self.swaps)
+        number = ops.where(ops.any(there, axis=1), first, self.swaps)
+        return unit(going, goes), unit(coming, comes), number
 
 
 def _at(index, like):
