@@ -33,6 +33,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "SmoothGrad",
         ],
         "attacks.jsma": ["JSMA"],
+        "attacks.minimal": ["MinimalL0"],
         "models.classifier": ["logits", "outputs"],
         "norms": ["L0", "L2", "Linf", "Salient"],
         "explanations.parameter_randomisation": ["parameter_randomisation"],

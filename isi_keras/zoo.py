@@ -7,7 +7,7 @@ import numpy as np
 
 from isi_keras._checks import unknown
 
-BOUNDS = {"lenet-mnist": (-1.0, 1.0), "lenet-jsma": (0.0, 1.0)}
+BOUNDS = {"lenet-mnist": (-1.0, 1.0), "lenet-jsma": (0.0, 1.0), "lenet-robust": (-1.0, 1.0)}
 """The least and the greatest value that the inputs of each trained model take."""
 
 NAMES = tuple(BOUNDS)
@@ -181,14 +181,16 @@ def cifar_isi(seed: int | None = None) -> keras.Sequential:
 def load(name: str = "lenet-mnist") -> tuple[keras.Model, tuple[np.ndarray, np.ndarray]]:
     """A trained model and its test set, both shipped with the package: nothing is downloaded.
 
-    | name            | model        | images                                    |
-    |-----------------|--------------|-------------------------------------------|
-    | `"lenet-mnist"` | `lenet_isi`  | in `[-1, 1]`, `x = pixel / 127.5 - 1`     |
-    | `"lenet-jsma"`  | `lenet_jsma` | in `[0, 1]`, `x = pixel / 255`            |
+    | name             | model        | images                                    |
+    |------------------|--------------|-------------------------------------------|
+    | `"lenet-mnist"`  | `lenet_isi`  | in `[-1, 1]`, `x = pixel / 127.5 - 1`     |
+    | `"lenet-jsma"`   | `lenet_jsma` | in `[0, 1]`, `x = pixel / 255`            |
+    | `"lenet-robust"` | `lenet_isi`  | in `[-1, 1]`, `x = pixel / 127.5 - 1`     |
 
-    Both were trained by `scripts/train_lenet.py`, the first on the 60,000 training images of MNIST,
-    the second on the first 50,000 of them, and come with its 10,000 test images. `BOUNDS` says in
-    which interval the images of each lie.
+    All were trained by `scripts/train_lenet.py`, the second on the first 50,000 training images of
+    MNIST, the others on all 60,000, and come with its 10,000 test images. The third saw none but
+    adversarial examples of up to 24 changed pixels (`AdversarialTraining`), and takes nearly twice
+    as many changes to turn. `BOUNDS` says in which interval the images of each lie.
 
     Args:
         name: one of `NAMES`.

@@ -44,6 +44,19 @@ probabilities.
 
 Shipped is the one with the least distortion of those with a success of 96.5 % and a correlation of
 0.7. The range of rates, the averaging and the shifts had been settled on test images before.
+
+`lenet-robust` is `lenet-mnist`'s network trained with `AdversarialTraining` on adversarial examples
+alone, of six greedy steps of four pixels each against the margin, for two epochs of a schedule of
+eight. More make it worse: mean L0 of `MinimalL0()` on 100 test images, and what the attack it is
+trained with says of its robustness (on the training images).
+
+| epochs | test | by MinimalL0 | right after the greedy attack |
+|---|---|---|---|
+| `lenet-mnist` | 99.2 % | 7.8 | |
+| 2 | 96.1 % | 14.2 | 52.0 % |
+| 8 | 98.6 % | 6.9 | 92.1 % |
+
+After eight it withstands that attack and no other.
 """
 
 import argparse
@@ -58,6 +71,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+import isi_keras as isi
 from isi_keras.zoo import BOUNDS, as_input, lenet_isi, lenet_jsma
 
 SHIPPED = Path(__file__).parents[1] / "isi_keras" / "data"
@@ -75,6 +89,7 @@ class Recipe:
         seed: of the shipped network.
         shift: how far an image moves at most in each direction, in pixels, before it is rounded to
             whole ones; drawn anew each time it is seen.
+        attack: whose adversarial examples it sees in place of the images.
     """
 
     build: Callable[[int], keras.Sequential]
@@ -83,6 +98,7 @@ class Recipe:
     epochs: int
     seed: int
     shift: float = 0.0
+    attack: isi.Attack | None = None
 
 
 def adam(steps):
@@ -91,6 +107,10 @@ def adam(steps):
 
 def sgd(steps):
     return keras.optimizers.SGD(0.3, use_ema=True, ema_momentum=0.999)
+
+
+def first_quarter(steps):
+    return adam(4 * steps)
 
 
 def from_zero(seed):
@@ -104,6 +124,16 @@ def from_zero(seed):
 RECIPES = {
     "lenet-mnist": Recipe(lenet_isi, adam, images=60_000, epochs=10, seed=1),
     "lenet-jsma": Recipe(from_zero, sgd, images=50_000, epochs=22, seed=2, shift=0.55),
+    "lenet-robust": Recipe(
+        lenet_isi,
+        first_quarter,
+        images=60_000,
+        epochs=2,
+        seed=1,
+        attack=isi.Attack(
+            "sensitivity", isi.L0(4, skip_saturated=True), max_steps=6, objective="margin"
+        ),
+    ),
 }
 BATCH_SIZE = 128
 
@@ -149,6 +179,8 @@ def train(recipe, x, y, epochs, seed):
     keras.utils.set_random_seed(seed)
     model = recipe.build(seed)
     trained = shifting(model, recipe.shift / x.shape[1], seed) if recipe.shift else model
+    if recipe.attack is not None:
+        trained = isi.training.AdversarialTraining(model, recipe.attack, weight=1.0)
     trained.compile(
         optimizer=recipe.optimizer(epochs * -(-len(x) // BATCH_SIZE)),
         loss="sparse_categorical_crossentropy",

@@ -123,7 +123,10 @@ def test_shipped_model_is_bare(shipped):
     assert not model.compiled
 
 
-@pytest.mark.parametrize(("name", "most"), [("lenet-mnist", 300_000), ("lenet-jsma", 2_000_000)])
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [("lenet-mnist", 300_000), ("lenet-jsma", 2_000_000), ("lenet-robust", 300_000)],
+)
 def test_shipped_file_is_small_and_portable(name, most):
     path = Path(zoo.__file__).parent / "data" / f"{name}.keras"
     with zipfile.ZipFile(path) as archive:

@@ -7,6 +7,8 @@ from isi_keras import _component
 from isi_keras.attacks.attack import Attack
 from isi_keras.attacks.base import BaseAttack, Plan
 from isi_keras.attacks.jsma import JSMA
+from isi_keras.attacks.minimal import MinimalL0
+from isi_keras.attacks.rounds import Round
 from isi_keras.attacks.state import Limits, Samples, State, first_of
 
 __all__ = [
@@ -14,14 +16,16 @@ __all__ = [
     "Attack",
     "BaseAttack",
     "Limits",
+    "MinimalL0",
     "Plan",
+    "Round",
     "Samples",
     "State",
     "first_of",
     "get",
 ]
 
-NAMES: dict[str, Callable[[], BaseAttack]] = {"isi": Attack, "jsma": JSMA}
+NAMES: dict[str, Callable[[], BaseAttack]] = {"isi": Attack, "jsma": JSMA, "minimal_l0": MinimalL0}
 
 
 def get(identifier: Any) -> BaseAttack:

@@ -145,9 +145,7 @@ class Attack(BaseAttack):
             point = indicators.at(differentiable, model, state.x)
             state = state.observed(point.logits, cost)
             goal = state.goal(samples, targeted, self.objective)
-            centre = samples.centre
-            if not plain:  # what cannot move may have no middle
-                centre = ops.where(ops.isfinite(centre), centre, samples.x)
+            centre = samples.centre if plain else samples.finite_centre
             significance = self.indicator.significance(point, goal, centre)
             significance = self._scaled(significance, samples, state.x, groups)
             stop = self._stop(samples, state, goal, point.logits, significance, limits.max_steps)

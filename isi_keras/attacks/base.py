@@ -4,16 +4,17 @@ import abc
 import dataclasses
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import keras
 import numpy as np
 
 from isi_keras import _checks, _component, backend, models
-from isi_keras.attacks import slots
+from isi_keras.attacks import rounds, slots
 from isi_keras.attacks.record import Record
-from isi_keras.attacks.state import UNKNOWN, Limits, Samples, State
+from isi_keras.attacks.rounds import Round
+from isi_keras.attacks.state import UNKNOWN, Limits, Samples, State, numbers_from
 from isi_keras.domain import Domain, Fitted, Room, as_bounds, as_domain
 from isi_keras.models import compiling
 from isi_keras.models.inputs import as_batch_size, as_classes, as_input, dtype_of
@@ -31,10 +32,12 @@ class Plan(NamedTuple):
             `(S, K)`, at the `x` that it was given. A sample that does not run stays as it is, and
             so does everything of it in the state. What the attack is given in `Limits` it takes
             from there and nowhere else.
+        further: rounds after the first, for those of its samples that go on.
     """
 
     start: Callable[[Samples], State]
     step: Callable[[Any, Samples, State, Limits], tuple[State, Any]]
+    further: Sequence[Round] = ()
 
 
 class BaseAttack(_component.Component, abc.ABC):
@@ -182,7 +185,7 @@ class BaseAttack(_component.Component, abc.ABC):
         whole._warn_of_bounds(inputs)
         planned = classifier.plan(inputs)
         size = min(as_batch_size(batch_size), len(inputs))
-        numbers = _numbers(first_index, len(inputs))
+        numbers = numbers_from(first_index, len(inputs))
         truth = None if y is None else as_classes("y", y, len(inputs), planned.classes)
         aim = None if target is None else as_classes("target", target, len(inputs), planned.classes)
         attack, aim = whole.resolve(planned, inputs, aim, size, numbers)
@@ -191,16 +194,18 @@ class BaseAttack(_component.Component, abc.ABC):
             inputs, _or_unknown(truth, inputs), _or_unknown(aim, inputs), numbers,
             *_for_each(fitted.room(inputs), len(inputs)),
         )  # fmt: skip
-        plan, run = attack.compiled(planned, inputs, aim is not None)
+        plan, runs = attack.compiled(planned, inputs, aim is not None)
         limits = keras.tree.map_structure(backend.tensor, attack.limits())
         record = Record(inputs, planned.classes, attack.max_steps, trajectory, verbose)
-        slots.drive(
-            lambda *slotted: run(*slotted, limits),
+        first, *steps = [lambda *slotted, run=run: run(*slotted, limits) for run in runs]
+        rounds.drive(
+            first,
+            list(zip(plan.further, steps, strict=True)),
             plan.start,
             samples,
             record.finished,
             size,
-            attack.max_steps + 1,
+            attack.max_steps,
             record.watch if trajectory else None,
         )
         record.check(type(attack).__name__, whole.domain, attack.max_steps)
@@ -222,19 +227,17 @@ class BaseAttack(_component.Component, abc.ABC):
         """What a step is told anew at each call, as arrays."""
         return Limits(np.asarray(self.max_steps, "int32"), np.asarray(0, "int32"))
 
-    def compiled(self, planned, sample, targeted: bool) -> tuple[Plan, compiling.Compiled]:
-        """The plan and its compiled step, kept for the model as long as it is as it was."""
+    def compiled(self, planned, sample, targeted: bool) -> tuple[Plan, list[compiling.Compiled]]:
+        """The plan and the compiled step of each round, kept as long as the model is as it was."""
 
         def make():
             plan = self.plan(planned, sample, targeted)
-
-            def run(model, held, state, fresh, mask, limits):
-                held = slots.entered(held, fresh, mask)
-                state = slots.entered(state, plan.start(fresh), mask)
-                moved, logits = plan.step(model, held, state, limits)
-                return held, moved, (state.steps, logits)
-
-            return plan, compiling.compiled(run, planned.model)
+            runs = [_compile(lambda given: (given, plan.start(given)), plan.step, planned.model)]
+            for number, each in enumerate(plan.further):
+                same = plan.further.index(each)
+                again = runs[1 + same] if same < number else None
+                runs.append(again or _compile(each.entered, each.step, planned.model))
+            return plan, runs
 
         shape = sample.shape[1:], planned.data_format
         key = (*self._trace_key(), targeted, *planned.ending, shape)
@@ -257,18 +260,16 @@ class BaseAttack(_component.Component, abc.ABC):
             )
 
 
-def _numbers(first_index: Any, count: int) -> np.ndarray:
-    """Which sample of a longer run each is, `(N,)` int32."""
-    if isinstance(first_index, np.ndarray):
-        numbers = first_index
-    else:
-        numbers = _checks.integer("first_index", first_index, 0) + np.arange(count)
-    if numbers.shape != (count,) or numbers.dtype.kind not in "iu" or numbers.max() >= 2**31:
-        raise ValueError(
-            f"Expected first_index to be a number below 2**31, or one for each of {count} samples. "
-            f"Received: first_index={first_index!r}."
-        )
-    return numbers.astype("int32")
+def _compile(begin: Callable, step: Callable, model: Any) -> compiling.Compiled:
+    """A step of a round, before which samples enter the slots."""
+
+    def run(model, held, state, given, mask, limits):
+        fresh = begin(given)
+        held, state = slots.entered((held, state), fresh, mask)
+        moved, logits = step(model, held, state, limits)
+        return held, moved, (state.steps, logits)
+
+    return compiling.compiled(run, model)
 
 
 def _or_unknown(classes: np.ndarray | None, x: np.ndarray) -> np.ndarray:

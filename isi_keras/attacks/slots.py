@@ -20,9 +20,9 @@ _SMALLEST_SHARE, _FEWEST = 8, 16
 
 
 def drive(
-    step: Callable[[Samples, State, Samples, Any], tuple[Samples, State, Any]],
-    start: Callable[[Samples], State],
-    samples: Samples,
+    step: Callable[[Samples, State, Any, Any], tuple[Samples, State, Any]],
+    start: Callable[[Any], tuple[Samples, State]],
+    given: Any,
     finished: Callable[[np.ndarray, State], None],
     batch_size: int,
     most: int,
@@ -31,12 +31,12 @@ def drive(
     """Runs `step` until every sample has ended.
 
     Args:
-        step: takes the samples that are in the slots, their state, samples that enter anew and a
-            mask `(S,)` of the slots they enter (`entered` puts them there); returns the samples and
-            the state after a step. `stop` in a state says who is running. The third thing it
-            returns goes to `watch`.
-        start: makes a state from samples, all tensors.
-        samples: all there are, arrays of `N` rows.
+        step: takes the samples that are in the slots, their state, what is given of those that
+            enter anew and a mask `(S,)` of the slots they enter (`entered` puts them there);
+            returns the samples and the state after a step. `stop` in a state says who is running.
+            The third thing it returns goes to `watch`.
+        start: makes samples and their state from what is given of them, all tensors.
+        given: all there are, a structure of arrays of `N` rows.
         finished: is handed the indices of samples that ended, and their state, as arrays.
         batch_size: the number of slots. When no sample waits and half of them are empty, the
             number is halved, down to an eighth or 16; on JAX, which compiles for seconds, in one go
@@ -45,12 +45,12 @@ def drive(
         watch: is called after each step with the sample in each slot (-1 for none) and the second
             thing `step` returned.
     """
-    total = len(samples.x)
+    total = len(keras.tree.flatten(given)[0])
     size = min(batch_size, total)
     smallest = max(_FEWEST, size // _SMALLEST_SHARE)
     slots, age, waiting = np.full(size, -1), np.zeros(size, int), 0
-    rows, mask = nobody = _rows(samples, slots, slots[:0])
-    held, state = rows, start(rows)
+    rows, mask = nobody = _rows(given, slots, slots[:0])
+    held, state = start(rows)
     state = state._replace(stop=ops.full_like(state.stop, int(Stop.EMPTY)))
     while True:
         free = np.flatnonzero(slots < 0)
@@ -59,7 +59,7 @@ def drive(
             slots[fresh] = np.arange(waiting, waiting + len(fresh))
             age[fresh] = 0
             waiting += len(fresh)
-            rows, mask = _rows(samples, slots, fresh)
+            rows, mask = _rows(given, slots, fresh)
         elif len(free) == size:
             return
         elif len(free) >= size - size // SHRINK and size // SHRINK >= smallest:
@@ -67,7 +67,7 @@ def drive(
             keep = np.argsort(slots < 0, kind="stable")[:size]
             slots, age = slots[keep], age[keep]
             held, state = _rows_of((held, state), keep, tensor)
-            rows, mask = nobody = _rows(samples, slots, slots[:0])
+            rows, mask = nobody = _rows(given, slots, slots[:0])
         else:
             rows, mask = nobody
         held, state, seen = step(held, state, rows, mask)
@@ -77,7 +77,7 @@ def drive(
         stop = ops.convert_to_numpy(state.stop)
         ended = np.flatnonzero((stop != Stop.RUNNING) & (slots >= 0))
         if len(ended):
-            finished(slots[ended], _rows_of(state._replace(memory=()), ended))
+            finished(slots[ended], _rows_of(state, ended))
             slots[ended] = -1
         if (age[slots >= 0] >= most).any():
             raise RuntimeError(
@@ -100,8 +100,8 @@ def _rows_of(structure, index: np.ndarray, made: Callable = np.asarray):
     return keras.tree.map_structure(lambda part: made(ops.convert_to_numpy(part)[index]), structure)
 
 
-def _rows(samples: Samples, slots: np.ndarray, fresh: np.ndarray) -> tuple[Samples, Any]:
-    """The samples of the fresh slots, zeros in the other rows, and the mask of the fresh."""
+def _rows(given: Any, slots: np.ndarray, fresh: np.ndarray) -> tuple[Any, Any]:
+    """What is given of the fresh slots, zeros in the other rows, and the mask of the fresh."""
 
     def entering(rows):
         found = np.zeros((len(slots), *rows.shape[1:]), rows.dtype)
@@ -110,4 +110,4 @@ def _rows(samples: Samples, slots: np.ndarray, fresh: np.ndarray) -> tuple[Sampl
 
     mask = np.zeros(len(slots), bool)
     mask[fresh] = True
-    return keras.tree.map_structure(entering, samples), tensor(mask)
+    return keras.tree.map_structure(entering, given), tensor(mask)

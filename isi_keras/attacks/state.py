@@ -3,9 +3,10 @@
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 from keras import ops
 
-from isi_keras import goals
+from isi_keras import _checks, goals
 from isi_keras.results import Stop
 
 UNKNOWN = -1
@@ -43,6 +44,11 @@ class Samples(NamedTuple):
     def centre(self):
         """The middle of the range of each input."""
         return (self.floor + self.ceiling) / 2
+
+    @property
+    def finite_centre(self):
+        """The same, or the clean value of what has no middle, as it cannot move."""
+        return ops.where(ops.isfinite(self.centre), self.centre, self.x)
 
 
 class Limits(NamedTuple):
@@ -168,3 +174,17 @@ def first_of(*cases: tuple[Any, Stop]) -> Any:
     for holds, code in reversed(cases):
         stop = ops.where(holds, int(code), stop)
     return stop
+
+
+def numbers_from(first_index: Any, count: int) -> np.ndarray:
+    """Which sample of a longer run each is, `(N,)` int32."""
+    if isinstance(first_index, np.ndarray):
+        numbers = first_index
+    else:
+        numbers = _checks.integer("first_index", first_index, 0) + np.arange(count)
+    if numbers.shape != (count,) or numbers.dtype.kind not in "iu" or numbers.max() >= 2**31:
+        raise ValueError(
+            f"Expected first_index to be a number below 2**31, or one for each of {count} samples. "
+            f"Received: first_index={first_index!r}."
+        )
+    return numbers.astype("int32")

@@ -1,12 +1,12 @@
-"""What was compiled for a model."""
+"""What was compiled for a model: the step of an attack's first round."""
 
 from isi_keras.models import compiling
 
 
 def compiled_of(model, attack):
-    (run,) = [
-        run
-        for key, (_, (_, run)) in compiling._KEPT[model].items()
+    ((run, *_),) = [
+        runs
+        for key, (_, (_, runs)) in compiling._KEPT[model].items()
         if key[: len(attack._trace_key())] == attack._trace_key()
     ]
     return run

@@ -1,0 +1,258 @@
+"""The search of `MinimalL0`: free exchange of the changed inputs under an averaged gradient."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from isi_keras import indicators
+from isi_keras.attacks.memory import Memory, count_of, order_of, spent, thirds
+from isi_keras.attacks.state import UNKNOWN, State, first_of
+from isi_keras.attacks.units import Units
+from isi_keras.norms.base import flat, rows_like
+from isi_keras.results import Stop
+
+PLACES = (
+    (1.0, 0.5, 1.0, 0.35, 1.0, 0.65, 1.0, 0.425, 1.0, 0.575),
+    (1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0),
+    (1.0, 0.5, 0.35, 1.0, 0.65, 0.425, 1.0, 0.575, 0.5, 0.5),
+)
+"""Where the slope is taken in each move of a round, as a share of the way to the candidate (1)."""
+
+MOVES = 45
+"""After how many moves a round ends."""
+
+_SHRINK, _NEW = 0.9, (0.5, 0.05)
+_FEW = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Exchange:
+    r"""Rebuilds the candidate in each move out of the inputs that promise most.
+
+    $$G \leftarrow \beta G + (1 - \beta)\, g / \lVert g \rVert_1, \qquad
+    v_i = \text{high if } G_i > 0 \text{ else low}, \qquad \text{gain}_i = G_i (v_i - x_i)$$
+
+    where $g$ is the slope of the goal at the candidate, or between it and the clean input $x$. The
+    `size` units of the greatest gain go to $v$, all others to $x$; a share of them at most, which
+    falls from a half to a twentieth, is new. `size` doubles until the first success and then stays
+    below the best.
+
+    Args:
+        differentiable: what the indicator prepared.
+        indicator: gives the slope: score times direction.
+        cost: of the indicator, forward and backward passes.
+        classes: how many the model has.
+        unit: what changes together.
+        units: how many there are.
+        targeted: whether there are classes to reach.
+        patience: after how many moves without anything better a round ends.
+        decay: the share $\beta$ of what was.
+        spared: how many forward passes are kept for taking back, beside one for each change.
+    """
+
+    differentiable: Any
+    indicator: Any
+    cost: tuple[int, int]
+    classes: int
+    unit: Units
+    units: int
+    targeted: bool
+    patience: int
+    decay: float
+    spared: int
+
+    def start(self, samples) -> State:
+        """The state before the first move."""
+        x, none = samples.x, ops.zeros_like(samples.truth)
+        zeros = ops.zeros_like(x)
+        tried = self.unit.changed(x, x)
+        logits = ops.zeros((ops.shape(x)[0], self.classes), "float32")
+        far = ops.zeros_like(none, dtype="float32") + float("inf")
+        memory = Memory(
+            candidate=x,
+            average=zeros,
+            slope=zeros,
+            logits=logits,
+            tried=tried,
+            trial=none,
+            level=far,
+            best=none + self.units + 1,
+            size=none + 1,
+            stale=none,
+            move=none,
+            round=none,
+        )
+        return State.begin(samples, memory)
+
+    def takes(self, state, max_steps: int) -> np.ndarray:
+        """Which samples search again, `(N,)` bool: those with room for it and something to gain."""
+        goes_on = np.isin(state.stop, (Stop.SUCCESS, Stop.MAX_STEPS, Stop.EXHAUSTED))
+        needed = 2 * thirds(self.cost) + self._reserve(state.memory.best, max_steps)
+        return goes_on & (state.memory.best > 1) & (spent(state) + needed <= max_steps)
+
+    def again(self, samples, state) -> State:
+        """The state with which another search begins, from the clean input."""
+        none = ops.zeros_like(samples.truth)
+        return state._replace(
+            stop=none + int(Stop.RUNNING),
+            memory=state.memory._replace(
+                candidate=samples.x,
+                average=ops.zeros_like(samples.x),
+                size=none + 1,
+                stale=none,
+                move=none,
+                round=state.memory.round + 1,
+            ),
+        )
+
+    def step(self, model, samples, state, limits):
+        """One move: a look at the candidate or half-way to it, and the next candidate."""
+        old, origin = state, samples.x
+        place = self._place(old.memory)
+        judged, at = place == 1, rows_like(place, origin)
+        candidate = old.memory.candidate
+        x = ops.where(at == 1, candidate, origin + at * (candidate - origin))
+        point = indicators.at(self.differentiable, model, x)
+        seen = old.observed(point.logits, self.cost)
+        goal = seen.goal(samples, self.targeted, "margin")
+        found = self.indicator.significance(point, goal, samples.finite_centre)
+        slope = found.score * found.direction
+        strength = ops.sum(ops.abs(flat(slope)), axis=1)
+        finite = ops.isfinite(strength + ops.sum(point.logits, axis=-1))
+        slope = ops.where(rows_like(finite, slope), slope, 0.0)
+        reached = goal.reached(point.logits)
+        won = ops.logical_and(ops.logical_and(reached, finite), judged)
+        state = self._with_best(seen, old, origin, point.logits, slope, judged, won)
+        size = self._size(old.memory, state.memory.best, judged, won)
+        slope = slope / ops.maximum(rows_like(strength, slope), 1e-30)
+        after, free = self._exchanged(state.memory, slope, size, samples)
+        stop = first_of(
+            (self._ends(state, free, finite, limits.max_steps), Stop.SUCCESS),
+            (ops.logical_not(finite), Stop.NOT_FINITE),
+            *seen.unneeded(samples, reached),
+            (ops.logical_not(ops.logical_or(free, strength > 0)), Stop.NO_GRADIENT),
+            (ops.logical_not(free), Stop.EXHAUSTED),
+            (after.stale >= self.patience, Stop.EXHAUSTED),  # with all of them changed
+            (self._over(state, limits.max_steps), Stop.MAX_STEPS),
+        )
+        shown = ops.logical_or(stop != int(Stop.RUNNING), old.clean_prediction == UNKNOWN)
+        logits = ops.where(shown[:, None], state.memory.logits, old.memory.logits)
+        return state.advanced(stop, memory=after), logits
+
+    def _with_best(self, seen, old, origin, logits, slope, judged, won):
+        """The state with the candidate in it, where it is the best or there is none yet."""
+        memory, candidate, running = old.memory, old.memory.candidate, old.running
+        count = count_of(self.unit.changed(candidate, origin))
+        fewer = ops.logical_and(count < memory.best, count > 0)
+        better = ops.logical_and(running, ops.logical_and(won, fewer))
+        none = ops.logical_and(memory.best > self.units, judged)
+        shown = ops.logical_or(better, ops.logical_and(running, none))
+
+        def row(new, kept):
+            return ops.where(rows_like(shown, kept), new, kept)
+
+        worse = rows_like(ops.logical_not(better), memory.tried)
+        stale = ops.where(ops.logical_or(better, self._growing(memory)), 0, memory.stale + 1)
+        return seen._replace(
+            prediction=row(seen.prediction, old.prediction),
+            x=row(candidate, old.x),
+            order=row(order_of(candidate, origin, old), old.order),
+            memory=memory._replace(
+                best=ops.where(better, count, memory.best),
+                slope=row(slope, memory.slope),
+                logits=row(logits, memory.logits),
+                tried=ops.logical_and(memory.tried, worse),
+                trial=ops.where(better, 0, memory.trial),
+                level=ops.where(better, float("inf"), memory.level),
+                stale=ops.where(running, stale, memory.stale),
+            ),
+        )
+
+    def _growing(self, memory):
+        """Who has no success so far, and not changed all there is either."""
+        return ops.logical_and(memory.best > self.units, memory.size < self.units)
+
+    def _size(self, memory, best, judged, won):
+        """How many units the next candidate may change, `(S,)`."""
+        shrunk = ops.cast(ops.floor(ops.cast(memory.size, "float32") * _SHRINK), "int32")
+        size = ops.where(judged, ops.where(won, shrunk, 2 * memory.size), memory.size)
+        return ops.clip(ops.minimum(size, best - 1), 1, self.units)
+
+    def _exchanged(self, memory, slope, size, samples):
+        """The memory with the next candidate, and whether there is anything to change, `(S,)`."""
+        origin = samples.x
+        mean = self.decay * memory.average + (1 - self.decay) * slope
+        average = ops.where(rows_like(memory.move == 0, slope), slope, mean)
+        value, gain = self.unit.best(average, samples)
+        score = self.unit.summed(gain)
+        changed = self.unit.changed(memory.candidate, origin)
+        chosen = _chosen(flat(score), flat(changed), size, memory.move)
+        chosen = ops.logical_and(ops.reshape(chosen, ops.shape(score)), gain > 0)
+        after = memory._replace(
+            candidate=self.unit.moved(origin, chosen, value),
+            average=average,
+            size=size,
+            move=memory.move + 1,
+        )
+        return after, ops.any(flat(score) > 0, axis=1)
+
+    def _over(self, state, max_steps):
+        """Whether there is no room for another move: in the round, or in the budget."""
+        best = state.memory.best
+        reserve = ops.where(best <= self.units, self._reserve(best, max_steps), 0)
+        over = spent(state) + thirds(self.cost) + reserve > max_steps
+        return ops.logical_or(over, state.memory.move + 1 >= MOVES)
+
+    def _ends(self, state, free, finite, max_steps):
+        """Whose best is the last of this round."""
+        memory = state.memory
+        ended = ops.logical_or(memory.stale >= self.patience, self._over(state, max_steps))
+        stuck = ops.logical_not(ops.logical_and(free, finite))
+        ended = ops.logical_or(ended, ops.logical_or(stuck, memory.best == 1))
+        return ops.logical_and(memory.best <= self.units, ended)
+
+    def _reserve(self, best, max_steps):
+        """What is left for taking back, in thirds of a pass, a quarter of the budget at most."""
+        least = np.minimum if isinstance(best, np.ndarray) else ops.minimum
+        return least(best + self.spared, max_steps // 4)
+
+    def _place(self, memory):
+        """Where each sample looks, `(S,)`, by its own count of moves alone."""
+        rounds, count = len(PLACES), len(PLACES[0])
+        table = ops.convert_to_tensor(np.array(PLACES, "float32").reshape(-1))
+        return ops.take(table, memory.round % rounds * count + memory.move % count, axis=0)
+
+
+def _chosen(score, changed, size, move):
+    """The best units, of which a share at most is new: linear from one to the other."""
+    done = ops.minimum(ops.cast(move, "float32") / MOVES, 1.0)
+    share = _NEW[0] + (_NEW[1] - _NEW[0]) * done
+    new = ops.maximum(1, ops.cast(ops.ceil(share * ops.cast(size, "float32")), "int32"))
+    kept = greatest(ops.where(changed, score, 0.0), size - new)
+    return greatest(ops.where(kept, float("inf"), score), size)
+
+
+def greatest(score, count):
+    """Where the `count[i]` greatest scores of row `i` are, those above 0 alone; `(S, U)` bool.
+
+    Of equal scores the lowest index goes first, on every backend.
+    """
+    units = score.shape[1]
+    few = min(_FEW, units)
+
+    def threshold(most):
+        ordered = ops.top_k(score, most, sorted=True)[0]
+        place = ops.clip(count - 1, 0, most - 1)
+        return ops.take_along_axis(ordered, place[:, None], axis=1)
+
+    if few == units:
+        least = threshold(units)
+    else:
+        least = ops.cond(ops.max(count) <= few, lambda: threshold(few), lambda: threshold(units))
+    above, equal = score > least, score == least
+    room = count[:, None] - ops.sum(ops.cast(above, "int32"), axis=1, keepdims=True)
+    in_room = ops.cumsum(ops.cast(equal, "int32"), axis=1) <= room
+    chosen = ops.logical_or(above, ops.logical_and(equal, in_room))
+    return ops.logical_and(ops.logical_and(chosen, score > 0), count[:, None] > 0)
