@@ -61,6 +61,7 @@ benchmarks: $(ALL)/.installed ## seconds and ratios on this machine
 	$(RUN) $(ALL)/bin/python benchmarks/relevance.py
 	$(RUN) $(ALL)/bin/python benchmarks/jsma.py
 	$(RUN) $(ALL)/bin/python benchmarks/fit.py
+	$(RUN) $(ALL)/bin/python benchmarks/minimal_l0.py
 
 $(DEMO)/.$(BACKEND): pyproject.toml
 	$(PYTHON) -m venv $(DEMO)
