@@ -193,7 +193,7 @@ def _positive(value) -> bool:
     if _checks.is_number(value):
         return value >= 0
     if ops.is_tensor(value):
-        return bool(ops.convert_to_numpy(ops.all(ops.greater_equal(value, 0))))
+        return bool((ops.convert_to_numpy(value) >= 0).all())  # a constant, also inside a trace
     return False
 
 
