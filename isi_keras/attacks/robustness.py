@@ -39,7 +39,7 @@ NAMES: dict[str, Callable[[Any], BaseAttack]] = {
 """Attacks by name, each made for the bounds of the data; `attacks.NAMES` are known as well."""
 
 ENSEMBLES: dict[str, tuple[str, ...]] = {
-    "l0": ("relevance_l0", "sensitivity_l0", "jsma"),
+    "l0": ("minimal_l0", "relevance_l0", "sensitivity_l0", "jsma"),
     "l2": ("relevance_l2", "sensitivity_l2"),
     "linf": ("relevance_linf", "sensitivity_linf"),
 }
@@ -76,7 +76,7 @@ def robustness(
         attacks: one attack or a list of them, each an attack, its configuration or a name such as
             `"relevance_l0"`, `"sensitivity_l2"` or `"jsma"`; or a dictionary of them by what they
             are to be called. `None` for those of the measure in `attacks.robustness.ENSEMBLES`:
-            under L0 the attack by relevance, by sensitivity, and JSMA.
+            under L0 `MinimalL0`, the attack by relevance, by sensitivity, and JSMA.
         measure: what distance is: `"l0_feature"`, the number of changed inputs; `"l0_position"`,
             that of changed pixels or time steps; `"l0"`, positions if all attacks count these, else
             inputs; `"l2"` or `"linf"`, in the units of the data.

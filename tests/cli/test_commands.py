@@ -552,7 +552,8 @@ def test_usage_errors(files, tmp_path, words, text):
 def test_outputs_that_are_logits_or_not(tmp_path):
     keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)]).save("one.keras")
     np.save("d.npy", np.zeros((2, 4)))
-    text = run("explain", "one.keras", "d.npy", code=1)
+    assert "2 samples" in run("explain", "one.keras", "d.npy")  # a value, as it is
+    text = run("attack", "one.keras", "d.npy", code=1)
     assert "cannot be known whether the outputs" in text
     assert "(Here: --from-logits or --no-from-logits.)" in text
     assert "2 samples" in run("explain", "one.keras", "d.npy", "--from-logits")
