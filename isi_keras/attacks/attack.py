@@ -197,8 +197,8 @@ class Attack(BaseAttack):
             factors = factors._replace(u=factors.u * aside, v=factors.v * aside)
         return significance._replace(score=significance.score * scale, factors=factors)
 
-    def _trace_key(self):
-        return *super()._trace_key(), self.max_inputs is None
+    def trace_key(self):  # noqa: D102
+        return *super().trace_key(), self.max_inputs is None
 
     def _stop(self, samples, state, goal, logits, significance, max_steps):
         """Why each sample ends before it takes a step, or that it goes on, `(S,)`."""

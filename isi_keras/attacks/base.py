@@ -182,7 +182,7 @@ class BaseAttack(_component.Component, abc.ABC):
         inputs = self.domain.fit(inputs.shape).checked(inputs, dtype)
         whole = self if dtype.kind == "f" else _of_whole_numbers(self, inputs, dtype)
         fitted = whole.domain.fit(inputs.shape)
-        whole._warn_of_bounds(inputs)
+        whole.warn_of_bounds(inputs)
         planned = classifier.plan(inputs)
         size = min(as_batch_size(batch_size), len(inputs))
         numbers = numbers_from(first_index, len(inputs))
@@ -240,17 +240,18 @@ class BaseAttack(_component.Component, abc.ABC):
             return plan, runs
 
         shape = sample.shape[1:], planned.data_format
-        key = (*self._trace_key(), targeted, *planned.ending, shape)
+        key = (*self.trace_key(), targeted, *planned.ending, shape)
         return compiling.cached(planned.model, key, make)
 
-    def _trace_key(self) -> tuple:
+    def trace_key(self) -> tuple:
         """What a trace depends on."""
         fields = dataclasses.fields(self)  # pyright: ignore[reportArgumentType]
         names = [field.name for field in fields if field.name not in self.arguments]
         settings = (_component.traced(getattr(self, name)) for name in names)
         return type(self), self.domain.structure, *settings
 
-    def _warn_of_bounds(self, inputs: np.ndarray) -> None:
+    def warn_of_bounds(self, inputs: np.ndarray) -> None:
+        """Warns where the bounds look like the default, and the data do not."""
         low, high = self.domain.low, self.domain.high
         if (low == -1).all() and (high == 1).all() and (inputs >= 0).all():
             warnings.warn(

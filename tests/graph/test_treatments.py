@@ -590,7 +590,16 @@ class TestLayersOfOnesOwn:
         assert isi.Attack("sensitivity", bounds=(-9, 9))(model, self.x).changed.any()
 
     def test_error_names_a_layer_that_asks_for_values(self):
-        model = self.model(Asking(name="odd"))
+        class Holder(keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.odd, self.last = Asking(name="odd"), layers.Dense(2)
+
+            def call(self, x):
+                return self.last(self.odd(x))
+
+        model = Holder()
+        model(self.x)
         with pytest.raises(ValueError, match=r"'odd' of class Asking"):
             isi.explain(model, self.x)
 

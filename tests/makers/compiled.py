@@ -7,6 +7,6 @@ def compiled_of(model, attack):
     ((run, *_),) = [
         runs
         for key, (_, (_, runs)) in compiling._KEPT[model].items()
-        if key[: len(attack._trace_key())] == attack._trace_key()
+        if key[: len(attack.trace_key())] == attack.trace_key()
     ]
     return run
