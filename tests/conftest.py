@@ -31,8 +31,12 @@ ONCE = tuple(str(ROOT / "tests" / folder) for folder in ("cli", "papers", "plott
 # and JAX compiles for seconds in each. What has a case for each page or picture is run as a whole.
 WHOLE = ("test_plotting", "/cli/", "test_docs", "test_examples", "test_package", "test_golden")
 CASES = int(
-    os.environ.get("CASES", {"tensorflow": 8, "jax": 1, "torch": 4}[keras.config.backend()])
+    os.environ.get("CASES", {"tensorflow": 6, "jax": 1, "torch": 3}[keras.config.backend()])
 )
+
+
+# What computes with NumPy, or with what other files have on JAX, and would be compiled for minutes.
+SPARED = ("test_faithfulness", "test_jsma", "tests/results/", "test_component", "test_zoo")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -42,6 +46,8 @@ def pytest_collection_modifyitems(items):
         if str(item.path).startswith(ONCE):
             item.add_marker("once")
         if item.get_closest_marker("once") and keras.config.backend() != "tensorflow":
+            item.add_marker("large")
+        if keras.config.backend() == "jax" and any(word in item.nodeid for word in SPARED):
             item.add_marker("large")
         grids[item.nodeid.partition("[")[0]].append(item)
     for name, cases in grids.items():
