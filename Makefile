@@ -27,7 +27,7 @@ test-tensorflow test-jax test-torch: test-%: $(ALL)/.installed ## the suite on o
 # What meets the insides of Keras, on the first release of those that pyproject.toml allows. Keras
 # 3.13 asks NumPy, as it is imported, for what NumPy says will change.
 KERAS = keras==$(shell sed -n 's/^ *"keras>=\([0-9.]*\)",$$/\1/p' pyproject.toml)
-CORE := tests/test_golden.py tests/test_keras_names.py tests/test_training.py tests/graph/test_propagation.py tests/graph/test_treatments.py
+CORE := tests/test_keras_names.py tests/test_training.py tests/graph/test_propagation.py tests/graph/test_treatments.py
 test-oldest: $(OLDEST)/.installed ## the core tests on the oldest Keras that is declared
 	$(RUN) KERAS_BACKEND=tensorflow CASES=2 $(OLDEST)/bin/python -m pytest -q -n auto --dist worksteal -m "not large" -W "ignore:In the future:FutureWarning" $(CORE)
 

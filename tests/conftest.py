@@ -35,6 +35,7 @@ CASES = int(
 )
 
 
+UNWATCHED = ("attacks", "explanations", "indicators", "rules", "test_golden.py", "test_oracles.py")
 # What computes with NumPy, or with what other files have on JAX, and would be compiled for minutes.
 SPARED = ("test_faithfulness", "test_jsma", "tests/results/", "test_component", "test_zoo")
 
@@ -51,7 +52,8 @@ def pytest_collection_modifyitems(items):
             item.add_marker("large")
         grids[item.nodeid.partition("[")[0]].append(item)
     for name, cases in grids.items():
-        if len(cases) > CASES and not any(word in name for word in WHOLE):
+        whole = keras.config.backend() != "jax" and any(word in name for word in WHOLE)
+        if len(cases) > CASES and not whole:
             chosen = random.Random(name).sample(cases, CASES)
             for item in cases:
                 if item not in chosen:
@@ -65,8 +67,16 @@ def _seeded():
 
 @pytest.fixture(autouse=True)
 def _unwatched(request, monkeypatch):
-    """JAX compiles the check for lost relevance for as long as the pass; a file has it on JAX."""
-    if keras.config.backend() == "jax" and request.path.name != "test_treatments.py":
+    """The check for lost relevance belongs to `graph/`; elsewhere it only takes time.
+
+    JAX compiles it for as long as the pass itself; there one file has it.
+    """
+    folder, name = request.path.parent.name, request.path.name
+    if keras.config.backend() == "jax":
+        spared = name != "test_treatments.py"
+    else:
+        spared = folder in UNWATCHED or name in UNWATCHED
+    if spared:
         from isi_keras.graph import conservation
 
         monkeypatch.setattr(conservation, "check", lambda propagation, x: True)
