@@ -41,5 +41,24 @@ def vjp(fn, x):
 
 
 def jit(fn):
-    """Runs a pure function of tensors without recording it: Torch computes as it goes."""
-    return functools.wraps(fn)(torch.no_grad()(fn))
+    """Runs a pure function of tensors without recording it: Torch computes as it goes.
+
+    Where another thread trains meanwhile, its optimizer changes weights in place, which a backward
+    pass refuses; then the function runs again with copies of all it was given.
+    """
+    bare = torch.no_grad()(fn)
+
+    @functools.wraps(fn)
+    def run(*args):
+        try:
+            return bare(*args)
+        except RuntimeError as error:
+            if "modified by an inplace operation" not in str(error):
+                raise
+            return bare(*keras.tree.map_structure(_copied, args))
+
+    return run
+
+
+def _copied(value):
+    return value.detach().clone() if isinstance(value, torch.Tensor) else value

@@ -74,3 +74,22 @@ def test_jit_computes_what_the_function_does():
     for shape in ((2,), (3, 1)):
         found = double({"a": keras.ops.ones(shape)})["a"]
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(found), np.full(shape, 2.0))
+
+
+@pytest.mark.skipif(keras.config.backend() != "torch", reason="others change nothing in place")
+def test_weights_that_another_thread_changes_are_copied():
+    import torch
+
+    weight, runs = torch.nn.Parameter(torch.ones(3)), []
+
+    def slope(values, x):
+        runs.append(values[0] is weight)
+        _, pullback = backend.vjp(lambda v: (v["x"] * values[0]).sum(), {"x": x})
+        with torch.no_grad():  # as an optimizer does
+            weight.add_(1)
+        return pullback(torch.tensor(1.0))["x"]
+
+    assert backend.jit(slope)([weight], torch.ones(3)).tolist() == [2, 2, 2]
+    assert runs == [True, False]
+    with pytest.raises(RuntimeError, match="shape"):
+        backend.jit(lambda x: torch.reshape(x, (4,)))(torch.ones(3))
