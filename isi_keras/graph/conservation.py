@@ -1,5 +1,6 @@
 """Whether a planned graph loses relevance: checked on a sample before anything is explained."""
 
+import contextlib
 import warnings
 from typing import Any
 
@@ -9,7 +10,7 @@ from keras import ops
 
 from isi_keras import backend
 from isi_keras.graph.forward import forward
-from isi_keras.graph.nodes import Node
+from isi_keras.graph.nodes import Graph, Node
 from isi_keras.graph.run import ABSORBERS
 
 _TOLERANCE = 1e-3  # of all relevance there is; below it one does not look closer
@@ -26,6 +27,21 @@ def check(propagation: Any, x: Any) -> bool:
     Raises:
         ValueError: if an operation loses relevance; the text names it.
     """
+    with _held(propagation.plan.graph):
+        return _check(propagation, x)
+
+
+def _held(graph: Graph) -> Any:
+    """The weights as they are now, where training in another thread would change them in place."""
+    if keras.config.backend() != "torch":
+        return contextlib.nullcontext()
+    layers = [node.op.layer for node in graph.nodes if node.kind == "Whole"]
+    used = [weight.variable for weight in graph.weights]
+    used += [variable for layer in layers for variable in layer.variables]
+    return keras.StatelessScope([(v, ops.stop_gradient(ops.copy(v.value))) for v in used])
+
+
+def _check(propagation, x) -> bool:
     rows = keras.tree.flatten(x)[0].shape[0]
     variables = {**propagation.variables(x), "absorbed": _zeros(ABSORBERS, rows)}
     _check_outputs(propagation, x, variables)
