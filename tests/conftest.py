@@ -31,7 +31,7 @@ ONCE = tuple(str(ROOT / "tests" / folder) for folder in ("cli", "papers", "plott
 # and JAX compiles for seconds in each. What has a case for each page or picture is run as a whole.
 WHOLE = ("test_plotting", "/cli/", "test_docs", "test_examples", "test_package", "test_golden")
 CASES = int(
-    os.environ.get("CASES", {"tensorflow": 6, "jax": 1, "torch": 3}[keras.config.backend()])
+    os.environ.get("CASES", {"tensorflow": 4, "jax": 1, "torch": 3}[keras.config.backend()])
 )
 
 

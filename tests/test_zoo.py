@@ -101,7 +101,7 @@ def test_shipped_model_classifies_the_test_set(shipped):
     assert np.mean(prediction == y) >= 0.989
 
 
-@pytest.mark.once
+@pytest.mark.large
 def test_the_network_of_the_jsma_is_as_good_and_as_easy_to_attack_as_published():
     """At least 99.2 % right; 97.1 % of attempts succeed and change 4.02 % in the paper."""
     model, (x, y) = zoo.load("lenet-jsma")

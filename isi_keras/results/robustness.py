@@ -163,7 +163,8 @@ class RobustnessResult(Result):
         z = statistics.NormalDist().inv_cdf(0.5 + confidence / 2)
         middle = share + z**2 / (2 * count)
         half = z * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-        low, high = (np.clip((middle + sign * half) / (1 + z**2 / count), 0, 1) for sign in (-1, 1))
+        low, high = ((middle + sign * half) / (1 + z**2 / count) for sign in (-1, 1))
+        low, high = np.clip(low, 0, share), np.clip(high, share, 1)  # rounding aside they hold it
         return (float(low), float(high)) if np.ndim(share) == 0 else (low, high)
 
     def curve(self, attack: str | None = None) -> tuple[np.ndarray, np.ndarray]:

@@ -200,6 +200,7 @@ def test_sets_that_cannot_be_had(tmp_path, monkeypatch):
         jsma.sets(tmp_path / "other.npz", 4)
 
 
+@pytest.mark.large
 def test_reproduce(tmp_path):
     text = run("reproduce", "jsma", "--samples", 3, "--out", "f", "--save-results")
     found = json.loads((tmp_path / "f/numbers.json").read_text())
