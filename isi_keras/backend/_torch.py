@@ -6,6 +6,7 @@ so cannot run a pullback, which may be called again: `vjp` runs outside of what 
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import torch
@@ -40,7 +41,7 @@ def vjp(fn, x):
     return y.detach(), pullback
 
 
-def jit(fn):
+def jit(fn) -> Any:
     """Runs a pure function of tensors without recording it: Torch computes as it goes.
 
     Where another thread trains meanwhile, its optimizer changes weights in place, which a backward
