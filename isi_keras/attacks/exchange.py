@@ -6,25 +6,20 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from isi_keras import indicators
-from isi_keras.attacks.memory import Memory, count_of, order_of, spent, thirds
+from isi_keras import goals, indicators
+from isi_keras.attacks.memory import Memory, at_index, count_of, order_of, spent, thirds
 from isi_keras.attacks.state import UNKNOWN, State, first_of
 from isi_keras.attacks.units import Units
 from isi_keras.norms.base import flat, rows_like
 from isi_keras.results import Stop
 
-PLACES = (
-    (1.0, 0.5, 1.0, 0.35, 1.0, 0.65, 1.0, 0.425, 1.0, 0.575),
-    (1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0),
-    (1.0, 0.5, 0.35, 1.0, 0.65, 0.425, 1.0, 0.575, 0.5, 0.5),
-)
-"""Where the slope is taken in each move of a round, as a share of the way to the candidate (1)."""
-
-MOVES = 45
-"""After how many moves a round ends."""
+STAIRS = ((0.175, (1, 3, 5, 7)), (0.15, (2, 2, 5, 5)))
+"""Where the slope is taken in every second move, these two by turns: the inputs of the greatest
+gain go a part of their way, a step of so much for those among the first so many times `size`."""
 
 _SHRINK, _NEW = 0.9, (0.5, 0.05)
-_FEW = 64
+_LATE = 0.8
+_FEW = (64, 512)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,10 +29,14 @@ class Exchange:
     $$G \leftarrow \beta G + (1 - \beta)\, g / \lVert g \rVert_1, \qquad
     v_i = \text{high if } G_i > 0 \text{ else low}, \qquad \text{gain}_i = G_i (v_i - x_i)$$
 
-    where $g$ is the slope of the goal at the candidate, or between it and the clean input $x$. The
-    `size` units of the greatest gain go to $v$, all others to $x$; a share of them at most, which
-    falls from a half to a twentieth, is new. `size` doubles until the first success and then stays
-    below the best.
+    where $g$ is the slope of the goal at the candidate or, in every second move, where more inputs
+    than its own are part of their way (`STAIRS`). The `size` units of the greatest gain go to $v$,
+    all others to $x$; a share of them at most, which falls from a half to a twentieth, is new.
+    `size` doubles until the first success and then stays below the best. $\beta$ rises from
+    `decay` by four fifths of what is left to 1.
+
+    A search for any other class leads towards the one that is nearest at each place; each further
+    one towards a single class, the next by the clean logits, in which the best is not.
 
     Args:
         differentiable: what the indicator prepared.
@@ -47,8 +46,9 @@ class Exchange:
         unit: what changes together.
         units: how many there are.
         targeted: whether there are classes to reach.
-        patience: after how many moves without anything better a round ends.
-        decay: the share $\beta$ of what was.
+        moves: after how many moves a round ends.
+        patience: after how many moves without anything better it ends.
+        decay: the share $\beta$ of what was, in the first move.
         spared: how many forward passes are kept for taking back, beside one for each change.
     """
 
@@ -59,6 +59,7 @@ class Exchange:
     unit: Units
     units: int
     targeted: bool
+    moves: int
     patience: int
     decay: float
     spared: int
@@ -83,6 +84,7 @@ class Exchange:
             stale=none,
             move=none,
             round=none,
+            aim=none + UNKNOWN,
         )
         return State.begin(samples, memory)
 
@@ -104,20 +106,20 @@ class Exchange:
                 stale=none,
                 move=none,
                 round=state.memory.round + 1,
+                aim=none + UNKNOWN,
             ),
         )
 
     def step(self, model, samples, state, limits):
         """One move: a look at the candidate or half-way to it, and the next candidate."""
         old, origin = state, samples.x
-        place = self._place(old.memory)
-        judged, at = place == 1, rows_like(place, origin)
-        candidate = old.memory.candidate
-        x = ops.where(at == 1, candidate, origin + at * (candidate - origin))
+        judged = old.memory.move % 2 == 0
+        x = ops.where(rows_like(judged, origin), old.memory.candidate, self._stair(samples, old))
         point = indicators.at(self.differentiable, model, x)
         seen = old.observed(point.logits, self.cost)
         goal = seen.goal(samples, self.targeted, "margin")
-        found = self.indicator.significance(point, goal, samples.finite_centre)
+        seen, aim = self._aimed(old, seen, goal, point.logits)
+        found = self.indicator.significance(point, aim, samples.finite_centre)
         slope = found.score * found.direction
         strength = ops.sum(ops.abs(flat(slope)), axis=1)
         finite = ops.isfinite(strength + ops.sum(point.logits, axis=-1))
@@ -183,12 +185,13 @@ class Exchange:
     def _exchanged(self, memory, slope, size, samples):
         """The memory with the next candidate, and whether there is anything to change, `(S,)`."""
         origin = samples.x
-        mean = self.decay * memory.average + (1 - self.decay) * slope
+        kept = self.decay + _LATE * (1 - self.decay) * rows_like(self._done(memory), slope)
+        mean = kept * memory.average + (1 - kept) * slope
         average = ops.where(rows_like(memory.move == 0, slope), slope, mean)
         value, gain = self.unit.best(average, samples)
         score = self.unit.summed(gain)
         changed = self.unit.changed(memory.candidate, origin)
-        chosen = _chosen(flat(score), flat(changed), size, memory.move)
+        chosen = _chosen(flat(score), flat(changed), size, self._done(memory))
         chosen = ops.logical_and(ops.reshape(chosen, ops.shape(score)), gain > 0)
         after = memory._replace(
             candidate=self.unit.moved(origin, chosen, value),
@@ -203,7 +206,7 @@ class Exchange:
         best = state.memory.best
         reserve = ops.where(best <= self.units, self._reserve(best, max_steps), 0)
         over = spent(state) + thirds(self.cost) + reserve > max_steps
-        return ops.logical_or(over, state.memory.move + 1 >= MOVES)
+        return ops.logical_or(over, state.memory.move + 1 >= self.moves)
 
     def _ends(self, state, free, finite, max_steps):
         """Whose best is the last of this round."""
@@ -218,16 +221,49 @@ class Exchange:
         least = np.minimum if isinstance(best, np.ndarray) else ops.minimum
         return least(best + self.spared, max_steps // 4)
 
-    def _place(self, memory):
-        """Where each sample looks, `(S,)`, by its own count of moves alone."""
-        rounds, count = len(PLACES), len(PLACES[0])
-        table = ops.convert_to_tensor(np.array(PLACES, "float32").reshape(-1))
-        return ops.take(table, memory.round % rounds * count + memory.move % count, axis=0)
+    def _done(self, memory):
+        """The share of the moves of a round that each sample has made, `(S,)`."""
+        return ops.minimum(ops.cast(memory.move, "float32") / self.moves, 1.0)
+
+    def _stair(self, samples, state):
+        """Where the slope is taken beside the candidate, of the shape of `x`."""
+        memory, origin = state.memory, samples.x
+        value, gain = self.unit.best(memory.average, samples)
+        score = self.unit.summed(gain)
+        shape = ops.shape(score)
+        which = memory.move // 2 % len(STAIRS)
+        rises, widths = zip(*STAIRS, strict=True)
+        rise = rows_like(ops.take(ops.convert_to_tensor(rises, "float32"), which), origin)
+        width = ops.take(ops.convert_to_tensor(widths, "int32"), which, axis=0)  # (S, 4)
+        score = flat(score)
+        least = at_places(score, ops.minimum(width * memory.size[:, None], score.shape[1]))
+        x = origin
+        for step in range(len(widths[0])):
+            chosen = ops.reshape(score >= least[:, step, None], shape)
+            chosen = ops.logical_and(chosen, gain > 0)
+            x = x + rise * (self.unit.moved(origin, chosen, value) - origin)
+        return x
+
+    def _aimed(self, old, seen, goal, logits):
+        """The state with the class to aim at, and what to climb: the goal, or nearer to a class."""
+        if self.targeted or self.classes < 3:
+            return seen, goal
+        memory = seen.memory
+        others = ops.where(at_index(seen.clean_prediction, logits), -float("inf"), logits)
+        rest = ops.where(at_index(old.prediction, logits), -float("inf"), others)
+        ranked = ops.top_k(rest, self.classes, sorted=True)[1]
+        number = ops.clip(memory.round - 1, 0, self.classes - 1)[:, None]
+        following = ops.cast(ops.take_along_axis(ranked, number, axis=1)[:, 0], "int32")
+        new = ops.logical_and(memory.move == 0, memory.round > 0)
+        new = ops.logical_and(new, memory.round <= self.classes - 2)
+        aim = ops.where(new, following, memory.aim)
+        nearest = ops.cast(ops.argmax(others, axis=-1), "int32")
+        wanted = goals.Targeted(ops.where(aim == UNKNOWN, nearest, aim), "margin")
+        return seen._replace(memory=memory._replace(aim=aim)), wanted
 
 
-def _chosen(score, changed, size, move):
+def _chosen(score, changed, size, done):
     """The best units, of which a share at most is new: linear from one to the other."""
-    done = ops.minimum(ops.cast(move, "float32") / MOVES, 1.0)
     share = _NEW[0] + (_NEW[1] - _NEW[0]) * done
     new = ops.maximum(1, ops.cast(ops.ceil(share * ops.cast(size, "float32")), "int32"))
     kept = greatest(ops.where(changed, score, 0.0), size - new)
@@ -239,20 +275,29 @@ def greatest(score, count):
 
     Of equal scores the lowest index goes first, on every backend.
     """
-    units = score.shape[1]
-    few = min(_FEW, units)
-
-    def threshold(most):
-        ordered = ops.top_k(score, most, sorted=True)[0]
-        place = ops.clip(count - 1, 0, most - 1)
-        return ops.take_along_axis(ordered, place[:, None], axis=1)
-
-    if few == units:
-        least = threshold(units)
-    else:
-        least = ops.cond(ops.max(count) <= few, lambda: threshold(few), lambda: threshold(units))
+    least = at_places(score, count[:, None])
     above, equal = score > least, score == least
     room = count[:, None] - ops.sum(ops.cast(above, "int32"), axis=1, keepdims=True)
     in_room = ops.cumsum(ops.cast(equal, "int32"), axis=1) <= room
     chosen = ops.logical_or(above, ops.logical_and(equal, in_room))
     return ops.logical_and(ops.logical_and(chosen, score > 0), count[:, None] > 0)
+
+
+def at_places(score, places):
+    """The scores at some places of each row in falling order, `(S, P)`; the places count from 1.
+
+    Few are sorted where few are asked for.
+    """
+    units = score.shape[1]
+
+    def found(most):
+        ordered = ops.top_k(score, most, sorted=True)[0]
+        return ops.take_along_axis(ordered, ops.clip(places - 1, 0, most - 1), axis=1)
+
+    def among(few):
+        if not few or few[0] >= units:
+            return found(units)
+        farthest = ops.max(places)
+        return ops.cond(farthest <= few[0], lambda: found(few[0]), lambda: among(few[1:]))
+
+    return among(_FEW)

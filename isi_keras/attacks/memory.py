@@ -24,6 +24,7 @@ class Memory(NamedTuple):
         stale: how many moves brought nothing better since the first success, `(S,)`.
         move: the number of the move in this round, from 0, `(S,)`.
         round: of the search, from 0, `(S,)`.
+        aim: the class that the search leads to, `UNKNOWN` for whichever is nearest, `(S,)`.
     """
 
     candidate: Any
@@ -38,11 +39,17 @@ class Memory(NamedTuple):
     stale: Any
     move: Any
     round: Any
+    aim: Any
 
 
 def count_of(mask):
     """How many are true in each row, `(S,)` int32."""
     return ops.sum(ops.cast(flat(mask), "int32"), axis=1)
+
+
+def at_index(index, like):
+    """A mask `(S, U)` that is true at one index of each row."""
+    return ops.arange(like.shape[1], dtype="int32") == ops.cast(index, "int32")[:, None]
 
 
 def spent(state):

@@ -13,6 +13,10 @@ from isi_keras.attacks.units import Units
 from isi_keras.domain import as_bounds
 from isi_keras.norms.steps import by_position
 
+FIRST, LATER = 90, 40
+"""After how many moves the first search ends, if three quarters of the budget are not less, and
+after how many each further one."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class MinimalL0(BaseAttack):
@@ -69,8 +73,8 @@ class MinimalL0(BaseAttack):
     arguments: ClassVar[tuple[str, ...]] = ("budget", "bounds")
     budget: int = 200
     restarts: int = 2
-    patience: int = 15
-    swaps: int = 60
+    patience: int = 30
+    swaps: int = 20
     decay: float = 0.5
     unit: str = "feature"
     indicator: Any = "sensitivity"
@@ -132,10 +136,12 @@ class MinimalL0(BaseAttack):
             unit=unit,
             units=self.domain.count(self.unit, sample.shape[1:], planned.data_format),
             targeted=targeted,
+            moves=min(FIRST, max(1, 3 * self.budget // 4)),
             patience=self.patience,
             decay=float(self.decay),
             spared=self.swaps,
         )
         fewer = Round(back.takes, back.begin, back.step)
-        again = Round(exchange.takes, exchange.again, exchange.step)
+        shorter = dataclasses.replace(exchange, moves=min(LATER, exchange.moves))
+        again = Round(shorter.takes, shorter.again, shorter.step)
         return Plan(exchange.start, exchange.step, (fewer, *(again, fewer) * self.restarts))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 from keras import ops
 
-from isi_keras.attacks.memory import count_of, order_of, spent
+from isi_keras.attacks.memory import at_index, count_of, order_of, spent
 from isi_keras.attacks.units import Units
 from isi_keras.norms.base import flat, rows_like
 from isi_keras.results import Stop
@@ -119,7 +119,7 @@ class TakingBack:
         held = -flat(self.unit.held(memory.slope, base, origin))
         held = ops.where(flat(changed), held, -float("inf"))
         outer = ops.where(flat(closed), -float("inf"), flat(self.unit.summed(gain)))
-        one = _at(ops.argmax(ops.where(flat(untried), held, -float("inf")), axis=1), held)
+        one = at_index(ops.argmax(ops.where(flat(untried), held, -float("inf")), axis=1), held)
         one = ops.logical_and(one, single[:, None])
         back, into, number = self._exchange(held, outer, memory.trial)
         into = ops.logical_and(into, ops.logical_not(single)[:, None])
@@ -145,13 +145,7 @@ class TakingBack:
 
         def unit(column, places):
             place = ops.take(column, first)[:, None]
-            return _at(ops.take_along_axis(places, place, axis=1)[:, 0], held)
+            return at_index(ops.take_along_axis(places, place, axis=1)[:, 0], held)
 
         number = ops.where(ops.any(there, axis=1), first, self.swaps)
         return unit(going, goes), unit(coming, comes), number
-
-
-def _at(index, like):
-    """A mask `(S, U)` that is true at one index of each row."""
-    units = ops.arange(like.shape[1], dtype="int32")
-    return units == ops.cast(index, "int32")[:, None]
