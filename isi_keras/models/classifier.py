@@ -13,7 +13,7 @@ from isi_keras.models.inputs import as_inputs
 from isi_keras.models.planned import Planned
 
 
-def logits(model, from_logits: bool | None = None) -> "Classifier":
+def logits(model, from_logits: bool | None = None, *, moving: str | None = None) -> "Classifier":
     """The model without its final softmax or sigmoid, whether fused, a layer or absent.
 
     Gradients of a logit say more than gradients of a probability, whose derivatives vanish where
@@ -25,14 +25,16 @@ def logits(model, from_logits: bool | None = None) -> "Classifier":
             this function or `Classifier.plan` returned.
         from_logits: `None` finds the final activation. `True` takes the output as the logits,
             `False` insists that there is a final softmax or sigmoid to remove.
+        moving: of a model with several inputs the name of the one that attacks move; the others
+            are held as they are given for each sample. `None` for the only one of real numbers.
 
     Returns:
         A `Classifier`: a function of a batch that `Attack` and `explain` take as their model.
 
     Raises:
         TypeError: if `model` is not a Keras model.
-        ValueError: if the model is not built or has several inputs or outputs; and, at the first
-            batch, if it cannot be known whether its outputs are logits.
+        ValueError: if the model is not built or has several outputs; and, at the first batch, if it
+            cannot be known whether its outputs are logits.
 
     Example:
         >>> import keras, numpy as np
@@ -45,19 +47,22 @@ def logits(model, from_logits: bool | None = None) -> "Classifier":
     if isinstance(model, Classifier | Planned):
         as_values = model.as_values and from_logits is None
         from_logits = model.from_logits if from_logits is None else from_logits
+        moving = model.moving_name if moving is None else moving
         model = model.model
-    return Classifier(model, from_logits, as_values)
+    return Classifier(model, from_logits, as_values, moving)
 
 
-def outputs(model) -> "Classifier":
+def outputs(model, *, moving: str | None = None) -> "Classifier":
     """The model's outputs as values, as they are: for regression, and for scores of any kind.
 
     Nothing is removed at the end, and one unit is one value, whose sign says nothing of classes:
-    `explain` gives the relevance of the value itself, also where it is negative. It does so
-    unasked of a model of one unit that ends in a linear layer.
+    attacks take a goal, `goals.Above` or `goals.Below`, and `explain` gives the relevance of the
+    value itself, also where it is negative. It does so unasked of a model of one unit that ends in
+    a linear layer, and so do attacks with such a goal.
 
     Args:
         model: a built Keras model with one output of shape `(N, K)`; it is not altered.
+        moving: as `logits` takes it.
 
     Returns:
         A `Classifier` whose "logits" are the outputs.
@@ -73,14 +78,19 @@ def outputs(model) -> "Classifier":
         >>> isi.explain(isi.outputs(price), np.ones((2, 4))).logits.shape
         (2, 1)
     """
-    return Classifier(logits(model).model, None, True)
+    source = logits(model, moving=moving)
+    return Classifier(source.model, None, True, source.moving_name)
 
 
 class Classifier:
     """A function from a batch of inputs to logits `(N, K)`; made by `logits` or `outputs`."""
 
     def __init__(
-        self, model: keras.Model, from_logits: bool | None = None, as_values: bool = False
+        self,
+        model: keras.Model,
+        from_logits: bool | None = None,
+        as_values: bool = False,
+        moving: str | None = None,
     ):
         if not isinstance(model, keras.Model):
             raise TypeError(
@@ -98,6 +108,7 @@ class Classifier:
         self.model = model
         self.from_logits = from_logits
         self.as_values = as_values
+        self.moving_name = moving
 
     def __call__(self, x) -> Any:
         """Returns the logits of a batch, a tensor `(N, K)` of float32."""
