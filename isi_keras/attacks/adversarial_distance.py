@@ -69,7 +69,7 @@ def adversarial_distance(
             "The adversarial distance is that of a saliency map towards a class. Pass a "
             f"JacobianSaliency that is not maximal. Received: {indicator!r}."
         )
-    parts = parted(source.model, x, source.moving_name)
+    parts = parted(source.model, x, source.moved)
     given, dtype = parts.x, parts.dtype
     domain = None if bounds is None else as_domain(as_bounds(bounds)).of_dtype(dtype)
     held, room = None, ()

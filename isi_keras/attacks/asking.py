@@ -59,9 +59,10 @@ class Task(NamedTuple):
     def recorded(self, adversarial: np.ndarray, batch_size: int) -> dict[str, Any]:
         """What a result holds of it."""
         found: dict[str, Any] = {}
-        if self.planned.moving is not None:
-            held = self.beside["held"] or None
-            found |= {"held": held, "moving": self.planned.moving.name}
+        moving = self.planned.moving
+        if moving is not None:
+            shapes = {n: list(s) for n, s in zip(moving.moved, moving.shapes, strict=True)}
+            found |= {"held": self.beside["held"] or None, "moving": shapes}
         if self.named:
             found["goal"], found["aim"] = self.goal.recorded()
         if self.asked.view is not None:

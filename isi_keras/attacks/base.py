@@ -167,8 +167,8 @@ class BaseAttack(_component.Component, abc.ABC):
             x: the inputs, `(N, ...)`, within the bounds. Integers and bools stay such: their
                 adversarial examples are whole numbers that the type holds, so that
                 `result.adversarial.astype(x.dtype)` loses nothing. For a model with several inputs
-                a list or a dictionary, as `fit` takes them: the only one of real numbers, or the
-                one that `logits(model, moving=...)` names, moves, the others are held.
+                a list or a dictionary, as `fit` takes them: the only one of real numbers, or those
+                that `logits(model, moving=...)` names, move, the others are held.
             y: the true labels, `(N,)`, or what the goal takes. Samples that are misclassified to
                 begin with are then reported as such and left alone. Without it the clean
                 prediction is the label.
@@ -192,7 +192,7 @@ class BaseAttack(_component.Component, abc.ABC):
         """
         began = time.perf_counter()
         classifier = models.logits(model)
-        parts = parted(classifier.model, x, classifier.moving_name)
+        parts = parted(classifier.model, x, classifier.moved)
         inputs = self.domain.fit(parts.x.shape).checked(parts.x, parts.dtype)
         whole = self if parts.dtype.kind == "f" else _of_whole_numbers(self, inputs, parts.dtype)
         fitted = whole.domain.fit(inputs.shape)

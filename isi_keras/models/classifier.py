@@ -10,6 +10,7 @@ from isi_keras.models.compiling import cached
 from isi_keras.models.data_format import data_format_of
 from isi_keras.models.graphs import Graphs, several_outputs, unclear
 from isi_keras.models.inputs import as_inputs
+from isi_keras.models.moving import as_names
 from isi_keras.models.planned import Planned
 
 
@@ -25,14 +26,16 @@ def logits(model, from_logits: bool | None = None, *, moving: str | None = None)
             this function or `Classifier.plan` returned.
         from_logits: `None` finds the final activation. `True` takes the output as the logits,
             `False` insists that there is a final softmax or sigmoid to remove.
-        moving: of a model with several inputs the name of the one that attacks move; the others
-            are held as they are given for each sample. `None` for the only one of real numbers.
+        moving: of a model with several inputs the name of the one that attacks move, or a list of
+            several, which move as one row of numbers `(N, D)`, each flattened, one after another.
+            The others are held as they are given for each sample. `None` for the only one of real
+            numbers.
 
     Returns:
         A `Classifier`: a function of a batch that `Attack` and `explain` take as their model.
 
     Raises:
-        TypeError: if `model` is not a Keras model.
+        TypeError: if `model` is not a Keras model, or `moving` no name or names.
         ValueError: if the model is not built or has several outputs; and, at the first batch, if it
             cannot be known whether its outputs are logits.
 
@@ -43,16 +46,16 @@ def logits(model, from_logits: bool | None = None, *, moving: str | None = None)
         >>> tuple(isi.logits(model)(np.zeros((2, 4), "float32")).shape)
         (2, 3)
     """
-    as_values = False
+    as_values, moved = False, as_names(moving)
     if isinstance(model, Classifier | Planned):
         as_values = model.as_values and from_logits is None
         from_logits = model.from_logits if from_logits is None else from_logits
-        moving = model.moving_name if moving is None else moving
+        moved = model.moved if moved is None else moved
         model = model.model
-    return Classifier(model, from_logits, as_values, moving)
+    return Classifier(model, from_logits, as_values, moved)
 
 
-def outputs(model, *, moving: str | None = None) -> "Classifier":
+def outputs(model, *, moving: Any = None) -> "Classifier":
     """The model's outputs as values, as they are: for regression, and for scores of any kind.
 
     Nothing is removed at the end, and one unit is one value, whose sign says nothing of classes:
@@ -79,7 +82,7 @@ def outputs(model, *, moving: str | None = None) -> "Classifier":
         (2, 1)
     """
     source = logits(model, moving=moving)
-    return Classifier(source.model, None, True, source.moving_name)
+    return Classifier(source.model, None, True, source.moved)
 
 
 class Classifier:
@@ -90,7 +93,7 @@ class Classifier:
         model: keras.Model,
         from_logits: bool | None = None,
         as_values: bool = False,
-        moving: str | None = None,
+        moved: tuple[str, ...] | None = None,
     ):
         if not isinstance(model, keras.Model):
             raise TypeError(
@@ -108,7 +111,7 @@ class Classifier:
         self.model = model
         self.from_logits = from_logits
         self.as_values = as_values
-        self.moving_name = moving
+        self.moved = moved
 
     def __call__(self, x) -> Any:
         """Returns the logits of a batch, a tensor `(N, K)` of float32."""

@@ -1,53 +1,71 @@
 """Which of several inputs an attack moves; the others are held as they are given."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from keras import ops
 
 from isi_keras.models.inputs import as_inputs, dtype_of, names_of
+from isi_keras.results.records import apart
 
 
 class Moving(NamedTuple):
-    """The input that moves, among those of a model.
+    """The inputs that move, among those of a model.
+
+    One moves as it is. Several are one row of numbers, `(N, D)`: each flattened, one after another.
 
     Args:
-        name: its name.
+        moved: their names.
+        shapes: the shape of each, without the axis of samples.
         names: those of all inputs, in the order of the model.
         by_name: whether the model takes a dictionary rather than a list.
     """
 
-    name: str
+    moved: tuple[str, ...]
+    shapes: tuple[tuple[int, ...], ...]
     names: tuple[str, ...]
     by_name: bool
 
     def of(self, inputs: Any) -> Any:
-        """The input itself, of all inputs."""
-        return inputs[self.name if self.by_name else self.names.index(self.name)]
+        """What moves, of all inputs."""
+        each = self._each(inputs)
+        parts = [each[name] for name in self.moved]
+        if len(parts) == 1:
+            return parts[0]
+        if all(isinstance(part, np.ndarray) for part in parts):
+            return np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
+        sizes = map(math.prod, self.shapes)
+        flat = [ops.reshape(p, (-1, size)) for p, size in zip(parts, sizes, strict=True)]
+        return ops.concatenate(flat, axis=1)
 
     def put(self, inputs: Any, x: Any) -> Any:
-        """All inputs, with another in its place."""
-        if self.by_name:
-            return {**inputs, self.name: x}
-        return [x if name == self.name else inputs[n] for n, name in enumerate(self.names)]
+        """All inputs, with what moves replaced."""
+        return self.joined(x, self._each(inputs))
 
     def held(self, inputs: Any) -> dict[str, Any]:
         """The other inputs by their names."""
-        each = inputs if self.by_name else dict(zip(self.names, inputs, strict=True))
-        return {name: each[name] for name in self.names if name != self.name}
+        each = self._each(inputs)
+        return {name: each[name] for name in self.names if name not in self.moved}
 
     def joined(self, x: Any, held: Mapping[str, Any]) -> Any:
         """All inputs as the model takes them."""
-        each = {name: x if name == self.name else held[name] for name in self.names}
+        shapes = dict(zip(self.moved, self.shapes, strict=True))
+        moved = apart(x, shapes, np.reshape if isinstance(x, np.ndarray) else ops.reshape)
+        each = {name: moved[name] if name in moved else held[name] for name in self.names}
         return each if self.by_name else list(each.values())
+
+    def _each(self, inputs: Any) -> Mapping[str, Any]:
+        return inputs if self.by_name else dict(zip(self.names, inputs, strict=True))
 
 
 class Parts(NamedTuple):
     """What was given to an attack, in parts.
 
     Args:
-        moving: which input moves; `None` where there is a bare one.
-        x: the input that moves, `(N, ...)` float32.
+        moving: which inputs move; `None` where there is a bare one.
+        x: what moves, `(N, ...)` float32.
         held: the others by their names, arrays of `N` rows.
         dtype: the type in which `x` came.
     """
@@ -58,45 +76,84 @@ class Parts(NamedTuple):
     dtype: np.dtype
 
 
-def parted(model, x, name: str | None = None) -> Parts:
-    """The inputs of a model in parts: the one that moves, and those that are held.
+def parted(model, x, moved: tuple[str, ...] | None = None) -> Parts:
+    """The inputs of a model in parts: what moves, and what is held.
 
     Args:
         model: a Keras model.
         x: its inputs, as `fit` takes them.
-        name: of the input that moves; `None` for the only one of real numbers.
+        moved: the names of the inputs that move; `None` for the only one of real numbers.
 
     Raises:
-        TypeError: if an input is no numeric array, or the one that is to move takes integers.
+        TypeError: if an input is no numeric array, or one that is to move takes integers.
         ValueError: if shapes or values are wrong, there is no such input, or it is not said which
             of several moves.
     """
     inputs = as_inputs(model, x)
     if not isinstance(inputs, Mapping | list):
         _expect_real(model, "", inputs)
-        if name is not None and names_of(model, inputs)[:1] not in ([name], [""]):
-            raise ValueError(_no_such(model, name, names_of(model, inputs)[:1]))
+        known = names_of(model, inputs)[:1]
+        if moved is not None and known and moved != tuple(known):
+            raise ValueError(_no_such(model, moved[0], known))
         return Parts(None, inputs, {}, dtype_of(x))
     names = tuple(names_of(model, inputs))
     rows = inputs.values() if isinstance(inputs, Mapping) else inputs
     every = dict(zip(names, rows, strict=True))
-    real = [key for key, rows in every.items() if rows.dtype == np.float32]
-    if name is None and len(real) == 1:
-        name = real[0]
-    elif name is None and real:
+    moved = _only(model, every) if moved is None else moved
+    for name in moved:
+        if name not in names:
+            raise ValueError(_no_such(model, name, names))
+        _expect_real(model, f" in {name!r}", every[name])
+    shapes = tuple(every[name].shape[1:] for name in moved)
+    moving = Moving(moved, shapes, names, isinstance(inputs, Mapping))
+    given = x if isinstance(x, Mapping) else dict(zip(names, x, strict=True))
+    types = {name: dtype_of(given[name]) for name in moved}
+    return Parts(moving, moving.of(inputs), moving.held(inputs), _common(types))
+
+
+def _only(model, every: Mapping[str, np.ndarray]) -> tuple[str, ...]:
+    """The only input of real numbers."""
+    real = [name for name, rows in every.items() if rows.dtype == np.float32]
+    if len(real) > 1:
         raise ValueError(
             f"The model {model.name!r} has {len(real)} inputs of real numbers: "
-            f"{', '.join(map(repr, real))}. An attack moves one of them and holds the others. Say "
-            f"which: isi_keras.logits(model, moving={real[0]!r})."
+            f"{', '.join(map(repr, real))}. Say which an attack moves, the others are held: "
+            f"isi_keras.logits(model, moving={real[0]!r}), or moving={real!r} for all."
         )
-    elif name is None:
+    if not real:
         _expect_real(model, "", next(iter(every.values())))
-    elif name not in names:
-        raise ValueError(_no_such(model, name, names))
-    moving = Moving(str(name), names, isinstance(inputs, Mapping))
-    _expect_real(model, f" in {name!r}", moving.of(inputs))
-    given = x[moving.name] if isinstance(x, Mapping) else x[names.index(moving.name)]
-    return Parts(moving, moving.of(inputs), moving.held(inputs), dtype_of(given))
+    return tuple(real)
+
+
+def _common(types: Mapping[str, np.dtype]) -> np.dtype:
+    """The type of what moves together."""
+    kinds = {dtype.kind == "f" for dtype in types.values()}
+    if len(kinds) > 1 or (kinds == {False} and len(set(types.values())) > 1):
+        said = ", ".join(f"{name!r} is {dtype}" for name, dtype in types.items())
+        raise ValueError(
+            f"Inputs that move together are of one type: {said}. Pass them as float32, and say "
+            "which are whole numbers by a Domain with `integer`."
+        )
+    return next(iter(types.values())) if kinds == {False} else np.dtype("float32")
+
+
+def as_names(moving: Any) -> tuple[str, ...] | None:
+    """The names of inputs that move, one or several.
+
+    Raises:
+        TypeError: if it is neither a name nor several.
+        ValueError: if there is none, or one twice.
+    """
+    if moving is None:
+        return None
+    names = (moving,) if isinstance(moving, str) else moving
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise TypeError(
+            f"Expected moving to be the name of an input, or several. Received: {moving!r}."
+        )
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"Expected moving to name each input once. Received: {moving!r}.")
+    return tuple(names)
 
 
 def _no_such(model, name: str, names) -> str:

@@ -47,9 +47,9 @@ class Planned:
         return self.graphs.classes if self.view is None else 2
 
     @property
-    def moving_name(self) -> str | None:
-        """The name of the input that moves, if it is one of several."""
-        return None if self.moving is None else self.moving.name
+    def moved(self) -> tuple[str, ...] | None:
+        """The names of the inputs that move, of a model that takes several."""
+        return None if self.moving is None else self.moving.moved
 
     @property
     def activation(self) -> str:

@@ -1,7 +1,8 @@
 """The records of `explain` and of an attack."""
 
 import dataclasses
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,24 @@ from isi_keras.results import tokens
 from isi_keras.results.base import Result
 from isi_keras.results.fields import Divided, Rows, Shared, Steps
 from isi_keras.results.stop import Stop
+
+
+def apart(rows: Any, shapes: Mapping[str, Any], reshape: Callable = np.reshape) -> dict[str, Any]:
+    """Inputs that move together, by their names.
+
+    Args:
+        rows: one input `(N, ...)`, or several as rows of numbers `(N, D)`; an array or a tensor.
+        shapes: by name the shape of each.
+        reshape: of the library that the rows are of.
+    """
+    if len(shapes) == 1:
+        return dict.fromkeys(shapes, rows)
+    found, begin = {}, 0
+    for name, shape in shapes.items():
+        end = begin + math.prod(shape)
+        found[name] = reshape(rows[:, begin:end], (-1, *shape))
+        begin = end
+    return found
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -117,7 +136,8 @@ class AttackResult(Result):
         clean_logits: what the model returned for `x`, `(N, K)`, before its sigmoid unless values
             are attacked. `None` for goals about classes.
         logits: the same for `adversarial`.
-        moving: the name of the input that `x` is, of a model that takes a list or a dictionary.
+        moving: of a model that takes a list or a dictionary the inputs that `x` is, by name the
+            shape of each. Several are one row of numbers, each flattened, one after another.
         held: the other inputs of such a model by their names, arrays of `N` rows.
 
     Raises:
@@ -144,7 +164,7 @@ class AttackResult(Result):
     aim: Rows[np.ndarray | None] = None
     clean_logits: Rows[np.ndarray | None] = None
     logits: Rows[np.ndarray | None] = None
-    moving: Shared[str | None] = None
+    moving: Shared[Mapping[str, Any] | None] = None
     held: Rows[Mapping[str, np.ndarray] | None] = None
 
     def __post_init__(self):
@@ -184,7 +204,7 @@ class AttackResult(Result):
         """The adversarial examples as the model takes them: with the held inputs, by name."""
         if self.moving is None:
             return self.adversarial
-        return {self.moving: self.adversarial, **(self.held or {})}
+        return {**apart(self.adversarial, self.moving), **(self.held or {})}
 
     @property
     def changed(self) -> np.ndarray:

@@ -43,7 +43,8 @@ class RobustnessResult(Result):
         config: `robustness`, the attacks by their names, the measure, and the goal if one was
             given.
         data_format: `"channels_last"` or `"channels_first"`, where the channels of `x` are.
-        moving: the name of the input that `x` is, of a model that takes a list or a dictionary.
+        moving: of a model that takes a list or a dictionary the inputs that `x` is, by name the
+            shape of each. Several are one row of numbers, each flattened, one after another.
         held: the other inputs of such a model by their names, arrays of `N` rows.
 
     Raises:
@@ -63,7 +64,7 @@ class RobustnessResult(Result):
     names: Shared[np.ndarray]
     config: Shared[Mapping[str, Any]]
     data_format: Shared[str] = "channels_last"
-    moving: Shared[str | None] = None
+    moving: Shared[Mapping[str, Any] | None] = None
     held: Rows[Mapping[str, np.ndarray] | None] = None
 
     def __post_init__(self):

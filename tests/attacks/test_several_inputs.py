@@ -97,11 +97,35 @@ def test_the_other_one_moves_as_well(model, x, held):
     np.testing.assert_array_equal(result.held["moved"], x)
 
 
+def test_all_of_them_move_together(model, x, held):
+    """As one row of numbers; as a model of one input that it takes apart itself."""
+    order = ["moved", "held"]
+    bounds = np.repeat([-1.0, -9.0], [MOVED, HELD]), np.repeat([1.0, 9.0], [MOVED, HELD])
+    row = keras.Input((MOVED + HELD,))
+    parts = given(model, row[:, :MOVED], row[:, MOVED:])
+    whole = keras.Model(row, model(parts))
+    for attack in (
+        isi.Attack("sensitivity", "l0", 9, bounds),
+        isi.Attack("relevance", isi.L2(), 9, bounds),
+        isi.MinimalL0(budget=30, restarts=0, bounds=bounds),
+    ):
+        result = attack(isi.logits(model, moving=order), given(model, x, held))
+        same = attack(whole, np.concatenate([x, held], axis=1))
+        np.testing.assert_allclose(result.adversarial, same.adversarial, atol=1e-5)
+        assert result.held is None
+    again = model.predict(given(model, **rename(result.inputs)), verbose=0).argmax(-1)
+    np.testing.assert_array_equal(again, result.prediction)
+
+
+def rename(inputs):
+    return {"x": inputs["moved"], "held": inputs["held"]}
+
+
 def test_records_and_robustness(model, x, held, tmp_path):
     source = isi.logits(model, moving="moved")
     result = GREEDY(source, given(model, x, held), goal=goals.Untargeted(0.2))
     again = isi.AttackResult.load(result.save(tmp_path / "several"))[2:4]
-    assert again.moving == "moved"
+    assert again.moving == {"moved": [MOVED]}
     np.testing.assert_array_equal(again.held["held"], held[2:4])
     np.testing.assert_array_equal(again.inputs["moved"], result.adversarial[2:4])
     assert isi.evaluate(result).measures["l0_feature"].mean_success >= 1
@@ -123,7 +147,7 @@ def test_integers_are_held_and_one_input_may_be_in_a_list(x):
     ids = np.random.default_rng(2).integers(0, 6, (COUNT, 4))
     for attack in (isi.Attack("relevance", "l0", 9, (-1, 1)), GREEDY):
         result = attack(model, [ids, x])
-        assert result.moving == "v"
+        assert list(result.moving) == ["v"]
         assert result.success.any()
         again = model.predict([ids, result.adversarial], verbose=0).argmax(-1)
         np.testing.assert_array_equal(again, result.prediction)
@@ -140,10 +164,14 @@ def test_integers_are_held_and_one_input_may_be_in_a_list(x):
 
 
 def test_errors_name_the_inputs(model, x, held):
-    every = given(model, x, held)
+    every, mixed = given(model, x, held), given(model, x, np.zeros((COUNT, HELD), "uint8"))
     with pytest.raises(ValueError, match=r"2 inputs of real numbers: .*logits\(model, moving='h"):
         GREEDY(model, every)
     with pytest.raises(ValueError, match=r"no input 'image'\. Choose one of 'held', 'moved'"):
         GREEDY(isi.logits(model, moving="image"), every)
+    with pytest.raises(ValueError, match=r"'held' is uint8, 'moved' is float32.*`integer`"):
+        GREEDY(isi.logits(model, moving=["held", "moved"]), mixed)
+    with pytest.raises(ValueError, match=r"name each input once"):
+        isi.logits(model, moving=["held", "held"])
     with pytest.raises(ValueError, match=r"a model of one input.*has 2.*Attack, JSMA, MinimalL0"):
         isi.hardness(model, every, np.zeros(COUNT, int))
