@@ -12,6 +12,7 @@ import numpy as np
 from isi_keras import goals, models
 from isi_keras.attacks.state import UNKNOWN, Samples
 from isi_keras.domain import Room
+from isi_keras.goals.labels import expect_a_goal
 from isi_keras.models.beside import beside
 from isi_keras.models.moving import Parts
 from isi_keras.results import Stop
@@ -116,7 +117,7 @@ def asked(
     every = parts.x if parts.moving is None else parts.moving.joined(parts.x, parts.held)
     planned = classifier.plan(every, one_value=goal.of_values)
     if not named:
-        goals.expect_a_goal(planned, goal)
+        expect_a_goal(planned, goal)
 
     @functools.cache
     def clean() -> np.ndarray:

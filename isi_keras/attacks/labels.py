@@ -9,6 +9,7 @@ from keras import ops
 
 from isi_keras import _checks, aims, goals
 from isi_keras.attacks.state import UNKNOWN
+from isi_keras.goals.classes import OfClasses
 
 NONE = UNKNOWN - 1
 """A class that no model predicts: its sample counts as misclassified and is left as it is."""
@@ -46,7 +47,7 @@ def goal(goal: Any, target: int | None, leave: tuple[int, ...] | None) -> goals.
     goal = goals.get(goal)
     if target is not None:
         raise ValueError(f"Received both target={target!r} and goal={goal!r}. Pass one of them.")
-    if leave is not None and not isinstance(goal, goals.OfClasses):
+    if leave is not None and not isinstance(goal, OfClasses):
         raise ValueError(
             f"leave is about classes. Received: leave={leave!r} and goal={goal!r}. Leave it out."
         )

@@ -9,8 +9,8 @@ from typing import Any
 
 from isi_keras import _component
 from isi_keras.goals.base import Asked, Goal
-from isi_keras.goals.classes import AnyOf, NoneOf, OfClasses, Target, Untargeted
-from isi_keras.goals.labels import LabelOff, LabelOn, LabelSet, expect_a_goal
+from isi_keras.goals.classes import AnyOf, NoneOf, Target, Untargeted
+from isi_keras.goals.labels import LabelOff, LabelOn, LabelSet
 from isi_keras.goals.values import Above, Below
 
 __all__ = [
@@ -23,10 +23,8 @@ __all__ = [
     "LabelOn",
     "LabelSet",
     "NoneOf",
-    "OfClasses",
     "Target",
     "Untargeted",
-    "expect_a_goal",
     "get",
     "of",
 ]

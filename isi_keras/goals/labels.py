@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from isi_keras import _checks
 from isi_keras.aims import OneOutput, SetOfLabels
 from isi_keras.goals.base import Asked, Goal, leads, margin_of
 from isi_keras.models.inputs import as_classes
@@ -171,17 +170,26 @@ class LabelSet(_OfLabels):
 
 
 def expect_a_goal(planned, goal: Any) -> None:
-    """Raises if a model has labels of their own, and nobody said what is to become of them.
+    """Raises if the last layer leaves open what is to change, and nobody said so.
+
+    Args:
+        planned: the model.
+        goal: what it would be otherwise.
 
     Raises:
-        ValueError: if there are several sigmoids.
+        ValueError: if there are several sigmoids, or the outputs are taken as values.
     """
-    if planned.as_values or planned.graphs.units == 1 or planned.graphs.removed != {"Sigmoid"}:
-        return
-    count = _checks.integer("units", planned.graphs.units)
-    raise ValueError(
-        f"The model {planned.model.name!r} ends in {count} sigmoids: each is a label of its own, "
-        "and the greatest of them is no prediction. Say what is to change: goal=isi_keras.goals."
-        "LabelOn(k), LabelOff(k) or LabelSet() for any change of the set. If the labels exclude "
-        f"each other, so that they are classes, say so by goal=isi_keras.goals.{goal!r}."
-    )
+    name, units = planned.model.name, planned.graphs.units
+    if planned.as_values:
+        raise ValueError(
+            f"The outputs of the model {name!r} are taken as values, of which the greatest is no "
+            "prediction. Say what is to change: goal=isi_keras.goals.Above(value, output=k) or "
+            f"Below. If they are scores of classes, say so by goal=isi_keras.goals.{goal!r}."
+        )
+    if units > 1 and planned.graphs.removed == {"Sigmoid"}:
+        raise ValueError(
+            f"The model {name!r} ends in {units} sigmoids: each is a label of its own, and the "
+            "greatest of them is no prediction. Say what is to change: goal=isi_keras.goals."
+            "LabelOn(k), LabelOff(k) or LabelSet() for any change of the set. If they exclude each "
+            f"other, so that they are classes, say so by goal=isi_keras.goals.{goal!r}."
+        )

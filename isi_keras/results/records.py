@@ -130,7 +130,8 @@ class AttackResult(Result):
         goal: the configuration of the goal, where one was given; `goals.of` builds it back. `None`
             for `target`, or any other class. Of a goal about a label, a set of labels or a value
             `clean_prediction`, `prediction`, `target` and `y` are 1 where the label is on, the set
-            as wanted, the output above the value, and 0 where not.
+            as wanted, the output above the value, and 0 where not; `trajectory` has the two logits
+            of that question.
         aim: what the goal says for each sample, `(N,)` or `(N, K)`; `None` if it is the same for
             all, and is in `goal`.
         clean_logits: what the model returned for `x`, `(N, K)`, before its sigmoid unless values

@@ -1,17 +1,18 @@
 """Goals: classes by a margin, labels, values; on linear models the least number is known."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
 
 import isi_keras as isi
-from isi_keras import goals
+from isi_keras import _component, goals
 from isi_keras.attacks import crafting
 
 INPUTS, LABELS = 12, 3
 GREEDY = isi.Attack("sensitivity", "l0", 13, (-1, 1), "margin", scale="reach")
 MINIMAL = isi.MinimalL0(budget=60, restarts=0, bounds=(-1, 1))
-JSMA = isi.JSMA(gamma=1.0, pairs=False, bounds=(-1, 1))
 
 
 def linear(units, final=None):
@@ -59,27 +60,23 @@ def check(result, fewest):
     assert len(set(fewest.tolist())) > 1
 
 
-@pytest.mark.parametrize("attack", [GREEDY, MINIMAL, JSMA], ids=["greedy", "minimal", "jsma"])
+@pytest.mark.parametrize("attack", [GREEDY, MINIMAL], ids=["greedy", "minimal"])
 def test_labels_and_values_take_the_least_number(attack, labels, values, x):
-    """JSMA moves inputs up only, so it may need more; the others meet the closed form."""
     z, v = logits_of(labels, x), logits_of(values, x)
-    unit, zero = np.eye(LABELS), np.zeros(len(x))
+    unit, two, zero = np.eye(LABELS), np.eye(2), np.zeros(len(x))
     for goal, model, way, needed, holds in [
         (goals.LabelOn(1), labels, unit[1], -z[:, 1], lambda z: z[:, 1] > 0),
         (goals.LabelOff(2), labels, -unit[2], z[:, 2], lambda z: z[:, 2] < 0),
-        (goals.LabelOn(1, margin=0.5), labels, unit[1], 0.5 - z[:, 1], lambda z: z[:, 1] >= 0.4999),
-        (goals.Above(0.7, output=1), values, np.eye(2)[1], 0.7 - v[:, 1], lambda v: v[:, 1] > 0.7),
-        (goals.Below(-0.5), values, -np.eye(2)[0], v[:, 0] + 0.5, lambda v: v[:, 0] <= -0.5),
-        (goals.Above(v[:, 0] + 0.6), values, np.eye(2)[0], zero + 0.6, lambda z: z[:, 0] > -9),
+        (goals.LabelOn(1, margin=0.5), labels, unit[1], 0.5 - z[:, 1], lambda z: z[:, 1] > 0.4999),
+        (goals.Above(0.7, output=1), values, two[1], 0.7 - v[:, 1], lambda v: v[:, 1] > 0.7),
+        (goals.Below(-0.5), values, -two[0], v[:, 0] + 0.5, lambda v: v[:, 0] <= -0.5),
+        (goals.Above(v[:, 0] + 0.6), values, two[0], zero + 0.6, lambda z: z[:, 0] > -9),
     ]:
         result = attack(model, x, goal=goal)
-        if attack is not JSMA:
-            check(result, least(model, x, way, needed))
+        check(result, least(model, x, way, needed))
         found = logits_of(model, result.adversarial)
         assert holds(found)[result.success].all()
-        assert not holds(logits_of(model, x))[result.success].any() or goal.of_values
         np.testing.assert_allclose(result.logits, found, atol=1e-5)
-        assert result.success.any()
         np.testing.assert_array_equal(result.prediction[result.success], int(result.target[0]))
 
 
@@ -127,14 +124,13 @@ def test_sets_of_labels_become_what_was_asked(labels, x):
     clean = logits_of(labels, x) > 0
     wanted = clean.copy()
     wanted[:, 0] = ~wanted[:, 0]
+    result = GREEDY(labels, x, goal=goals.LabelSet(wanted, margin=0.1))
+    after = logits_of(labels, result.adversarial)
+    assert result.success.mean() > 0.5
+    np.testing.assert_array_equal((after > 0)[result.success], wanted[result.success])
+    assert (np.abs(after) >= 0.0999)[result.success].all()
+    np.testing.assert_array_equal(goals.of(result[4:6]).labels, wanted[4:6])
     for attack in (GREEDY, MINIMAL):
-        result = attack(labels, x, goal=goals.LabelSet(wanted, margin=0.1))
-        after = logits_of(labels, result.adversarial)
-        assert result.success.mean() > 0.5
-        np.testing.assert_array_equal((after > 0)[result.success], wanted[result.success])
-        assert (np.abs(after) >= 0.0999)[result.success].all()
-        part = result[4:6]
-        np.testing.assert_array_equal(goals.of(part).labels, wanted[4:6])
         result = attack(labels, x, goal=goals.LabelSet())
         changed = (logits_of(labels, result.adversarial) > 0) != clean
         assert result.success.all()
@@ -199,7 +195,6 @@ def test_saved_cut_and_joined(labels, values, x, tmp_path):
 def test_other_indicators_and_norms(labels, values, x):
     for attack in (
         isi.Attack("relevance", "l0", 13, (-1, 1)),
-        isi.Attack(isi.IntegratedGradients(steps=3), "linf", 60, (-1, 1)),
         isi.JSMA(variant="wjsma", gamma=1.0, bounds=(-1, 1)),
     ):
         for goal, model in [(goals.LabelOff(0), labels), (goals.Above(0.3), values)]:
@@ -238,8 +233,8 @@ def test_robustness_by_a_goal(labels, values, x):
 
 def test_in_training_and_in_the_monitor(labels, x):
     y = (logits_of(labels, x) > 0).astype("int32")
-    attack = isi.Attack("sensitivity", "l0", 13, (-1, 1))
-    for goal in (goals.LabelOn(1), goals.LabelSet(), goals.LabelOff(0, margin=0.3)):
+    attack = isi.Attack("sensitivity", "l0", 5, (-1, 1))
+    for goal in (goals.LabelSet(), goals.LabelOff(0, margin=0.3)):
         craft = crafting.Crafting(attack, labels, x, goal=goal)
         inside = keras.ops.convert_to_numpy(craft(keras.ops.convert_to_tensor(x), y))
         np.testing.assert_allclose(inside, attack(labels, x, y=y, goal=goal).adversarial, atol=1e-6)
@@ -251,7 +246,8 @@ def test_in_training_and_in_the_monitor(labels, x):
     monitor.on_train_begin()
     logs = {}
     monitor.on_epoch_end(0, logs)
-    assert logs["val_robust_accuracy"] == 0
+    result = attack(labels, x, y=y, goal=goals.LabelSet())
+    assert logs["val_robust_accuracy"] == 1 - result.success.mean() < 1
 
 
 @pytest.mark.filterwarnings("ignore:.*softmax over axis")
@@ -271,6 +267,7 @@ def test_in_training_and_in_the_monitor(labels, x):
         ("values", {"goal": goals.AnyOf([0, 1])}, r"leave out one at least of the 2"),
         ("values", {"goal": goals.AnyOf([5])}, r"from 0 to 1, as the model has 2"),
         ("softmax", {"goal": goals.LabelOn(0)}, r"ends in a softmax.*Target\(k\)"),
+        ("scores", {}, r"taken as values, of which the greatest.*Above\(value, output=k\)"),
         ("one", {}, r"cannot be known.*goals\.Above\(value\) or Below"),
         ("one", {"goal": goals.Untargeted(1.0)}, r"cannot be known.*goals\.Above"),
         ("always", {}, r"softmax over one unit, which is always 1.*Dense\(1, 'sigmoid'\)"),
@@ -281,6 +278,7 @@ def test_errors_say_how_to_go_on(model, given, text, labels, values, x):
         "labels": lambda: labels,
         "values": lambda: values,
         "softmax": lambda: linear(3, "softmax"),
+        "scores": lambda: isi.outputs(linear(3, "softmax")),
         "one": lambda: linear(1),
         "always": lambda: linear(1, "softmax"),
     }
@@ -321,3 +319,28 @@ def test_attacks_that_choose_classes_say_no(values, x):
     ]:
         with pytest.raises(ValueError, match=text):
             attack(values, x, goal=goal)
+
+
+MADE = {
+    "Untargeted": goals.Untargeted(0.5),
+    "Target": goals.Target([1, 0]),
+    "AnyOf": goals.AnyOf([1, 2]),
+    "NoneOf": goals.NoneOf(1, margin=2),
+    "LabelOn": goals.LabelOn(np.array([1, 2])),
+    "LabelOff": goals.LabelOff(1),
+    "LabelSet": goals.LabelSet([[1, 0], [0, -1]]),
+    "Above": goals.Above(np.array([0.5, 1.0]), output=1),
+    "Below": goals.Below(2),
+}
+
+
+def test_goals_survive_json():
+    """Each there is."""
+    known = {name for name in goals.__all__ if isinstance(getattr(goals, name), type)}
+    assert set(MADE) == known - {"Goal", "Asked"}
+    for goal in MADE.values():
+        again = goals.get(json.loads(json.dumps(_component.serialize(goal))))
+        assert again == goal
+        assert hash(again) == hash(goal)
+    assert MADE["LabelOn"].recorded()[1].tolist() == [1, 2]
+    assert MADE["AnyOf"].recorded()[1] is None

@@ -32,25 +32,31 @@ def held():
     return 2 * np.random.default_rng(1).normal(size=(COUNT, HELD)).astype("float32")
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["dict", "list"])
-def model(request):
+@pytest.fixture(scope="module")
+def model():
     keras.utils.set_random_seed(1)
-    return two_inputs(request.param)
+    return two_inputs(by_name=True)
 
 
 def given(model, x, held):
     return {"moved": x, "held": held} if isinstance(model.input, dict) else [held, x]
 
 
-def alone(model, row):
+class Alone:
     """The same model with what one sample holds in its weights."""
-    source = keras.Input((MOVED,))
-    made = keras.Model(source, layers.Softmax()(layers.Dense(2)(source)))
-    probe = keras.Model(model.input, model.get_layer("aside").output)
-    aside = probe(given(model, np.zeros((1, MOVED), "float32"), row[None]))
-    kernel, bias = model.get_layer("own").get_weights()
-    made.set_weights([kernel, bias + keras.ops.convert_to_numpy(aside)[0]])
-    return made
+
+    def __init__(self, model):
+        source = keras.Input((MOVED,))
+        own = layers.Dense(2)
+        self.model = keras.Model(source, layers.Softmax()(own(source)))
+        self._aside = keras.Model(model.input, model.get_layer("aside").output)
+        self._own, self._whole = model.get_layer("own").get_weights(), model
+
+    def __call__(self, row):
+        every = given(self._whole, np.zeros((1, MOVED), "float32"), row[None])
+        kernel, bias = self._own
+        self.model.set_weights([kernel, bias + self._aside.predict(every, verbose=0)[0]])
+        return self.model
 
 
 ATTACKS = {
@@ -64,11 +70,12 @@ ATTACKS = {
 @pytest.mark.parametrize("name", ATTACKS)
 def test_it_is_as_if_the_held_input_were_constant(model, x, held, name):
     attack = ATTACKS[name]
+    alone = Alone(model)
     result = attack(isi.logits(model, moving="moved"), given(model, x, held), batch_size=3)
     np.testing.assert_array_equal(result.x, x)
     np.testing.assert_array_equal(result.held["held"], held)
     for index, row in enumerate(held[:3]):
-        one = attack(alone(model, row), x[index : index + 1])
+        one = attack(alone(row), x[index : index + 1])
         np.testing.assert_allclose(result.adversarial[index], one.adversarial[0], atol=1e-5)
         assert result.stop_reason[index] == one.stop_reason[0]
     assert result.success.any()
@@ -90,9 +97,14 @@ def test_the_least_number_is_known(model, x, held):
     np.testing.assert_array_equal(result.changed.sum(1)[result.success], fewest[result.success])
 
 
-def test_the_other_one_moves_as_well(model, x, held):
+def test_a_list_of_inputs_is_as_a_dictionary_of_them(model, x, held):
+    listed = two_inputs(by_name=False)
+    listed.set_weights(model.get_weights())
     attack = isi.Attack("sensitivity", "l0", bounds=(-9, 9))
-    result = attack(isi.logits(model, moving="held"), given(model, x, held), target=1)
+    result, same = (
+        attack(isi.logits(one, moving="held"), given(one, x, held)) for one in (listed, model)
+    )
+    np.testing.assert_array_equal(result.adversarial, same.adversarial)
     np.testing.assert_array_equal(result.x, held)
     np.testing.assert_array_equal(result.held["moved"], x)
 
@@ -105,8 +117,7 @@ def test_all_of_them_move_together(model, x, held):
     parts = given(model, row[:, :MOVED], row[:, MOVED:])
     whole = keras.Model(row, model(parts))
     for attack in (
-        isi.Attack("sensitivity", "l0", 9, bounds),
-        isi.Attack("relevance", isi.L2(), 9, bounds),
+        isi.Attack("relevance", "l0", 9, bounds),
         isi.MinimalL0(budget=30, restarts=0, bounds=bounds),
     ):
         result = attack(isi.logits(model, moving=order), given(model, x, held))
@@ -135,7 +146,7 @@ def test_records_and_robustness(model, x, held, tmp_path):
     np.testing.assert_array_equal(np.isfinite(found.least), direct.success)
     np.testing.assert_array_equal(found[1:3].held["held"], held[1:3])
     distance = isi.adversarial_distance(source, given(model, x, held), pairs=False)
-    whole = isi.adversarial_distance(alone(model, held[0]), x[:1], pairs=False)
+    whole = isi.adversarial_distance(Alone(model)(held[0]), x[:1], pairs=False)
     np.testing.assert_allclose(distance[:1], whole, atol=1e-6)
 
 
