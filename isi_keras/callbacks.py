@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from isi_keras import _checks, attacks, evaluation, indicators, results
-from isi_keras.attacks import labels
+from isi_keras.attacks import goal_in_training, labels
 from isi_keras.explanations import explain
 from isi_keras.models.inputs import as_batch_size
 from isi_keras.training import AdversarialTraining
@@ -140,7 +140,7 @@ class RobustnessMonitor(_Watching):
             )
         self.budgets = tuple(_checks.integer("budgets", budget, 0) for budget in budgets)
         self.target, self.leave = labels.aim(target, leave)
-        self.goal = None if goal is None else labels.goal(goal, self.target, self.leave)
+        self.goal = None if goal is None else goal_in_training.chosen(goal, self.target, self.leave)
         self.attack = attacks.get(attack)
         self.x, self.y = _of_classes(x, y, self.target, self.leave)
         self.batch_size = as_batch_size(batch_size)

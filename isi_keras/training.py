@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from isi_keras import _component, _keras, attacks
-from isi_keras.attacks import crafting, fitting, labels
+from isi_keras.attacks import crafting, fitting, goal_in_training, labels
 from isi_keras.models import inputs
 
 _CHECKED = 1024
@@ -111,7 +111,7 @@ class AdversarialTraining(keras.Model):
         super().__init__(dtype=policy, autocast=False, name=name)
         self.model, self.attack, self.weight = model, attack, float(weight)
         self.target, self.leave = target, leave
-        self.goal = None if goal is None else labels.goal(goal, target, leave)
+        self.goal = None if goal is None else goal_in_training.chosen(goal, target, leave)
         self._several: bool | None = None
         self._crafting = self._planned()
         self._loss_is_own = fitting.computes_loss(model)

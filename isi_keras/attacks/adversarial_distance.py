@@ -13,7 +13,7 @@ from isi_keras.models import compiling
 from isi_keras.models.batches import in_batches, taken
 from isi_keras.models.beside import beside
 from isi_keras.models.inputs import as_classes
-from isi_keras.models.moving import parted
+from isi_keras.models.parts import parted
 from isi_keras.norms import offers, pair_search
 
 

@@ -12,9 +12,9 @@ import numpy as np
 from isi_keras import goals, models
 from isi_keras.attacks.state import UNKNOWN, Samples
 from isi_keras.domain import Room
-from isi_keras.goals.labels import expect_a_goal
+from isi_keras.goals.ends import expect_a_goal
 from isi_keras.models.beside import beside
-from isi_keras.models.moving import Parts
+from isi_keras.models.parts import Parts
 from isi_keras.results import Stop
 
 

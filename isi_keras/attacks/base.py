@@ -19,7 +19,7 @@ from isi_keras.domain import Domain, Fitted, as_bounds, as_domain
 from isi_keras.models import compiling
 from isi_keras.models.beside import beside
 from isi_keras.models.inputs import as_batch_size
-from isi_keras.models.moving import parted
+from isi_keras.models.parts import parted
 from isi_keras.results import AttackResult
 
 _EXACT = 2**24  # up to which float32 holds every integer

@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from isi_keras import backend, models
-from isi_keras.attacks import labels
+from isi_keras.attacks import goal_in_training, labels
 from isi_keras.attacks.base import BaseAttack
 from isi_keras.attacks.state import UNKNOWN, Samples
 from isi_keras.domain import Domain, Room
@@ -44,7 +44,7 @@ class Crafting:
         several: bool | None = None,
         goal: Any = None,
     ):
-        goal = labels.goal(goal, target, leave)
+        goal = goal_in_training.chosen(goal, target, leave)
         planned = models.logits(model).plan(sample, one_value=goal.of_values)
         clean = np.zeros((1, planned.classes), "float32")
         self._asked, self._of_values = goal.asked(planned, 1, lambda: clean), goal.of_values
@@ -80,7 +80,9 @@ class Crafting:
             truth, numbers = self._seen(x, y)
         asked, rows = self._asked, ops.shape(x)[0]
         aim = ops.zeros_like(truth) + (UNKNOWN if asked.target is None else int(asked.target[0]))
-        margin, among = (labels.repeated(part, rows) for part in (asked.margin, asked.among))
+        margin, among = (
+            goal_in_training.repeated(part, rows) for part in (asked.margin, asked.among)
+        )
         aside = {"numbers": numbers} if numbers else ()
         number = ops.arange(rows, dtype="int32")
         samples = Samples(x, truth, aim, number, *self._room(x), margin, among, aside)
@@ -107,10 +109,10 @@ class Crafting:
         """The true classes of what the goal sees, and the numbers of its view."""
         if self._of_values:
             unknown = ops.zeros((ops.shape(x)[0],), "int32") + UNKNOWN
-            return unknown, labels.repeated(dict(self._asked.numbers), ops.shape(x)[0])
+            return unknown, goal_in_training.repeated(dict(self._asked.numbers), ops.shape(x)[0])
         if self._asked.view is not None:
             logits = self._logits(self.model, x)
-            return labels.seen(self._asked, y, logits, column=int(self._units == 1))
+            return goal_in_training.seen(self._asked, y, logits, column=int(self._units == 1))
         several = self._several and len(y.shape) == 2 and y.shape[-1] == self.classes
         logits = self._logits(self.model, x) if several else None
         return labels.only(labels.truth(y, self.classes, logits), self.leave), None

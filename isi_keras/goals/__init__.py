@@ -10,7 +10,8 @@ from typing import Any
 from isi_keras import _component
 from isi_keras.goals.base import Asked, Goal
 from isi_keras.goals.classes import AnyOf, NoneOf, Target, Untargeted
-from isi_keras.goals.labels import LabelOff, LabelOn, LabelSet
+from isi_keras.goals.label_set import LabelSet
+from isi_keras.goals.labels import LabelOff, LabelOn
 from isi_keras.goals.values import Above, Below
 
 __all__ = [

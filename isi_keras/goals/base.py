@@ -18,8 +18,8 @@ class Asked(NamedTuple):
             predicted one.
         margin: by how much it has to lead, `(N,)` float32; `None` for what predicts it.
         among: which classes will do, `(N, K)` bool; `None` for others.
-        view: from the logits of the model and `numbers` to those of two classes, `aims.OneOutput`
-            or `aims.SetOfLabels`; `None` where the goal is about classes.
+        view: from the logits of the model and `numbers` to those of two classes, such as
+            `views.OneOutput`; `None` where the goal is about classes.
         numbers: what the view needs to know of each sample, arrays of `N` rows.
     """
 

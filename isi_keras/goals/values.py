@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from isi_keras.aims import OneOutput
 from isi_keras.goals.base import Asked, Goal
+from isi_keras.goals.views import OneOutput
 from isi_keras.models.inputs import as_classes
 
 

@@ -12,6 +12,7 @@ from isi_keras.models.beside import of_samples
 from isi_keras.models.graphs import Graphs
 from isi_keras.models.inputs import as_inputs
 from isi_keras.models.moving import Moving
+from isi_keras.models.narrowed import Narrowed, joined
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -66,12 +67,12 @@ class Planned:
 
     def forward(self) -> Callable[[keras.Model, Any], Any]:
         """A pure function `(model, x) -> logits`, tensors `(N, K)` of float32."""
-        graphs, whole, seen = self.graphs, _whole(self.moving), _seen(self.view)
+        graphs, whole, seen = self.graphs, joined(self.moving), _seen(self.view)
         return lambda model, x: seen(graphs.logits(whole(x)))
 
     def whole(self, x: Any) -> Any:
         """All inputs of the model, of the one that moves and those that are held."""
-        return _whole(self.moving)(x)
+        return joined(self.moving)(x)
 
     def as_logits(self) -> Callable[[Any], Any]:
         """A function from the outputs of a graph of the model to logits."""
@@ -80,7 +81,7 @@ class Planned:
 
     def narrowed(self, differentiable: Any) -> Any:
         """What an indicator differentiates, as a function of the input that moves."""
-        return differentiable if self.moving is None else _Narrowed(differentiable, self.moving)
+        return differentiable if self.moving is None else Narrowed(differentiable, self.moving)
 
     def predict(self, x: Any, batch_size: int = 128) -> np.ndarray:
         """The logits of the model for many inputs, computed in batches, whatever the view.
@@ -102,41 +103,10 @@ class Planned:
         return in_batches(lambda chosen: logits(*taken(chosen, x)), rows, batch_size)
 
 
-def _whole(moving: Moving | None) -> Callable[[Any], Any]:
-    if moving is None:
-        return lambda x: x
-    return lambda x: moving.joined(x, of_samples("held"))
-
-
 def _seen(view: Callable | None) -> Callable[[Any], Any]:
     if view is None:
         return lambda logits: logits
     return lambda logits: view(logits, of_samples("numbers"))
-
-
-class _Narrowed:
-    """The logits of a model as a function of one of its inputs.
-
-    Args:
-        whole: the same as a function of all.
-        moving: which it is.
-    """
-
-    def __init__(self, whole: Any, moving: Moving):
-        self._whole, self._moving = whole, moving
-        self._joined = _whole(moving)
-
-    def variables(self, x) -> dict[str, Any]:
-        """By what the logits are differentiated at a batch: of the input that moves alone."""
-        every = self._whole.variables(self._joined(x))
-        return {name: self._moving.of(part) for name, part in every.items()}
-
-    def logits(self, model, x, variables):
-        """The logits as a function of the variables."""
-        x = self._joined(x)
-        every = self._whole.variables(x)
-        put = {name: self._moving.put(part, variables[name]) for name, part in every.items()}
-        return self._whole.logits(model, x, put)
 
 
 class Differentiable:
