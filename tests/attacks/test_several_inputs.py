@@ -67,7 +67,14 @@ ATTACKS = {
 }
 
 
-@pytest.mark.parametrize("name", ATTACKS)
+TORCH = keras.config.backend() == "torch"
+LONG = [] if TORCH else [pytest.mark.large]  # to compile
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["greedy", "relevance", *(pytest.param(name, marks=LONG) for name in ("jsma", "minimal"))],
+)
 def test_it_is_as_if_the_held_input_were_constant(model, x, held, name):
     attack = ATTACKS[name]
     alone = Alone(model)
@@ -116,10 +123,8 @@ def test_all_of_them_move_together(model, x, held):
     row = keras.Input((MOVED + HELD,))
     parts = given(model, row[:, :MOVED], row[:, MOVED:])
     whole = keras.Model(row, model(parts))
-    for attack in (
-        isi.Attack("relevance", "l0", 9, bounds),
-        isi.MinimalL0(budget=30, restarts=0, bounds=bounds),
-    ):
+    minimal = isi.MinimalL0(budget=30, restarts=0, bounds=bounds)
+    for attack in (isi.Attack("relevance", "l0", 9, bounds), *([minimal] if TORCH else [])):
         result = attack(isi.logits(model, moving=order), given(model, x, held))
         same = attack(whole, np.concatenate([x, held], axis=1))
         np.testing.assert_allclose(result.adversarial, same.adversarial, atol=1e-5)
