@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from isi_keras import _checks, attacks, evaluation, indicators, results
-from isi_keras.attacks import labels
+from isi_keras.attacks import goal_in_training, labels
 from isi_keras.explanations import explain
 from isi_keras.models.inputs import as_batch_size
 from isi_keras.training import AdversarialTraining
@@ -95,6 +95,7 @@ class RobustnessMonitor(_Watching):
         batch_size: how many samples are attacked at once.
         target: the class to reach; `None` for any other than the true one.
         leave: the class, or classes, whose samples are attacked; `None` for all.
+        goal: a goal of `isi_keras.goals` in place of a target; `y` as the goal takes it.
 
     Attributes:
         result: the last `AttackResult`, `None` before the first. `evaluate` it, or draw
@@ -130,6 +131,7 @@ class RobustnessMonitor(_Watching):
         batch_size: int = 128,
         target: int | None = None,
         leave: Any = None,
+        goal: Any = None,
     ):
         super().__init__(every)
         if len(x) != len(y):
@@ -138,6 +140,7 @@ class RobustnessMonitor(_Watching):
             )
         self.budgets = tuple(_checks.integer("budgets", budget, 0) for budget in budgets)
         self.target, self.leave = labels.aim(target, leave)
+        self.goal = None if goal is None else goal_in_training.chosen(goal, self.target, self.leave)
         self.attack = attacks.get(attack)
         self.x, self.y = _of_classes(x, y, self.target, self.leave)
         self.batch_size = as_batch_size(batch_size)
@@ -154,9 +157,8 @@ class RobustnessMonitor(_Watching):
             self._attacked(dataclasses.replace(self.attack, **short))  # pyright: ignore
 
     def _attacked(self, attack) -> results.AttackResult:
-        return attack(
-            self.watched, self.x, y=self.y, target=self.target, batch_size=self.batch_size
-        )
+        aim = {"target": self.target, "goal": self.goal}
+        return attack(self.watched, self.x, y=self.y, batch_size=self.batch_size, **aim)
 
     def _look(self, epoch, logs):
         began = time.perf_counter()

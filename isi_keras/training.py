@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from isi_keras import _component, _keras, attacks
-from isi_keras.attacks import crafting, fitting, labels
+from isi_keras.attacks import crafting, fitting, goal_in_training, labels
 from isi_keras.models import inputs
 
 _CHECKED = 1024
@@ -61,6 +61,9 @@ class AdversarialTraining(keras.Model):
             of this class are left as they are.
         leave: the class, or classes, whose samples are moved; `None` for all. With `leave=8,
             target=3` the network learns that no 8 is to become a 3.
+        goal: a goal of `isi_keras.goals` in place of a target, the same for all samples. Under
+            `LabelSet()` the set of true labels is to be left. A goal about values moves each sample
+            for which it does not hold, whatever `y` is.
         name: of the model.
 
     Raises:
@@ -94,6 +97,7 @@ class AdversarialTraining(keras.Model):
         *,
         target: int | None = None,
         leave: Any = None,
+        goal: Any = None,
         name: str | None = None,
     ):
         attack = _as_attack(attack)
@@ -107,6 +111,7 @@ class AdversarialTraining(keras.Model):
         super().__init__(dtype=policy, autocast=False, name=name)
         self.model, self.attack, self.weight = model, attack, float(weight)
         self.target, self.leave = target, leave
+        self.goal = None if goal is None else goal_in_training.chosen(goal, target, leave)
         self._several: bool | None = None
         self._crafting = self._planned()
         self._loss_is_own = fitting.computes_loss(model)
@@ -235,7 +240,8 @@ class AdversarialTraining(keras.Model):
         attack = _component.serialize(self.attack)
         model = keras.saving.serialize_keras_object(self.model)
         leave = None if self.leave is None else list(self.leave)
-        aim = {"target": self.target, "leave": leave}
+        goal = None if self.goal is None else _component.serialize(self.goal)
+        aim = {"target": self.target, "leave": leave, "goal": goal}
         return {"model": model, "attack": attack, "weight": self.weight, "name": self.name, **aim}
 
     @classmethod
@@ -261,7 +267,7 @@ class AdversarialTraining(keras.Model):
 
     def _planned(self) -> crafting.Crafting:
         sample = crafting.sample_of(self.model, self.attack.domain)
-        aim: dict[str, Any] = {"target": self.target, "leave": self.leave}
+        aim: dict[str, Any] = {"target": self.target, "leave": self.leave, "goal": self.goal}
         return crafting.Crafting(self.attack, self.model, sample, several=self._several, **aim)
 
 

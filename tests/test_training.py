@@ -328,7 +328,7 @@ def test_what_cannot_be():
         AdversarialTraining(keras.Sequential([keras.layers.Dense(3)]), FGSM)
     both = [keras.Input((4,)), keras.Input((4,))]
     two = keras.Model(both, keras.layers.Dense(3)(keras.layers.Add()(both)))
-    with pytest.raises(ValueError, match=r"one input whose shape is known|takes a model of one"):
+    with pytest.raises(ValueError, match=r"one input whose shape is known|Expected a model of one"):
         AdversarialTraining(two, FGSM)
     with pytest.raises(ValueError, match=r"target to be from 0 to 2.*Received: target=3"):
         AdversarialTraining(dense(), FGSM, target=3)
@@ -374,7 +374,7 @@ def test_a_sample_of_several_labels_is_right_if_the_first_prediction_is_one():
     first = model.predict(x, verbose=0).argmax(1)
     right = several[np.arange(40), first] > 0
     assert 0 < right.sum() < 40
-    wanted = np.where(right[:, None], FGSM(model, x).adversarial, x)
+    wanted = np.where(right[:, None], FGSM(model, x, goal=isi.goals.Untargeted()).adversarial, x)
     for run in (AdversarialTraining(model, FGSM), compiled(model, FGSM)):
         for coded in (several, 0.9 * several + 0.05, 2 * several - 1):
             np.testing.assert_allclose(crafted_by(run, x, coded), wanted, atol=1e-6)

@@ -1,16 +1,19 @@
 """`adversarial_distance`: how far each class is, by its saliency map."""
 
+import dataclasses
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from isi_keras import backend, goals, indicators, models, norms
+from isi_keras import aims, backend, indicators, models, norms
 from isi_keras.domain import as_bounds, as_domain
 from isi_keras.models import compiling
-from isi_keras.models.batches import in_batches
-from isi_keras.models.inputs import as_classes, as_input, dtype_of
+from isi_keras.models.batches import in_batches, taken
+from isi_keras.models.beside import beside
+from isi_keras.models.inputs import as_classes
+from isi_keras.models.parts import parted
 from isi_keras.norms import offers, pair_search
 
 
@@ -34,7 +37,7 @@ def adversarial_distance(
 
     Args:
         model: a built Keras model, or what `logits` made of one. It is not altered.
-        x: the inputs, `(N, ...)`.
+        x: the inputs, `(N, ...)`; of a model with several inputs as an attack takes them.
         target: a class for all samples or `(N,)`; `None` for all `K` classes.
         pairs: whether pairs are counted, as in the paper's figure 15, or single inputs. Pairs take
             time in proportion to the square of the number of inputs.
@@ -66,7 +69,8 @@ def adversarial_distance(
             "The adversarial distance is that of a saliency map towards a class. Pass a "
             f"JacobianSaliency that is not maximal. Received: {indicator!r}."
         )
-    given, dtype = as_input(source.model, x), dtype_of(x)
+    parts = parted(source.model, x, source.moved)
+    given, dtype = parts.x, parts.dtype
     domain = None if bounds is None else as_domain(as_bounds(bounds)).of_dtype(dtype)
     held, room = None, ()
     if domain is not None:
@@ -75,37 +79,47 @@ def adversarial_distance(
         if not domain.plain:
             held = domain.structure
             room = fitted.room(given)
-    x = given
-    planned = source.plan(x)
+    x, moving = given, parts.moving
+    planned = source.plan(x if moving is None else moving.joined(x, parts.held))
+    planned = dataclasses.replace(planned, moving=moving)
+    aside = () if moving is None else {"held": parts.held}
     targets = np.tile(np.arange(planned.classes, dtype="int32"), (len(x), 1))  # (N, K)
     if target is not None:
         targets = as_classes("target", target, len(x), planned.classes)[:, None]
     groups = None if held is None or domain is None else domain.fit(x.shape).arrays()
     run = compiling.cached(
         planned.model,
-        ("distance", indicator, bool(pairs), *planned.ending, held),
+        ("distance", indicator, bool(pairs), *planned.ending, held, _shapes(aside)),
         lambda: _compile(planned, indicator, x, pairs, groups),
     )
 
     def distances(chosen):
-        batch, aims = backend.tensor(x[chosen]), targets[chosen].T
+        batch, wanted = backend.tensor(x[chosen]), targets[chosen].T
+        (others,) = taken(chosen, aside)
         rows = keras.tree.map_structure(
             lambda part: backend.tensor(part[chosen] if len(part) > 1 else part), room
         )
-        found = [ops.convert_to_numpy(run(batch, rows, backend.tensor(aim))) for aim in aims]
+        found = [
+            ops.convert_to_numpy(run(batch, rows, backend.tensor(aim), others)) for aim in wanted
+        ]
         return np.stack(found, axis=1)  # (B, K)
 
     found = in_batches(distances, len(x), batch_size, verbose=verbose)
     return found if target is None else found[:, 0]
 
 
+def _shapes(aside) -> str:
+    return str(keras.tree.map_structure(lambda part: part.shape[1:], aside))
+
+
 def _compile(planned, indicator, sample, of_pairs: bool, groups) -> compiling.Compiled:
     prepared = indicator.prepare(planned, sample)
     way = 1.0 if indicator.increase else -1.0
 
-    def run(model, x, room, classes):
-        point = indicators.at(prepared, model, x)
-        u, v = indicator.significance(point, goals.Targeted(classes), 0.0).factors[:2]
+    def run(model, x, room, classes, others):
+        with beside(others):
+            point = indicators.at(prepared, model, x)
+            u, v = indicator.significance(point, aims.Reaching(classes), 0.0).factors[:2]
         free = None
         if room:
             step = _step(x, room, groups)

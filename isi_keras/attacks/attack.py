@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from keras import ops
 
-from isi_keras import _checks, axes, goals, indicators, norms
+from isi_keras import _checks, aims, axes, indicators, norms
 from isi_keras.attacks.base import BaseAttack, Plan
 from isi_keras.attacks.state import State, first_of
 from isi_keras.results import Stop
@@ -72,7 +72,7 @@ class Attack(BaseAttack):
         super().__post_init__()
         object.__setattr__(self, "indicator", indicators.get(self.indicator))
         object.__setattr__(self, "norm", norms.get(self.norm))
-        _checks.one_of("objective", self.objective, goals.OBJECTIVES)
+        _checks.one_of("objective", self.objective, aims.OBJECTIVES)
         _checks.one_of("stop_when", self.stop_when, STOP_WHEN)
         if self.scale is not None:
             object.__setattr__(self, "scale", self._as_scale())
@@ -133,6 +133,13 @@ class Attack(BaseAttack):
         if isinstance(self.scale, str):
             what = f"scale={self.scale!r} is measured by the range"
             fitted.expect_finite(x, what, "pass a scale for each column", width=True)
+
+    def check_goal(self, goal):  # noqa: D102
+        if self.stop_when == "turned" and getattr(goal, "margin", 0):
+            raise ValueError(
+                "stop_when='turned' ends a sample as soon as any other class is predicted, without "
+                f"a margin. Received: {goal!r}. Leave stop_when out."
+            )
 
     def plan(self, planned, sample, targeted):  # noqa: D102
         differentiable = self.indicator.prepare(planned, sample, centred=True)

@@ -10,15 +10,17 @@ from typing import Any, ClassVar, NamedTuple
 import keras
 import numpy as np
 
-from isi_keras import _checks, _component, backend, models
-from isi_keras.attacks import rounds, slots
+from isi_keras import _checks, _component, backend, goals, models
+from isi_keras.attacks import asking, rounds, slots
 from isi_keras.attacks.record import Record
 from isi_keras.attacks.rounds import Round
-from isi_keras.attacks.state import UNKNOWN, Limits, Samples, State, numbers_from
-from isi_keras.domain import Domain, Fitted, Room, as_bounds, as_domain
+from isi_keras.attacks.state import Limits, Samples, State, numbers_from
+from isi_keras.domain import Domain, Fitted, as_bounds, as_domain
 from isi_keras.models import compiling
-from isi_keras.models.inputs import as_batch_size, as_classes, as_input, dtype_of
-from isi_keras.results import AttackResult, Stop
+from isi_keras.models.beside import beside
+from isi_keras.models.inputs import as_batch_size
+from isi_keras.models.parts import parted
+from isi_keras.results import AttackResult
 
 _EXACT = 2**24  # up to which float32 holds every integer
 
@@ -87,6 +89,13 @@ class BaseAttack(_component.Component, abc.ABC):
             ValueError: if it cannot; the text names the column and says what to do.
         """
 
+    def check_goal(self, goal: goals.Goal) -> None:
+        """Raises if the attack cannot have a goal; by default it can have any.
+
+        Raises:
+            ValueError: if it cannot; the text says what to do.
+        """
+
     @property
     def unit(self) -> str:
         """What the attack counts: `"feature"` or `"position"`."""
@@ -145,6 +154,7 @@ class BaseAttack(_component.Component, abc.ABC):
         *,
         y=None,
         target=None,
+        goal: Any = None,
         batch_size: int = 128,
         first_index: Any = 0,
         trajectory: bool = False,
@@ -156,10 +166,14 @@ class BaseAttack(_component.Component, abc.ABC):
             model: a built Keras model, or what `logits` made of one. It is not altered.
             x: the inputs, `(N, ...)`, within the bounds. Integers and bools stay such: their
                 adversarial examples are whole numbers that the type holds, so that
-                `result.adversarial.astype(x.dtype)` loses nothing.
-            y: the true labels, `(N,)`. Samples that are misclassified to begin with are then
-                reported as such and left alone. Without it the clean prediction is the label.
+                `result.adversarial.astype(x.dtype)` loses nothing. For a model with several inputs
+                a list or a dictionary, as `fit` takes them: the only one of real numbers, or those
+                that `logits(model, moving=...)` names, move, the others are held.
+            y: the true labels, `(N,)`, or what the goal takes. Samples that are misclassified to
+                begin with are then reported as such and left alone. Without it the clean
+                prediction is the label.
             target: the class to reach, one for all samples or `(N,)`. `None` for any other class.
+            goal: a goal of `isi_keras.goals`, in place of a target.
             batch_size: how many samples are computed at once.
             first_index: which sample of a longer run the first one is, or which each is, `(N,)`.
                 What is drawn for a sample depends on its number there, so that parts of a run give
@@ -178,23 +192,21 @@ class BaseAttack(_component.Component, abc.ABC):
         """
         began = time.perf_counter()
         classifier = models.logits(model)
-        inputs, dtype = as_input(classifier.model, x), dtype_of(x)
-        inputs = self.domain.fit(inputs.shape).checked(inputs, dtype)
-        whole = self if dtype.kind == "f" else _of_whole_numbers(self, inputs, dtype)
+        parts = parted(classifier.model, x, classifier.moved)
+        inputs = self.domain.fit(parts.x.shape).checked(parts.x, parts.dtype)
+        whole = self if parts.dtype.kind == "f" else _of_whole_numbers(self, inputs, parts.dtype)
         fitted = whole.domain.fit(inputs.shape)
         whole.warn_of_bounds(inputs)
-        planned = classifier.plan(inputs)
         size = min(as_batch_size(batch_size), len(inputs))
         numbers = numbers_from(first_index, len(inputs))
-        truth = None if y is None else as_classes("y", y, len(inputs), planned.classes)
-        aim = None if target is None else as_classes("target", target, len(inputs), planned.classes)
-        attack, aim = whole.resolve(planned, inputs, aim, size, numbers)
-        attack.check(fitted, inputs)
-        samples = Samples(
-            inputs, _or_unknown(truth, inputs), _or_unknown(aim, inputs), numbers,
-            *_for_each(fitted.room(inputs), len(inputs)),
-        )  # fmt: skip
-        plan, runs = attack.compiled(planned, inputs, aim is not None)
+        task = asking.asked(classifier, parts._replace(x=inputs), y, target, goal, size)
+        whole.check_goal(task.goal)
+        planned, aim = task.planned, task.asked.target
+        with beside(task.beside):
+            attack, aim = whole.resolve(planned, inputs, aim, size, numbers)
+            attack.check(fitted, inputs)
+            plan, runs = attack.compiled(planned, inputs, aim is not None)
+        samples = task.samples(inputs, aim, numbers, fitted.room(inputs))
         limits = keras.tree.map_structure(backend.tensor, attack.limits())
         record = Record(inputs, planned.classes, attack.max_steps, trajectory, verbose)
         first, *steps = [lambda *slotted, run=run: run(*slotted, limits) for run in runs]
@@ -209,18 +221,14 @@ class BaseAttack(_component.Component, abc.ABC):
             record.watch if trajectory else None,
         )
         record.check(type(attack).__name__, whole.domain, attack.max_steps)
-        if target is not None and (record.stop == Stop.ALREADY_TARGET).all():
-            warnings.warn(
-                f"Every sample is already predicted as its target ({sorted(set(aim.tolist()))}), "  # pyright: ignore
-                "so nothing was attacked. `target` is the class to reach; true labels go into `y`.",
-                stacklevel=2,
-            )
+        task.warn_of_the_reached(record.stop)
         return record.result(
-            y=truth,
+            y=task.truth,
             target=aim,
             seconds=time.perf_counter() - began,
             config=_component.serialize(whole),
             data_format=planned.data_format,
+            **task.recorded(record.adversarial, size),
         )
 
     def limits(self) -> Limits:
@@ -239,8 +247,8 @@ class BaseAttack(_component.Component, abc.ABC):
                 runs.append(again or _compile(each.entered, each.step, planned.model))
             return plan, runs
 
-        shape = sample.shape[1:], planned.data_format
-        key = (*self.trace_key(), targeted, *planned.ending, shape)
+        shape = str(keras.tree.map_structure(lambda part: part.shape[1:], planned.whole(sample)))
+        key = (*self.trace_key(), targeted, *planned.ending, shape, planned.data_format)
         return compiling.cached(planned.model, key, make)
 
     def trace_key(self) -> tuple:
@@ -267,21 +275,11 @@ def _compile(begin: Callable, step: Callable, model: Any) -> compiling.Compiled:
     def run(model, held, state, given, mask, limits):
         fresh = begin(given)
         held, state = slots.entered((held, state), fresh, mask)
-        moved, logits = step(model, held, state, limits)
+        with beside(held.beside):
+            moved, logits = step(model, held, state, limits)
         return held, moved, (state.steps, logits)
 
     return compiling.compiled(run, model)
-
-
-def _or_unknown(classes: np.ndarray | None, x: np.ndarray) -> np.ndarray:
-    return np.full(len(x), UNKNOWN, "int32") if classes is None else classes
-
-
-def _for_each(room: Room, count: int) -> Room:
-    """Room of which each array has a row for each sample."""
-    return keras.tree.map_structure(
-        lambda part: np.broadcast_to(part, (count, *part.shape[1:])), room
-    )
 
 
 def _of_whole_numbers(attack: BaseAttack, x: np.ndarray, dtype: np.dtype) -> BaseAttack:

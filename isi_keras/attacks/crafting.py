@@ -1,5 +1,6 @@
 """A few steps of an attack on a whole batch, inside a trace that somebody else began."""
 
+import dataclasses
 from typing import Any
 
 import keras
@@ -7,11 +8,12 @@ import numpy as np
 from keras import ops
 
 from isi_keras import backend, models
-from isi_keras.attacks import labels
+from isi_keras.attacks import goal_in_training, labels
 from isi_keras.attacks.base import BaseAttack
 from isi_keras.attacks.state import UNKNOWN, Samples
 from isi_keras.domain import Domain, Room
 from isi_keras.models import inputs
+from isi_keras.models.beside import beside
 
 _UNKNOWN_SIZE = 224
 
@@ -28,6 +30,7 @@ class Crafting:
         target: the class to reach; `None` for any other.
         leave: the classes whose samples are attacked; `None` for all.
         several: whether a sample may have several labels; `None` if the model ends in sigmoids.
+        goal: a goal in place of a target, the same for all samples.
     """
 
     def __init__(
@@ -39,19 +42,25 @@ class Crafting:
         target: int | None = None,
         leave: tuple[int, ...] | None = None,
         several: bool | None = None,
+        goal: Any = None,
     ):
-        planned = models.logits(model).plan(sample)
+        goal = goal_in_training.chosen(goal, target, leave)
+        planned = models.logits(model).plan(sample, one_value=goal.of_values)
+        clean = np.zeros((1, planned.classes), "float32")
+        self._asked, self._of_values = goal.asked(planned, 1, lambda: clean), goal.of_values
+        self._units, self._logits = planned.graphs.units, planned.forward()
         self.attack = attack.for_shape(sample.shape[1:], planned.data_format)
         self.model, self.classes = model, planned.classes
-        self.target, self.leave = target, leave
+        self.leave = leave
         labels.check_classes(target, leave, planned.classes)
         self._crafted = backend.uncompiled(self._run)
         self._several = planned.activation == "sigmoid" if several is None else several
-        self._forward = planned.forward()
+        planned = dataclasses.replace(planned, view=self._asked.view)
         _expect_shared(attack.domain, sample.ndim)
         self._fitted = attack.domain.fit((1, *sample.shape[1:]))
         self.attack.check(self._fitted, sample)
-        self._plan = self.attack.plan(planned, sample, targeted=target is not None)
+        self.attack.check_goal(goal)
+        self._plan = self.attack.plan(planned, sample, targeted=self._asked.target is not None)
 
     def __call__(self, x, y) -> Any:
         """Adversarial examples for a batch, a constant for whoever differentiates.
@@ -68,15 +77,22 @@ class Crafting:
     def _run(self, x, y):
         attack, x = self.attack, ops.cast(x, "float32")
         with keras.StatelessScope([(v, ops.stop_gradient(v.value)) for v in self.model.variables]):
-            truth = labels.only(self._truth(x, y), self.leave)
-        number = ops.arange(ops.shape(x)[0], dtype="int32")
-        samples = Samples(x, truth, self._aim(truth), number, *self._room(x))
+            truth, numbers = self._seen(x, y)
+        asked, rows = self._asked, ops.shape(x)[0]
+        aim = ops.zeros_like(truth) + (UNKNOWN if asked.target is None else int(asked.target[0]))
+        margin, among = (
+            goal_in_training.repeated(part, rows) for part in (asked.margin, asked.among)
+        )
+        aside = {"numbers": numbers} if numbers else ()
+        number = ops.arange(rows, dtype="int32")
+        samples = Samples(x, truth, aim, number, *self._room(x), margin, among, aside)
         limits = keras.tree.map_structure(backend.tensor, attack.limits())
 
         def advance(state):
             return self._plan.step(self.model, samples, state, limits)[0]
 
-        with keras.StatelessScope([(v, ops.stop_gradient(v.value)) for v in self.model.variables]):
+        frozen = [(v, ops.stop_gradient(v.value)) for v in self.model.variables]
+        with keras.StatelessScope(frozen), beside(aside):
             state = self._plan.start(samples)
             if attack.max_steps == 1:
                 state = advance(state)
@@ -89,12 +105,17 @@ class Crafting:
                 )[1]
         return ops.stop_gradient(state.x)
 
-    def _truth(self, x, y):
+    def _seen(self, x, y) -> tuple[Any, Any]:
+        """The true classes of what the goal sees, and the numbers of its view."""
+        if self._of_values:
+            unknown = ops.zeros((ops.shape(x)[0],), "int32") + UNKNOWN
+            return unknown, goal_in_training.repeated(dict(self._asked.numbers), ops.shape(x)[0])
+        if self._asked.view is not None:
+            logits = self._logits(self.model, x)
+            return goal_in_training.seen(self._asked, y, logits, column=int(self._units == 1))
         several = self._several and len(y.shape) == 2 and y.shape[-1] == self.classes
-        return labels.truth(y, self.classes, self._forward(self.model, x) if several else None)
-
-    def _aim(self, truth):
-        return ops.zeros_like(truth) + (UNKNOWN if self.target is None else self.target)
+        logits = self._logits(self.model, x) if several else None
+        return labels.only(labels.truth(y, self.classes, logits), self.leave), None
 
     def _room(self, x) -> Room:
         room = self._fitted.room(x, ops)

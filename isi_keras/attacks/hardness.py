@@ -88,9 +88,9 @@ def hardness(
     began = time.perf_counter()
     attack = attacks.get("jsma" if attack is None else attack)
     classifier = models.logits(model)
-    domain = attack.domain.of_dtype(dtype_of(x))
+    given, x = x, as_input(classifier.model, x)
+    domain = attack.domain.of_dtype(dtype_of(given))
     attack = dataclasses.replace(attack, bounds=domain) if domain != attack.domain else attack
-    x = as_input(classifier.model, x)
     planned = classifier.plan(x)
     count = planned.classes
     y = as_classes("y", y, len(x), count)

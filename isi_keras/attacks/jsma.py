@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from isi_keras import _checks, axes, indicators
+from isi_keras import _checks, axes, goals, indicators
 from isi_keras.attacks.adversarial_distance import adversarial_distance
 from isi_keras.attacks.attack import Attack
 from isi_keras.attacks.base import BaseAttack
@@ -14,6 +14,7 @@ from isi_keras.norms import Salient
 
 VARIANTS = ("jsma", "wjsma", "tjsma", "mjsma")
 CHOICES = ("runner_up", "random", "easiest")
+_SEVERAL = (goals.AnyOf, goals.NoneOf)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -184,6 +185,18 @@ class JSMA(BaseAttack):
             target = self._chosen(planned, x, batch_size, numbers)
         return attack, target
 
+    def check_goal(self, goal):  # noqa: D102
+        if self.variant == "mjsma" and isinstance(goal, _SEVERAL):
+            raise ValueError(
+                "The variant 'mjsma' chooses its classes itself. "
+                f"Received: {goal!r}. Use another variant."
+            )
+        if self.chooses_targets and _is_open(goal):
+            raise ValueError(
+                "Targets are chosen for a call that asks for any other class, without a margin. "
+                f"Received: untargeted={self.untargeted!r} and {goal!r}. Leave untargeted out."
+            )
+
     def plan(self, planned, sample, targeted):  # noqa: D102
         attack = self.for_shape(sample.shape[1:], planned.data_format)
         return attack.plan(planned, sample, targeted)
@@ -219,7 +232,17 @@ class JSMA(BaseAttack):
             rank = -logits
         else:
             rank = adversarial_distance(
-                planned, x, indicator=self._indicator(), batch_size=batch_size, bounds=self.bounds
+                planned,
+                planned.whole(x),
+                indicator=self._indicator(),
+                batch_size=batch_size,
+                bounds=self.bounds,
             )
         rank[rows, label] = np.inf
         return rank.argmin(-1).astype("int32")
+
+
+def _is_open(goal: goals.Goal) -> bool:
+    """Whether a goal leaves the class open and yet asks for more than any other."""
+    surely = isinstance(goal, goals.Untargeted) and goal.margin > 0
+    return surely or isinstance(goal, _SEVERAL)

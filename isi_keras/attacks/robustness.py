@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from isi_keras import _checks, _component, attacks, models
+from isi_keras import _checks, _component, attacks, goals, models
 from isi_keras.attacks.attack import Attack
 from isi_keras.attacks.base import BaseAttack
 from isi_keras.attacks.jsma import JSMA
@@ -52,6 +52,7 @@ def robustness(
     y,
     *,
     attacks: Any = None,
+    goal: Any = None,
     measure: str = "l0",
     bounds: Any = None,
     batch_size: int = 128,
@@ -72,11 +73,14 @@ def robustness(
     Args:
         model: a built Keras model, or what `logits` made of one. It is not altered.
         x: the inputs, `(N, ...)`, within the bounds.
-        y: the true labels, `(N,)`.
+        y: the true labels, `(N,)`, or what the goal takes; `None` for a goal about values.
         attacks: one attack or a list of them, each an attack, its configuration or a name such as
             `"relevance_l0"`, `"sensitivity_l2"` or `"jsma"`; or a dictionary of them by what they
             are to be called. `None` for those of the measure in `attacks.robustness.ENSEMBLES`:
             under L0 `MinimalL0`, the attack by relevance, by sensitivity, and JSMA.
+        goal: a goal of `isi_keras.goals`; `None` for any class but the true one. A sample for which
+            it holds to begin with is lost at distance 0; under a goal about values it counts as
+            not right.
         measure: what distance is: `"l0_feature"`, the number of changed inputs; `"l0_position"`,
             that of changed pixels or time steps; `"l0"`, positions if all attacks count these, else
             inputs; `"l2"` or `"linf"`, in the units of the data.
@@ -106,7 +110,8 @@ def robustness(
     """
     chosen = _chosen(attacks, _checks.one_of("measure", measure, MEASURES), bounds)
     measure = _measured(measure, list(chosen.values()))
-    if y is None:
+    goal = None if goal is None else goals.get(goal)
+    if y is None and not (goal is not None and goal.of_values):
         raise TypeError("Expected y to be the true labels, (N,). Received: None.")
     classifier, found = models.logits(model), None
     for attack in chosen.values():
@@ -115,6 +120,7 @@ def robustness(
             classifier,
             x,
             y=y,
+            goal=goal,
             batch_size=batch_size,
             first_index=first_index,
             verbose=verbose,
@@ -127,7 +133,8 @@ def robustness(
         names=np.array(list(chosen)),
         config={
             "class_name": "robustness",
-            "config": {"measure": measure, "attacks": serialized},
+            "config": {"measure": measure, "attacks": serialized}
+            | ({} if goal is None else {"goal": goal.recorded()[0]}),
         },
     )
 
@@ -139,7 +146,7 @@ def _finite(classifier: models.Classifier, result: AttackResult, batch_size: int
     """
     ended, finite = np.flatnonzero(result.success | result.not_finite), np.ones(len(result), bool)
     if len(ended):
-        logits = classifier.predict(result.adversarial[ended], batch_size)
+        logits = classifier.predict(result[ended].inputs, batch_size)
         finite[ended] = np.isfinite(logits).all(axis=-1)
     return finite
 
@@ -158,7 +165,7 @@ class _Found:
         self.fields: dict[str, Any] = {
             "x": result.x,
             "adversarial": result.x.copy(),
-            "y": result.y,
+            "y": 1 - np.asarray(result.target) if result.y is None else result.y,
             "clean_prediction": result.clean_prediction.copy(),
             "distance": np.zeros(shape),
             "success": np.zeros(shape, bool),
@@ -167,6 +174,8 @@ class _Found:
             "backward": np.zeros(shape, "int32"),
             "seconds": np.zeros(shape),
             "data_format": result.data_format,
+            "moving": result.moving,
+            "held": result.held,
         }
         self._measure, self._column = measure, 0
         self._least = np.full(len(result), np.inf)
@@ -175,7 +184,8 @@ class _Found:
         """Adds what an attack found; `finite` says where the logits are so in the end."""
         success = result.success & finite
         distance = np.where(success | ~finite, lost_at(result, self._measure), np.inf)
-        distance[result.stop_reason == Stop.MISCLASSIFIED.label] = 0
+        unneeded = (Stop.MISCLASSIFIED.label, Stop.ALREADY_TARGET.label)
+        distance[np.isin(result.stop_reason, unneeded)] = 0
         values = {
             "distance": distance,
             "success": success,

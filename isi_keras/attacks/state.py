@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from isi_keras import _checks, goals
+from isi_keras import _checks, aims
 from isi_keras.results import Stop
 
 UNKNOWN = -1
@@ -28,6 +28,10 @@ class Samples(NamedTuple):
         ceiling: the greatest. `ceiling - floor` is what step sizes are shares of, and relevance is
             measured from the middle of both.
         grid: the `domain.Grid` of values that inputs may take; `()` for none.
+        margin: by how much the goal has to lead, `(S,)` float32; `()` for what predicts it.
+        among: which classes will do, `(S, K)` bool; `()` where a goal is one class, or any other.
+        beside: what the planned model asks of each sample, inputs that are held and numbers of the
+            goal; `()` for nothing. Plans need not look at it.
     """
 
     x: Any
@@ -39,6 +43,9 @@ class Samples(NamedTuple):
     floor: Any
     ceiling: Any
     grid: Any = ()
+    margin: Any = ()
+    among: Any = ()
+    beside: Any = ()
 
     @property
     def centre(self):
@@ -128,11 +135,20 @@ class State(NamedTuple):
             backward=self.backward + backward,
         )
 
-    def goal(self, samples: Samples, targeted: bool, objective: str = "logit") -> goals.Goal:
-        """What each sample is to reach: its target, or any class but its clean prediction."""
+    def goal(self, samples: Samples, targeted: bool, objective: str = "logit") -> aims.Aim:
+        """What each sample is to reach: its target, or any class but its clean prediction.
+
+        Args:
+            samples: what is given.
+            targeted: whether there are classes to reach.
+            objective: `"logit"` or `"margin"`, what is to grow.
+        """
+        margin = None if isinstance(samples.margin, tuple) else samples.margin
+        if not isinstance(samples.among, tuple):
+            return aims.Among(samples.among, objective, margin)
         if targeted:
-            return goals.Targeted(samples.target, objective)
-        return goals.Untargeted(self.clean_prediction, objective)
+            return aims.Reaching(samples.target, objective, margin)
+        return aims.Leaving(self.clean_prediction, objective, margin)
 
     def unneeded(self, samples: Samples, reached) -> list[tuple[Any, Stop]]:
         """Whom there is no need to attack, as cases for `first_of`.

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from isi_keras import _component, axes, goals, indicators, models
+from isi_keras import _component, aims, axes, indicators, models
 from isi_keras.models import compiling
 from isi_keras.models.batches import in_batches, taken
 from isi_keras.models.inputs import as_classes, as_inputs, names_of
@@ -126,7 +126,7 @@ def _compile(planned, indicator, sample, alone: bool, wants) -> compiling.Compil
         logits, pulled = point.logits, {}
         predicted = ops.cast(ops.argmax(logits, axis=-1), "int32")
         classes = ops.where(wanted == _PREDICTED, predicted, wanted)
-        goal = goals.Targeted(classes) if alone else goals.Contrast(classes, others=others)
+        goal = aims.Reaching(classes) if alone else aims.Contrast(classes, others=others)
 
         def pullback(cotangent):
             pulled.update(point.pullback(cotangent))

@@ -138,6 +138,8 @@ def lookup(run: Run, plan: Plan, node: Node) -> Any:
         return plain(run, plan, node)
     args, kwargs = node.filled(run.fixed)
     outputs, ones = run.call(node, args, kwargs), run.one(tensor)
+    if ones is None:  # an index that is held while other inputs move
+        return outputs
     for _ in range(len(outputs.shape) - len(ones.shape)):
         ones = ops.expand_dims(ones, -1)
     return ops.stop_gradient(outputs) * ops.cast(ones, outputs.dtype)

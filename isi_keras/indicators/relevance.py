@@ -72,22 +72,27 @@ class Relevance(Indicator):
         return rule if isinstance(rule, composites.Composite) else composites.Composite(rule)
 
     def prepare(self, planned, sample, *, centred=False, **wanted):  # noqa: D102
-        row = planned.graphs.few(sample)
+        whole = planned.whole(sample)
 
-        def make(graph):
-            return propagation.Propagation(
-                graph, self.composite, self.on_unknown, row, centred=centred, **wanted
+        def plans_of(row):
+            return PerGraph(
+                planned.graphs,
+                lambda graph: propagation.Propagation(
+                    graph, self.composite, self.on_unknown, row, centred=centred, **wanted
+                ),
             )
 
-        plans = PerGraph(planned.graphs, make)
+        plans = checked = plans_of(planned.graphs.few(sample))
+        if planned.moving is not None:  # all inputs are checked, those that are held too
+            checked = plans_of(planned.graphs.few(whole))
         if self.on_unknown == "error":
-            size = sum(math.prod(rows.shape[1:]) for rows in keras.tree.flatten(sample))
+            size = sum(math.prod(rows.shape[1:]) for rows in keras.tree.flatten(whole))
             count = 1 if size > _LARGE else _CHECKED
             for first in range(0, _CHECKED, count):
-                some = planned.graphs.few(sample, count, first)
-                if conservation.check(plans.of(some), some):
+                some = planned.graphs.few(whole, count, first)
+                if conservation.check(checked.of(some), some):
                     break
-        return Propagated(plans, planned.graphs.as_logits)
+        return planned.narrowed(Propagated(plans, planned.as_logits()))
 
     def significance(self, point, goal, centre):  # noqa: D102
         each = keras.tree.map_structure

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from isi_keras import _checks, goals
+from isi_keras import _checks, aims
 from isi_keras.indicators import gradients
 from isi_keras.indicators.base import Factors, Indicator, Significance
 
@@ -126,7 +126,7 @@ class JacobianSaliency(Indicator):
 
     def _of_all_classes(self, point, goal) -> Factors:
         """One alternative for each class and way, of one input `(N, ...)`."""
-        if not isinstance(goal, goals.Untargeted):
+        if not isinstance(goal, aims.Leaving):
             raise ValueError(
                 "A maximal saliency chooses the class itself, for an untargeted attack. Use "
                 "JacobianSaliency(maximal=False), or pass no target."

@@ -10,10 +10,11 @@ from isi_keras.models.compiling import cached
 from isi_keras.models.data_format import data_format_of
 from isi_keras.models.graphs import Graphs, several_outputs, unclear
 from isi_keras.models.inputs import as_inputs
+from isi_keras.models.moving import as_names
 from isi_keras.models.planned import Planned
 
 
-def logits(model, from_logits: bool | None = None) -> "Classifier":
+def logits(model, from_logits: bool | None = None, *, moving: str | None = None) -> "Classifier":
     """The model without its final softmax or sigmoid, whether fused, a layer or absent.
 
     Gradients of a logit say more than gradients of a probability, whose derivatives vanish where
@@ -25,14 +26,18 @@ def logits(model, from_logits: bool | None = None) -> "Classifier":
             this function or `Classifier.plan` returned.
         from_logits: `None` finds the final activation. `True` takes the output as the logits,
             `False` insists that there is a final softmax or sigmoid to remove.
+        moving: of a model with several inputs the name of the one that attacks move, or a list of
+            several, which move as one row of numbers `(N, D)`, each flattened, one after another.
+            The others are held as they are given for each sample. `None` for the only one of real
+            numbers.
 
     Returns:
         A `Classifier`: a function of a batch that `Attack` and `explain` take as their model.
 
     Raises:
-        TypeError: if `model` is not a Keras model.
-        ValueError: if the model is not built or has several inputs or outputs; and, at the first
-            batch, if it cannot be known whether its outputs are logits.
+        TypeError: if `model` is not a Keras model, or `moving` no name or names.
+        ValueError: if the model is not built or has several outputs; and, at the first batch, if it
+            cannot be known whether its outputs are logits.
 
     Example:
         >>> import keras, numpy as np
@@ -41,23 +46,26 @@ def logits(model, from_logits: bool | None = None) -> "Classifier":
         >>> tuple(isi.logits(model)(np.zeros((2, 4), "float32")).shape)
         (2, 3)
     """
-    as_values = False
+    as_values, moved = False, as_names(moving)
     if isinstance(model, Classifier | Planned):
         as_values = model.as_values and from_logits is None
         from_logits = model.from_logits if from_logits is None else from_logits
+        moved = model.moved if moved is None else moved
         model = model.model
-    return Classifier(model, from_logits, as_values)
+    return Classifier(model, from_logits, as_values, moved)
 
 
-def outputs(model) -> "Classifier":
+def outputs(model, *, moving: Any = None) -> "Classifier":
     """The model's outputs as values, as they are: for regression, and for scores of any kind.
 
     Nothing is removed at the end, and one unit is one value, whose sign says nothing of classes:
-    `explain` gives the relevance of the value itself, also where it is negative. It does so
-    unasked of a model of one unit that ends in a linear layer.
+    attacks take a goal, `goals.Above` or `goals.Below`, and `explain` gives the relevance of the
+    value itself, also where it is negative. It does so unasked of a model of one unit that ends in
+    a linear layer, and so do attacks with such a goal.
 
     Args:
         model: a built Keras model with one output of shape `(N, K)`; it is not altered.
+        moving: as `logits` takes it.
 
     Returns:
         A `Classifier` whose "logits" are the outputs.
@@ -73,14 +81,19 @@ def outputs(model) -> "Classifier":
         >>> isi.explain(isi.outputs(price), np.ones((2, 4))).logits.shape
         (2, 1)
     """
-    return Classifier(logits(model).model, None, True)
+    source = logits(model, moving=moving)
+    return Classifier(source.model, None, True, source.moved)
 
 
 class Classifier:
     """A function from a batch of inputs to logits `(N, K)`; made by `logits` or `outputs`."""
 
     def __init__(
-        self, model: keras.Model, from_logits: bool | None = None, as_values: bool = False
+        self,
+        model: keras.Model,
+        from_logits: bool | None = None,
+        as_values: bool = False,
+        moved: tuple[str, ...] | None = None,
     ):
         if not isinstance(model, keras.Model):
             raise TypeError(
@@ -98,6 +111,7 @@ class Classifier:
         self.model = model
         self.from_logits = from_logits
         self.as_values = as_values
+        self.moved = moved
 
     def __call__(self, x) -> Any:
         """Returns the logits of a batch, a tensor `(N, K)` of float32."""

@@ -54,6 +54,7 @@ class Graphs:
         _check_own(model, whole)
         _check_same(model, whole, sample, outputs)
         self.units = outputs.shape[-1]
+        _expect_varying(model, whole, self.units)
         alone = self.units == 1 and from_logits is None and linear_end(whole)
         self.one_value = self.units == 1 and (as_values or alone)
         made = Cut(whole, frozenset())
@@ -216,6 +217,17 @@ def _check_same(model: keras.Model, graph: Graph, sample: Any, outputs: Any) -> 
         )
 
 
+def _expect_varying(model: keras.Model, graph: Graph, units: int) -> None:
+    """Raises if the model returns 1 whatever comes in."""
+    found = cut(graph) if units == 1 else None
+    if found is not None and found.removed & {"Softmax", "LogSoftmax"}:
+        raise ValueError(
+            f"The model {model.name!r} ends in a softmax over one unit, which is always 1: there "
+            "is nothing to explain or attack, and nothing was trained. For two classes end it with "
+            "keras.layers.Dense(1, 'sigmoid') or Dense(2, 'softmax'), for a value with Dense(1)."
+        )
+
+
 def _ended(model, graph: Graph, outputs, from_logits: bool | None) -> Cut:
     """The graph that ends in logits."""
     found = cut(graph)
@@ -246,6 +258,7 @@ def unclear(model: keras.Model, graph: Graph) -> str:
         f"the last operation is {last}{seen} and it returns "
         f"{graph.output.shape[-1]} value(s) a sample. Wrap the model: "
         "isi_keras.logits(model, from_logits=True) takes the outputs as logits (one as those of "
-        "two classes); isi_keras.outputs(model) takes them as values, to be explained; or end it "
-        "with keras.layers.Softmax() (or a sigmoid for one unit), which is then removed."
+        "two classes); isi_keras.outputs(model) takes them as values, to be explained, or attacked "
+        "with goal=isi_keras.goals.Above(value) or Below(value); or end it with "
+        " keras.layers.Softmax() (or a sigmoid for one unit), which is then removed."
     )

@@ -82,11 +82,17 @@ def as_input(model, x) -> np.ndarray:
     several = isinstance(x, Mapping) or _is_list_of_arrays(x)
     if len(specs) > 1 or (several and not specs):
         raise ValueError(
-            f"An attack takes a model of one input; the model {model.name!r} has "
-            f"{len(specs) or len(x)}. Hold the others fixed, e.g. attack "
-            "keras.Model(image, model([image, fixed])) with `fixed` computed from `image`."
+            f"Expected a model of one input; the model {model.name!r} has {len(specs) or len(x)}. "
+            "Attack, JSMA, MinimalL0, robustness and adversarial_distance move one and hold the "
+            "others; here it needs a model of one, e.g. keras.Model(image, model([image, fixed])) "
+            "with `fixed` computed from `image`."
         )
     array = as_inputs(model, x)
+    if not isinstance(array, np.ndarray):  # one in a list or a dictionary
+        raise ValueError(
+            f"Expected the input of the model {model.name!r} as a bare array. Received: a "
+            f"{type(x).__name__} of one. Wrap the model: keras.Model(image, model([image]))."
+        )
     if array.dtype != np.float32:
         raise TypeError(
             f"The model {model.name!r} takes integers ({array.dtype}), which an attack cannot move "

@@ -1,15 +1,18 @@
 """A model that was traced, so that all is known that a computation with it needs."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 
 from isi_keras.models.batches import in_batches, taken
+from isi_keras.models.beside import of_samples
 from isi_keras.models.graphs import Graphs
 from isi_keras.models.inputs import as_inputs
+from isi_keras.models.moving import Moving
+from isi_keras.models.narrowed import Narrowed, joined
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -25,6 +28,10 @@ class Planned:
         as_values: whether its outputs are taken as they are, as `outputs` takes them.
         graphs: what it computes, traced.
         data_format: `"channels_last"` or `"channels_first"`, where the channels of its inputs are.
+        moving: which of its inputs `forward()` takes; the others, which are held, each sample has
+            beside it. `None` for all that there are.
+        view: from the logits and the numbers of a goal, which each sample has beside it, to the
+            logits of two classes; `None` for the logits themselves.
     """
 
     model: keras.Model
@@ -32,11 +39,18 @@ class Planned:
     as_values: bool
     graphs: Graphs
     data_format: str
+    moving: Moving | None = None
+    view: Callable | None = None
 
     @property
     def classes(self) -> int:
-        """How many classes the model has, the length of its logits; 1 if it returns one value."""
-        return self.graphs.classes
+        """How many classes there are to see, the length of logits; 1 if it returns one value."""
+        return self.graphs.classes if self.view is None else 2
+
+    @property
+    def moved(self) -> tuple[str, ...] | None:
+        """The names of the inputs that move, of a model that takes several."""
+        return None if self.moving is None else self.moving.moved
 
     @property
     def activation(self) -> str:
@@ -47,20 +61,33 @@ class Planned:
         return self.graphs.activation
 
     @property
-    def ending(self) -> tuple[bool | None, bool]:
-        """How the end of the model is taken, on which all depends that is compiled of it."""
-        return self.from_logits, self.as_values
+    def ending(self) -> tuple:
+        """How the ends of the model are taken, on which all depends that is compiled of it."""
+        return self.from_logits, self.as_values, self.moving, self.view
 
     def forward(self) -> Callable[[keras.Model, Any], Any]:
         """A pure function `(model, x) -> logits`, tensors `(N, K)` of float32."""
-        graphs = self.graphs
-        return lambda model, x: graphs.logits(x)
+        graphs, whole, seen = self.graphs, joined(self.moving), _seen(self.view)
+        return lambda model, x: seen(graphs.logits(whole(x)))
+
+    def whole(self, x: Any) -> Any:
+        """All inputs of the model, of the one that moves and those that are held."""
+        return joined(self.moving)(x)
+
+    def as_logits(self) -> Callable[[Any], Any]:
+        """A function from the outputs of a graph of the model to logits."""
+        graphs, seen = self.graphs, _seen(self.view)
+        return lambda outputs: seen(graphs.as_logits(outputs))
+
+    def narrowed(self, differentiable: Any) -> Any:
+        """What an indicator differentiates, as a function of the input that moves."""
+        return differentiable if self.moving is None else Narrowed(differentiable, self.moving)
 
     def predict(self, x: Any, batch_size: int = 128) -> np.ndarray:
-        """The logits of many inputs, computed in batches.
+        """The logits of the model for many inputs, computed in batches, whatever the view.
 
         Args:
-            x: the inputs, `(N, ...)`, as `explain` takes them.
+            x: the inputs, `(N, ...)`, as `explain` takes them; or the one that moves.
             batch_size: how many samples are computed at once.
 
         Returns:
@@ -70,9 +97,16 @@ class Planned:
             TypeError: if an input is no numeric array, or `batch_size` no integer.
             ValueError: if shapes or values are wrong.
         """
-        x, forward = as_inputs(self.model, x), self.forward()
+        bare = self.moving is not None and not isinstance(x, Mapping | list | tuple)
+        x, logits = as_inputs(self.model, self.whole(x) if bare else x), self.graphs.logits
         rows = len(keras.tree.flatten(x)[0])
-        return in_batches(lambda chosen: forward(self.model, *taken(chosen, x)), rows, batch_size)
+        return in_batches(lambda chosen: logits(*taken(chosen, x)), rows, batch_size)
+
+
+def _seen(view: Callable | None) -> Callable[[Any], Any]:
+    if view is None:
+        return lambda logits: logits
+    return lambda logits: view(logits, of_samples("numbers"))
 
 
 class Differentiable:

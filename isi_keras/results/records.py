@@ -1,7 +1,8 @@
 """The records of `explain` and of an attack."""
 
 import dataclasses
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,24 @@ from isi_keras.results import tokens
 from isi_keras.results.base import Result
 from isi_keras.results.fields import Divided, Rows, Shared, Steps
 from isi_keras.results.stop import Stop
+
+
+def apart(rows: Any, shapes: Mapping[str, Any], reshape: Callable = np.reshape) -> dict[str, Any]:
+    """Inputs that move together, by their names.
+
+    Args:
+        rows: one input `(N, ...)`, or several as rows of numbers `(N, D)`; an array or a tensor.
+        shapes: by name the shape of each.
+        reshape: of the library that the rows are of.
+    """
+    if len(shapes) == 1:
+        return dict.fromkeys(shapes, rows)
+    found, begin = {}, 0
+    for name, shape in shapes.items():
+        end = begin + math.prod(shape)
+        found[name] = reshape(rows[:, begin:end], (-1, *shape))
+        begin = end
+    return found
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -108,6 +127,19 @@ class AttackResult(Result):
         trajectory: the logits before each step and at the end, `(N, T + 1, K)`, where `T` is the
             largest number of steps; NaN once a sample has ended. `None` unless it was asked for.
         data_format: `"channels_last"` or `"channels_first"`, where the channels of `x` are.
+        goal: the configuration of the goal, where one was given; `goals.of` builds it back. `None`
+            for `target`, or any other class. Of a goal about a label, a set of labels or a value
+            `clean_prediction`, `prediction`, `target` and `y` are 1 where the label is on, the set
+            as wanted, the output above the value, and 0 where not; `trajectory` has the two logits
+            of that question.
+        aim: what the goal says for each sample, `(N,)` or `(N, K)`; `None` if it is the same for
+            all, and is in `goal`.
+        clean_logits: what the model returned for `x`, `(N, K)`, before its sigmoid unless values
+            are attacked. `None` for goals about classes.
+        logits: the same for `adversarial`.
+        moving: of a model that takes a list or a dictionary the inputs that `x` is, by name the
+            shape of each. Several are one row of numbers, each flattened, one after another.
+        held: the other inputs of such a model by their names, arrays of `N` rows.
 
     Raises:
         ValueError: if `data_format` is unknown.
@@ -129,6 +161,12 @@ class AttackResult(Result):
     config: Shared[Mapping[str, Any]]
     trajectory: Steps[np.ndarray | None] = None
     data_format: Shared[str] = "channels_last"
+    goal: Shared[Mapping[str, Any] | None] = None
+    aim: Rows[np.ndarray | None] = None
+    clean_logits: Rows[np.ndarray | None] = None
+    logits: Rows[np.ndarray | None] = None
+    moving: Shared[Mapping[str, Any] | None] = None
+    held: Rows[Mapping[str, np.ndarray] | None] = None
 
     def __post_init__(self):
         axes.check_data_format(self.data_format)
@@ -161,6 +199,13 @@ class AttackResult(Result):
         if self.y is None:
             raise ValueError("The result has no true labels. Attack with y, the true labels.")
         return (self.clean_prediction == self.y) & ~(self.not_finite & (self.steps == 0))
+
+    @property
+    def inputs(self) -> Any:
+        """The adversarial examples as the model takes them: with the held inputs, by name."""
+        if self.moving is None:
+            return self.adversarial
+        return {**apart(self.adversarial, self.moving), **(self.held or {})}
 
     @property
     def changed(self) -> np.ndarray:

@@ -40,8 +40,12 @@ class RobustnessResult(Result):
         seconds: wall-clock time, `(N, M)`: of each attack, compilation included, an equal part for
             each sample.
         names: what each attack is called, `(M,)`.
-        config: `robustness`, the attacks by their names, and the measure.
+        config: `robustness`, the attacks by their names, the measure, and the goal if one was
+            given.
         data_format: `"channels_last"` or `"channels_first"`, where the channels of `x` are.
+        moving: of a model that takes a list or a dictionary the inputs that `x` is, by name the
+            shape of each. Several are one row of numbers, each flattened, one after another.
+        held: the other inputs of such a model by their names, arrays of `N` rows.
 
     Raises:
         ValueError: if `data_format` is unknown.
@@ -60,6 +64,8 @@ class RobustnessResult(Result):
     names: Shared[np.ndarray]
     config: Shared[Mapping[str, Any]]
     data_format: Shared[str] = "channels_last"
+    moving: Shared[Mapping[str, Any] | None] = None
+    held: Rows[Mapping[str, np.ndarray] | None] = None
 
     def __post_init__(self):
         axes.check_data_format(self.data_format)

@@ -10,7 +10,7 @@ from keras import layers
 from makers.compiled import compiled_of
 
 import isi_keras as isi
-from isi_keras import attacks, goals, indicators, models, norms
+from isi_keras import aims, attacks, indicators, models, norms
 from isi_keras.models import compiling
 
 # Torch is faster with full batches; the others compile for each number of slots.
@@ -267,14 +267,14 @@ class TestLinearModels:
         weights, x = rng.normal(size=(30, 5)), rng.random((20, 30), "float32")
         target = np.array(((x @ weights).argmax(1) + 1) % 5, "int32")
         indicator = isi.JacobianSaliency(output="probabilities")
-        u, v, _ = factors(weights, x, indicator, goals.Targeted(target))
+        u, v, _ = factors(weights, x, indicator, aims.Reaching(target))
         np.testing.assert_array_equal(u, v)
         jsma = isi.JSMA(0.125, 0.07, output="probabilities")
         result = jsma(linear(weights), x, target=target, batch_size=SLOTS)
         for row in range(20):
             wanted = np.sort(np.argsort(-u[row, 0])[:2])
             np.testing.assert_array_equal(np.flatnonzero(result.order[row]), wanted)
-        u, v, _ = factors(weights, x, isi.JacobianSaliency(), goals.Targeted(target))
+        u, v, _ = factors(weights, x, isi.JacobianSaliency(), aims.Reaching(target))
         assert np.abs(u - v).max() > 1
 
 
@@ -334,7 +334,7 @@ class TestContracts:
         """Two backward passes whatever the number of classes; one for each if maximal."""
         made, indicator = [], isi.JacobianSaliency(maximal=maximal)
         weights = np.eye(7, dtype="float32")
-        factors(weights, weights, indicator, goals.Untargeted(np.arange(7)), made)
+        factors(weights, weights, indicator, aims.Leaving(np.arange(7)), made)
         assert len(made) == indicator.cost(7)[1] == (7 if maximal else 2)
 
     def test_components_and_records(self, tmp_path):
@@ -467,7 +467,7 @@ class TestMaps:
             indicator.prepare(planned, x), convolutional.model, keras.ops.convert_to_tensor(x)
         )
         target = np.arange(8, dtype="int32") % 3
-        found = indicator.significance(point, goals.Targeted(target), 0.0)
+        found = indicator.significance(point, aims.Reaching(target), 0.0)
         score, way = (keras.ops.convert_to_numpy(part).reshape(8, -1) for part in found[:2])
         for index, sample in enumerate(x):
             slopes, shares = oracles.derivatives(network, sample, output)
@@ -529,7 +529,7 @@ class TestMaps:
         )
         prepared = indicator.prepare(models.logits(model).plan(x), x)
         point = indicators.at(prepared, model, keras.ops.convert_to_tensor(x))
-        goal = goals.Untargeted(np.zeros(1, "int32"))
+        goal = aims.Leaving(np.zeros(1, "int32"))
         wanted = (shares * (kernel - (kernel @ shares)[:, None])).T
         for factor in indicator.significance(point, goal, 0.0).factors[:2]:
             of_others = keras.ops.convert_to_numpy(factor)[0, 1:4]

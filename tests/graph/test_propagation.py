@@ -141,7 +141,7 @@ class TestSeveralInputs:
             isi.explain(model, {names[0]: x[0], "b": x[1]})
         with pytest.raises(ValueError, match=r"same number of samples.*4, 3"):
             isi.explain(model, [x[0], x[1][:3]])
-        with pytest.raises(ValueError, match=r"attack takes a model of one input; .* has 2"):
+        with pytest.raises(ValueError, match=r"has 2 inputs of real numbers: .*moving="):
             isi.Attack(bounds=(-9, 9))(model, x)
 
 

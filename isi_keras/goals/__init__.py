@@ -1,0 +1,53 @@
+"""What an attack is to do: turn a class, a label or a value, and by how much.
+
+A goal goes to the call of an attack, `attack(model, x, goal=isi.goals.LabelOn(3))`. What is one
+number for all samples (a class, a label, a value) may be one for each, `(N,)`.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from isi_keras import _component
+from isi_keras.goals.base import Asked, Goal
+from isi_keras.goals.classes import AnyOf, NoneOf, Target, Untargeted
+from isi_keras.goals.label_set import LabelSet
+from isi_keras.goals.labels import LabelOff, LabelOn
+from isi_keras.goals.values import Above, Below
+
+__all__ = [
+    "Above",
+    "AnyOf",
+    "Asked",
+    "Below",
+    "Goal",
+    "LabelOff",
+    "LabelOn",
+    "LabelSet",
+    "NoneOf",
+    "Target",
+    "Untargeted",
+    "get",
+    "of",
+]
+
+NAMES: dict[str, Callable[[], Goal]] = {"untargeted": Untargeted, "label_set": LabelSet}
+
+
+def get(identifier: Any) -> Goal:
+    """Turns a name, a configuration or a goal into a goal."""
+    return _component.get(identifier, Goal, NAMES)
+
+
+def of(result) -> Goal:
+    """The goal that an `AttackResult` was made for.
+
+    Args:
+        result: what an attack returned, or a part of it.
+    """
+    if result.goal is None:
+        return Untargeted() if result.target is None else Target(result.target)
+    goal = dict(result.goal["config"])
+    if result.aim is not None:
+        name = next(name for name, value in goal.items() if value is None)
+        goal[name] = result.aim
+    return get({**result.goal, "config": goal})

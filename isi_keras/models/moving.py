@@ -1,0 +1,78 @@
+"""Which of several inputs an attack moves; the others are held as they are given."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from keras import ops
+
+from isi_keras.results.records import apart
+
+
+class Moving(NamedTuple):
+    """The inputs that move, among those of a model.
+
+    One moves as it is. Several are one row of numbers, `(N, D)`: each flattened, one after another.
+
+    Args:
+        moved: their names.
+        shapes: the shape of each, without the axis of samples.
+        names: those of all inputs, in the order of the model.
+        by_name: whether the model takes a dictionary rather than a list.
+    """
+
+    moved: tuple[str, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    names: tuple[str, ...]
+    by_name: bool
+
+    def of(self, inputs: Any) -> Any:
+        """What moves, of all inputs."""
+        each = self._each(inputs)
+        parts = [each[name] for name in self.moved]
+        if len(parts) == 1:
+            return parts[0]
+        if all(isinstance(part, np.ndarray) for part in parts):
+            return np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
+        sizes = map(math.prod, self.shapes)
+        flat = [ops.reshape(p, (-1, size)) for p, size in zip(parts, sizes, strict=True)]
+        return ops.concatenate(flat, axis=1)
+
+    def put(self, inputs: Any, x: Any) -> Any:
+        """All inputs, with what moves replaced."""
+        return self.joined(x, self._each(inputs))
+
+    def held(self, inputs: Any) -> dict[str, Any]:
+        """The other inputs by their names."""
+        each = self._each(inputs)
+        return {name: each[name] for name in self.names if name not in self.moved}
+
+    def joined(self, x: Any, held: Mapping[str, Any]) -> Any:
+        """All inputs as the model takes them."""
+        shapes = dict(zip(self.moved, self.shapes, strict=True))
+        moved = apart(x, shapes, np.reshape if isinstance(x, np.ndarray) else ops.reshape)
+        each = {name: moved[name] if name in moved else held[name] for name in self.names}
+        return each if self.by_name else list(each.values())
+
+    def _each(self, inputs: Any) -> Mapping[str, Any]:
+        return inputs if self.by_name else dict(zip(self.names, inputs, strict=True))
+
+
+def as_names(moving: Any) -> tuple[str, ...] | None:
+    """The names of inputs that move, one or several.
+
+    Raises:
+        TypeError: if it is neither a name nor several.
+        ValueError: if there is none, or one twice.
+    """
+    if moving is None:
+        return None
+    names = (moving,) if isinstance(moving, str) else moving
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise TypeError(
+            f"Expected moving to be the name of an input, or several. Received: {moving!r}."
+        )
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"Expected moving to name each input once. Received: {moving!r}.")
+    return tuple(names)
