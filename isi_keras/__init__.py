@@ -38,6 +38,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "norms": ["L0", "L2", "Linf", "Salient"],
         "explanations.parameter_randomisation": ["parameter_randomisation"],
         "graph.registry": ["register"],
+        "reporting": ["report"],
         "results": [
             "AttackResult",
             "Explanation",

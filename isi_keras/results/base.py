@@ -144,6 +144,20 @@ class Result:
             )
         return kind(**_values(kind, arrays, path))  # pyright: ignore[reportReturnType]
 
+    def report(self, path: str | os.PathLike | None = None, **options: Any) -> Any:
+        """The report of the record alone, as `isi_keras.report` makes it of several.
+
+        Args:
+            path: where to write it, `.html`, `.md` or `.json`; nothing is written if `None`.
+            options: of `isi_keras.report`, such as `classes`.
+
+        Returns:
+            A `reporting.Page`, which a notebook shows.
+        """
+        import isi_keras
+
+        return isi_keras.report(self, path, **options)
+
     def _first_of_rows(self) -> str:
         counted = [field for field in fields.of(type(self)) if field.axis.counts == fields.ROWS]
         return counted[0].name
