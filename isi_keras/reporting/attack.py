@@ -29,7 +29,7 @@ def section(label: str, result: AttackResult, words: Words) -> Section:
     return Section(
         label=label,
         record=result,
-        verdict=_verdict(report),
+        verdict=_verdict(report, result),
         metrics=metrics,
         tables=[_distances(report, result), _stops(report)],
         charts=[chart(label, result, far)] if result.attacked.any() else [],
@@ -112,11 +112,14 @@ def _metrics(report: evaluation.Report) -> dict[str, float]:
     return metrics
 
 
-def _verdict(report: evaluation.Report) -> str:
+def _verdict(report: evaluation.Report, result: AttackResult) -> str:
     turned = f"{report.successes} of {report.attacked} attacked samples turned"
-    median = report.measures["l0_feature"].median_success
-    if report.successes:
+    measure = measures.natural(result)
+    median = report.measures[measure].median_success
+    if report.successes and measure == "l0_feature":
         turned += f", half of them with at most {parts.number(np.floor(median))} inputs changed"
+    elif report.successes:
+        turned += f", half of them within {measures.caption(measure, median, result)}"
     return f"{turned}."
 
 
@@ -136,7 +139,7 @@ def _stops(report: evaluation.Report) -> Table:
         [name, str(count), Stop.of(name).meaning]
         for name, count in sorted(report.stops.items(), key=lambda item: -item[1])
     ]
-    return Table("Why the attacks ended", ("stop reason", "samples", "meaning"), rows)
+    return Table("Why the attacks ended", ("stop reason", "samples", "meaning"), rows, wordy=[2])
 
 
 def _columns(result: AttackResult, far: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -50,6 +50,19 @@ def drawn(chart: Chart) -> Drawn:
     return Drawn(chart, ticks, shares, paths, summary, _table(chart, end))
 
 
+def compared(charts: Sequence[Sequence[Chart]]) -> list[Chart]:
+    """Of results whose curves have the same axes a chart of them all: the first of each."""
+    alike: dict[tuple[str, str], list[Curve]] = {}
+    for first, *_ in filter(None, charts):
+        bare = dataclasses.replace(first.curves[0], low=None, high=None)
+        alike.setdefault((first.y_label, first.x_label), []).append(bare)
+    return [
+        Chart(f"{said.capitalize()} of several results", where, said, curves)
+        for (said, where), curves in alike.items()
+        if len(curves) > 1
+    ]
+
+
 def _table(chart: Chart, end: float) -> list[list[str]]:
     """The curves at a few places, for those who do not see them."""
     places = panels.ticks_between(0, end, 3.0)

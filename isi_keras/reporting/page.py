@@ -114,6 +114,7 @@ class Page:
             data=_for_script({"results": shown}),
             shown=shown,
             drawn=charts.drawn,
+            compared=charts.compared([s.charts for s in self.sections]),
             kept=sum(len(data["depth"]) for data in shown),
             listed=sum(len(data["index"]) for data in shown),
             count=sum(data["samples"] for data in shown),

@@ -12,12 +12,13 @@ from isi_keras.results import Result
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """Cells of text below a head; the first column names the rows."""
+    """Cells of text below a head; the first column names the rows, `wordy` ones hold words."""
 
     title: str
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
     notes: Sequence[str] = ()
+    wordy: Sequence[int] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,6 +95,11 @@ class Section:
     def kind(self) -> str:
         """The class of the record, as in `"AttackResult"`."""
         return type(self.record).__name__
+
+    @property
+    def shown(self) -> bool:
+        """Whether there is more to show of it than a verdict and samples."""
+        return bool(self.tables or self.charts or self.matrices or self.notes or self.fragments)
 
     @property
     def config(self) -> Mapping[str, Any]:

@@ -1,6 +1,7 @@
 """Pictures of samples as data URIs: small, exact, and drawn without a figure."""
 
 import base64
+import functools
 import io
 from typing import Any
 
@@ -60,6 +61,12 @@ def limit_of(values: np.ndarray) -> tuple[float, bool]:
     values = np.abs(values)
     limit = float(np.percentile(values, PERCENTILE))
     return (limit, bool((values > limit).any())) if limit > 0 else (panels.limit_of(values), False)
+
+
+@functools.cache
+def _palette() -> bytes:
+    colours = colormaps[style.SIGNED](np.linspace(0, 1, 256))[:, :3]
+    return np.rint(255 * colours).astype("uint8").tobytes()
 
 
 def _uri(picture: Image.Image) -> str:

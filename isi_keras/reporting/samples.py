@@ -1,6 +1,8 @@
 """The samples of a report: numbers of all of them, pictures of as many as there is room for."""
 
+import functools
 import hashlib
+import itertools
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,6 +18,9 @@ from isi_keras.results import AttackResult, Explanation, RobustnessResult
 
 ROWS = 20_000
 """How many samples of a result the gallery lists at most, evenly chosen."""
+
+PICTURED = 600
+"""How many samples of a result have pictures and steps at most: more than anybody looks at."""
 
 STEPS = 120
 """How many steps of an attack the slider shows at most, evenly chosen."""
@@ -43,7 +48,7 @@ def of_section(section: Section, maps: Maps, words: Words, room: int) -> dict[st
     if count > ROWS:
         listed = np.unique(np.linspace(0, count - 1, ROWS).astype(int))
     depth: dict[str, Any] = {}
-    for index in _varied(section, listed):
+    for index in itertools.islice(_varied(section, listed), PICTURED):
         found = _depth(record, int(index), maps, words)
         room -= len(json.dumps(found, separators=(",", ":"))) + 12
         if room < 0:
@@ -129,12 +134,17 @@ def _depth(record: Any, index: int, maps: Maps, words: Words) -> dict[str, Any]:
 def _picture(record: Any, values: np.ndarray, index: int) -> str:
     bounds: tuple[Any, Any] = (record.x[index].min(), record.x[index].max())
     if isinstance(record, AttackResult):
-        bounds = images.bounds_of(record.bounds, record.x, np.array([index]))
+        bounds = images.bounds_of(_bounds(record), record.x, np.array([index]))
     elif isinstance(record, RobustnessResult):
         both = record.x[index], record.adversarial[index]
         bounds = (min(part.min() for part in both), max(part.max() for part in both))
     (uri,) = pictures.of_images(values[[index]], bounds, record.data_format)
     return uri
+
+
+@functools.lru_cache(maxsize=4)
+def _bounds(record: AttackResult) -> tuple[Any, Any]:
+    return record.bounds
 
 
 def _changed_picture(record: Any, index: int, ordered: bool) -> dict[str, Any]:
@@ -226,9 +236,10 @@ def _map(label: str, record: Explanation, index: int, drawn: bool, words: Words)
     if drawn:
         image = images.as_maps(values[None], data_format=record.data_format)[0]
         limit, cut = pictures.limit_of(image)
-        said = f"strongest colour \xb1{_short(limit)}"
-        said += f", the {pictures.PERCENTILE}th percentile of the magnitudes" if cut else ""
-        return entry | {"picture": pictures.of_signed(image, limit), "limit": said}
+        said = "the strongest colour is the "
+        said += f"{pictures.PERCENTILE}th percentile" if cut else "greatest"
+        entry |= {"picture": pictures.of_signed(image, limit), "limit": _short(limit)}
+        return entry | {"said": f"{said} of the magnitudes"}
     if values.size <= FEATURES:
         return entry | {"values": [_short(value) for value in values.reshape(-1).tolist()]}
     return entry | {"why": f"The map has {values.size} values, too many to list."}

@@ -9,7 +9,7 @@
   if (!form || !results.length) return;
   const field = form.elements;
   const byId = (id) => document.getElementById(id);
-  const state = { result: results[0], found: [], shown: PAGE, place: 0 };
+  const state = { result: results[0], found: [], shown: PAGE, place: 0, map: "", over: false };
 
   /** An element with properties and children; text is only ever text. */
   const make = (tag, properties = {}, ...children) => {
@@ -167,35 +167,38 @@
       const end = found.order ? (canvas = make("canvas", { role: "img", "aria-label": after })) : picture(found.adversarial, after);
       views.append(view(after, end));
     }
-    if (views.children.length) panels.append(views);
-    maps(found, panels);
+    if (views.children.length || found.maps.length) panels.append(views);
+    maps(found, panels, views);
     const table = found.features ? features(found) : null;
     replay(found, panels, canvas, table, row);
     if (table) panels.append(table.node);
   };
 
   /** The maps of a sample, with a choice of indicator and whether they lie over the image. */
-  const maps = (found, panels) => {
+  const maps = (found, panels, views) => {
     if (!found.maps.length) return;
     const which = make("select", {});
     options(which, found.maps.map((map, number) => [number, map.label]));
-    const over = make("input", { type: "checkbox" });
-    const place = make("div", { className: "views" });
+    const over = make("input", { type: "checkbox", checked: state.over });
+    const place = make("div");
     const show = () => {
       const map = found.maps[Number(which.value)];
+      [state.map, state.over] = [map.label, over.checked];
       place.replaceChildren();
       if (map.why) place.append(make("p", { className: "note", textContent: map.why }));
       if (map.values && found.features === undefined) place.append(values(map));
       if (!map.picture) return;
-      const image = picture(map.picture, `Map of ${map.label} for ${map.target}: ${map.limit}`);
+      const image = picture(map.picture, `Map of ${map.label} for ${map.target}: ${map.said}`);
       const node = over.checked && found.original ? make("span", { className: "over" }, picture(found.original, ""), image) : image;
-      place.append(view(`${map.label} for ${map.target}: red speaks for it, blue against`, node,
-        make("div", { className: "scale", "aria-hidden": "true" }), make("p", { className: "note", textContent: map.limit })));
+      place.append(view(`${map.label}: red speaks for ${map.target}, blue against`, node, ...scale(map.limit), make("p", { className: "note", textContent: map.said })));
     };
+    const before = found.maps.findIndex((map) => map.label === state.map);
+    which.value = String(Math.max(0, before));
     which.addEventListener("change", show);
     over.addEventListener("change", show);
     const pictured = found.maps.some((map) => map.picture);
-    panels.append(make("div", { className: "controls" }, make("label", {}, "Map ", which), pictured ? make("label", { className: "check" }, over, " over the image") : null), place);
+    views.append(place);
+    panels.append(make("div", { className: "controls" }, make("label", {}, "Map ", which), pictured ? make("label", { className: "check" }, over, " map over the image") : null));
     show();
   };
 
@@ -314,7 +317,9 @@
       bar.style.left = `${(100 * (from - low)) / span}%`;
       bar.style.width = `${(100 * (to - from)) / span}%`;
     });
-    return { node: make("div", { className: "logits", role: "group", "aria-label": "Logits after this step" }, ...rows.flatMap((row) => row.nodes)), show };
+    const node = make("div", { className: "logits", role: "group", "aria-label": "Logits after this step" }, ...rows.flatMap((row) => row.nodes));
+    node.style.setProperty("--zero", `${(-100 * low) / span}%`);
+    return { node, show };
   };
 
   options(field.result, results.map((result, number) => [number, result.label]));
