@@ -65,7 +65,7 @@ def similarities(
         part = slice(start, start + _AT_ONCE)
         before, after = x[part].astype("float32"), adversarial[part].astype("float32")
         means = [
-            ndimage.uniform_filter(values, (1, window, window, 1))
+            ndimage.uniform_filter(values, window, axes=(1, 2))
             for values in (before, after, before**2, after**2, before * after)
         ]
         inside = slice(window // 2, -(window // 2) or None)

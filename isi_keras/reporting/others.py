@@ -163,10 +163,10 @@ def explanation(label: str, result: Explanation, words: Words) -> Section:
     fragments = []
     if result.tokens is not None:
         try:
-            fragments = [text_html(result, classes=words.classes)]
+            fragments = [str(text_html(result, classes=words.classes))]
         except ValueError:  # several texts: each on its own
             fragments = [
-                text_html(result.select(name), classes=words.classes) for name in result.tokens
+                str(text_html(result.select(name), classes=words.classes)) for name in result.tokens
             ]
     columns: dict[str, Any] = {"clean": result.prediction, "target": result.target}
     kept = isinstance(result.x, Mapping) or bool(fragments)

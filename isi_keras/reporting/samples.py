@@ -216,7 +216,8 @@ def _features(
     if len(before) > FEATURES:
         order = np.argsort(~changed, kind="stable")[:FEATURES]
     return [
-        [_name(i, x.shape, names), _short(before[i]), _short(after[i]), int(step[i])] for i in order
+        [_name(i, x.shape, names), _short(before[i]), _short(after[i]), int(step[i])]
+        for i in order.tolist()
     ]
 
 

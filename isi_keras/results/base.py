@@ -156,7 +156,7 @@ class Result:
         """
         import isi_keras
 
-        return isi_keras.report(self, path, **options)
+        return isi_keras.report(self, path, **options)  # pyright: ignore[reportCallIssue]
 
     def _first_of_rows(self) -> str:
         counted = [field for field in fields.of(type(self)) if field.axis.counts == fields.ROWS]

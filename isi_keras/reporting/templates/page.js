@@ -298,7 +298,7 @@
       count += 1;
       for (let channel = 0; channel < 3; channel += 1) image.data[place + channel] = adversarial.data[place + channel];
     }
-    canvas.getContext("2d").putImageData(image, 0, 0);
+    canvas.getContext("2d", { willReadFrequently: true }).putImageData(image, 0, 0);
     return `, ${count} pixel${count === 1 ? "" : "s"} changed`;
   };
 
