@@ -58,9 +58,8 @@ def of_order(order: np.ndarray) -> str:
 
 def limit_of(values: np.ndarray) -> tuple[float, bool]:
     """The strongest colour of a map, and whether it is a percentile and not the greatest value."""
-    values = np.abs(values)
-    limit = float(np.percentile(values, PERCENTILE))
-    return (limit, bool((values > limit).any())) if limit > 0 else (panels.limit_of(values), False)
+    limit = panels.limit_of(values, PERCENTILE)
+    return limit, bool((np.abs(values) > limit).any())
 
 
 @functools.cache

@@ -3,6 +3,9 @@
 import dataclasses
 
 import numpy as np
+
+import isi_keras as isi
+from isi_keras import Domain
 from makers.results import (
     make_attack,
     make_ensemble,
@@ -12,9 +15,6 @@ from makers.results import (
     make_randomisation,
     make_text,
 )
-
-import isi_keras as isi
-from isi_keras import Domain
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 CLASSES = ["a&b", HOSTILE, "cat", '"quoted"']

@@ -13,6 +13,7 @@ from makers.reports import HOSTILE, make_page
 pytestmark = pytest.mark.once
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 WIDTHS = (390, 1280)
+MINUS = "\N{MINUS SIGN}"
 
 
 def absent(what):
@@ -152,7 +153,7 @@ def test_the_slider_replays_the_attack(page):
         white = sum(value == 255 for value in pixels(page)[::4])
         states.append((*out, white))
         slider.press("ArrowLeft")
-    assert [logit for logit, *_ in states] == ["−2", "−1", "0", "1", "2", "3"]
+    assert [logit for logit, *_ in states] == [f"{MINUS}2", f"{MINUS}1", "0", "1", "2", "3"]
     assert states[0][1] == "after step 5 of 5, 5 pixels changed"
     assert states[4][1] == "after step 1 of 5, 1 pixel changed"
     assert [state[2] - states[-1][2] for state in states] == [5, 4, 3, 2, 1, 0]

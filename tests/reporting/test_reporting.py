@@ -140,7 +140,9 @@ def test_thresholds_that_cannot_be_read(threshold, text):
 
 
 def test_undefined_numbers_pass_nothing():
-    idle = make_attack(samples=2, stop_reason=np.full(2, "misclassified"), success=np.zeros(2, bool))
+    idle = make_attack(
+        samples=2, stop_reason=np.full(2, "misclassified"), success=np.zeros(2, bool)
+    )
     outcomes = isi.report(idle).check("success_rate>=0", "success_rate<=1")
     assert [outcome.passed for outcome in outcomes] == [False, False]
 
