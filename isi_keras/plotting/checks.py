@@ -117,8 +117,8 @@ def as_percentile(percentile: Any) -> float:
 def percentile_of(percentile: float) -> str:
     """What has the strongest colour of a map, in words."""
     if percentile == 100:
-        return "greatest magnitude"
-    return f"{style.number(percentile, 4)}th percentile of the magnitudes"
+        return "its greatest magnitude"
+    return f"the {percentile:g}th percentile of its magnitudes"
 
 
 def class_name(number: Any, classes: Sequence[str] | None) -> str:

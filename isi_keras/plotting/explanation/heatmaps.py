@@ -102,7 +102,7 @@ def heatmaps(
 
 
 def _up_to(percentile: float) -> str:
-    return "" if percentile == 100 else f", up to the {checks.percentile_of(percentile)}"
+    return "" if percentile == 100 else f", up to {checks.percentile_of(percentile)}"
 
 
 def _pairs(

@@ -22,7 +22,7 @@ BARS = 10
 BESIDE = 0.55
 """Inches that the colour bar takes with its numbers and its label."""
 
-NOTE = "Each map has its own colour scale, symmetric about zero; the number below it is its {}."
+NOTE = "Each map has its own colour scale, symmetric about zero; the number below it is {}."
 
 
 def indicators(
