@@ -1,4 +1,4 @@
-"""A network of ImageNet on real photographs: maps, an attack pixel by pixel, and which maps to trust.
+"""A network of ImageNet on real photographs: maps, how good they are, an attack pixel by pixel.
 
 python examples/photographs.py [--quick] [--out FOLDER]
 

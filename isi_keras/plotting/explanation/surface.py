@@ -35,8 +35,8 @@ def surface(
     """Draws the map of one image as a surface over its pixels, its height the relevance.
 
     Height and colour say the same; colours are symmetric about zero, as those of `heatmap`. In a
-    new figure the map lies flat beside it, with a colour bar for both. Maps are summed over the channels, and images of more than 64 pixels a side over square blocks, so
-    that the total stays.
+    new figure the map lies flat beside it, with a colour bar for both. Maps are summed over the
+    channels, and images of more than 64 pixels a side over square blocks, so that the total stays.
 
     Args:
         explanation: what `explain` returned on images.
