@@ -21,16 +21,17 @@ NAME = "efficientnet-lite0"
 BOUNDS = isi.zoo.BOUNDS[NAME]
 CLASSES = isi.zoo.imagenet_classes()
 PERCENTILE = 99.5  # of a map's magnitudes: the strongest colour
-BEST = "epsilon_plus"
+BEST = "epsilon plus"
 MAPS = {
     "sensitivity": "sensitivity",
-    "z (gradient x input)": isi.Relevance("z"),
-    "epsilon_plus": isi.Relevance("epsilon_plus"),
-    "epsilon_plus_flat": isi.Relevance("epsilon_plus_flat"),
-    "epsilon_alpha2beta1": isi.Relevance("epsilon_alpha2beta1"),
-    "epsilon_alpha2beta1_flat": isi.Relevance("epsilon_alpha2beta1_flat"),
-    "epsilon_gamma_box": isi.Relevance(isi.composites.epsilon_gamma_box(*BOUNDS)),
+    "gradient x input": isi.Relevance("z"),
+    "epsilon plus": isi.Relevance("epsilon_plus"),
+    "epsilon plus flat": isi.Relevance("epsilon_plus_flat"),
+    "alpha2 beta1": isi.Relevance("epsilon_alpha2beta1"),
+    "alpha2 beta1 flat": isi.Relevance("epsilon_alpha2beta1_flat"),
+    "epsilon gamma box": isi.Relevance(isi.composites.epsilon_gamma_box(*BOUNDS)),
 }
+FLIPPED = (BEST, "sensitivity", "alpha2 beta1", "epsilon gamma box")
 
 
 def main():
@@ -51,9 +52,6 @@ def main():
         ),
     }
     results = {name: attack(f, x, y=y) for name, attack in attacks.items()}
-    if not options.quick and (folder := Path("/tmp/photo-results")).exists():
-        for name, each in {**found, **results}.items():
-            each.save(folder / name.replace(" ", "_"))
     numbers = {
         "photographs": [CLASSES[number] for number in y],
         "turned_into": {name: turned(result) for name, result in results.items()},
@@ -80,7 +78,9 @@ def one_in(pixels):
 def flip(f, found, steps):
     """Squares of 16 by 16 pixels made grey, most relevant first; and in a random order."""
     options = {"patch": 16, "steps": steps, "baseline": 0.0}
-    by_map = {name: isi.pixel_flipping(f, each, **options) for name, each in found.items()}
+    by_map = {
+        name: isi.pixel_flipping(f, found[name], **options) for name in FLIPPED if name in found
+    }
     chance = isi.pixel_flipping(f, next(iter(found.values())), order="random", **options)
     return {**by_map, "random": chance}
 
@@ -108,15 +108,18 @@ def in_one_row(explanation, result):
         f"a photograph:\n{before}",
         "what speaks for it\n(red), and against",
         "the same map\nover the photograph",
-        style.wrap(f"{pixels(result)[0]} pixels changed: {after}", 1.5),
+        f"{pixels(result)[0]} pixels changed:\n{style.shorten(after, 1.5)}",
     )
     with style.context():
-        figure = style.figure(style.WIDTH, 2.05)
+        figure = style.figure(style.WIDTH, 2.15)
         (axes,), bar = panels.grid_and_bar(figure, 1, 4, 1.5)
         panels.draw_image(axes[0], photograph)
         panels.draw_signed(axes[1], values, limit)
         panels.draw_over(axes[2], photograph, values, limit)
         panels.draw_image(axes[3], other)
+        rows, columns = np.nonzero(result.order[0].any(axis=-1))
+        ring = {"marker": "o", "s": 40, "facecolors": "none", "linewidths": 1.2}
+        axes[3].scatter(columns, rows, edgecolors=style.PALETTE[6], **ring)
         for ax, title in zip(axes, titles, strict=True):
             ax.set_title(title)
         signs = ("\N{MINUS SIGN}", "0", "+")

@@ -9,7 +9,7 @@ from isi_keras.measures import DISTANCES, distances
 from isi_keras.plotting import measures
 from isi_keras.reporting import matrices, parts
 from isi_keras.reporting.parts import Chart, Curve, Section, Table, Words
-from isi_keras.results import AttackResult, Stop
+from isi_keras.results import AttackResult, Stop, attack_report
 from isi_keras.results.intervals import wilson
 
 CORNERS = 200
@@ -31,7 +31,7 @@ def section(label: str, result: AttackResult, words: Words) -> Section:
         record=result,
         verdict=_verdict(report, result),
         metrics=metrics,
-        tables=[_distances(report, result), _stops(report)],
+        tables=[_distances(report, result), _stops(report), *_classes(report, words)],
         charts=[chart(label, result, far)] if result.attacked.any() else [],
         matrices=[matrices.of_attack(result, words)] if result.attacked.any() else [],
         columns=_columns(result, far),
@@ -89,7 +89,7 @@ def _limits(result: AttackResult, reached: np.ndarray, measure: str) -> list[str
     return notes
 
 
-def _metrics(report: evaluation.Report) -> dict[str, float]:
+def _metrics(report: attack_report.Report) -> dict[str, float]:
     metrics: dict[str, float] = {
         "samples": report.samples,
         "attacked": report.attacked,
@@ -112,7 +112,7 @@ def _metrics(report: evaluation.Report) -> dict[str, float]:
     return metrics
 
 
-def _verdict(report: evaluation.Report, result: AttackResult) -> str:
+def _verdict(report: attack_report.Report, result: AttackResult) -> str:
     turned = f"{report.successes} of {report.attacked} attacked samples turned"
     measure = measures.natural(result)
     median = report.measures[measure].median_success
@@ -123,7 +123,7 @@ def _verdict(report: evaluation.Report, result: AttackResult) -> str:
     return f"{turned}."
 
 
-def _distances(report: evaluation.Report, result: AttackResult) -> Table:
+def _distances(report: attack_report.Report, result: AttackResult) -> Table:
     head = ("distance", "mean, turned", "median, turned", "mean, all", "median, all")
     rows = []
     for name, measure in report.measures.items():
@@ -134,12 +134,33 @@ def _distances(report: evaluation.Report, result: AttackResult) -> Table:
     return Table("Distances", head, rows, notes)
 
 
-def _stops(report: evaluation.Report) -> Table:
+def _stops(report: attack_report.Report) -> Table:
     rows = [
         [name, str(count), Stop.of(name).meaning]
         for name, count in sorted(report.stops.items(), key=lambda item: -item[1])
     ]
     return Table("Why the attacks ended", ("stop reason", "samples", "meaning"), rows, wordy=[2])
+
+
+def _classes(report: attack_report.Report, words: Words) -> list[Table]:
+    """What became of each class, of at most as many as a matrix shows."""
+    if len(report.classes) > matrices.SHOWN:
+        return []
+    head = ("class", "samples", "turned", "robust accuracy (95 %)", "median inputs changed")
+    rows = []
+    for line in report.classes:
+        robust = float("nan") if line.robust_accuracy is None else line.robust_accuracy
+        rows.append(
+            [
+                words.of_class(line.number),
+                str(line.samples),
+                parts.share(line.success_rate),
+                parts.share(robust, *wilson(robust, line.samples)),
+                parts.number(line.median_l0),
+            ]
+        )
+    note = "By the true class." if report.clean_accuracy is not None else "By the predicted class."
+    return [Table("By class", head, rows, [f"{note} Turned: of those attacked."])]
 
 
 def _columns(result: AttackResult, far: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -37,7 +37,8 @@ def examples(
 
     Above each column stands "label → prediction", below it how far it is: under the norms L2 and
     Linf the distance, else how many inputs changed (each channel counted on its own). A failed
-    attack has a red frame and the word "failed". The changes are signed: red is brighter, blue darker; of a colour image the channel that changed most.
+    attack has a red frame and the word "failed". The changes are signed: red is brighter, blue
+    darker; of a colour image the channel that changed most.
 
     Args:
         result: what an `Attack` returned on images.
