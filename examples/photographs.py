@@ -131,7 +131,7 @@ def save(options, numbers, drawn):
     """The pictures by their names, and beside them the numbers with the command that made them."""
     for name, figure in drawn.items():
         path = options.out / f"{name}.png"
-        print("wrote", write_atomically(path, partial(figure.savefig, format="png")))
+        print("wrote", write_atomically(path, partial(figure.savefig, format="png", dpi=200)))
     path = options.out / Path(__file__).with_suffix(".json").name
     command = f"python examples/{path.stem}.py{' --quick' * options.quick}"
     made = {"command": command, "keras": keras.__version__, "backend": keras.backend.backend()}

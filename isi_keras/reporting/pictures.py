@@ -49,6 +49,16 @@ def of_signed(values: np.ndarray, limit: float) -> str:
     return _uri(picture)
 
 
+def enlarged(values: np.ndarray) -> np.ndarray:
+    """A sparse change, `(H, W)`, each pixel drawn three wide, the greater on top."""
+    from scipy import ndimage
+
+    high, low = (
+        function(values, 3) for function in (ndimage.maximum_filter, ndimage.minimum_filter)
+    )
+    return np.where(high >= -low, high, low)
+
+
 def of_order(order: np.ndarray) -> str:
     """The step in which each pixel was first changed, `(H, W)`: red holds 256s, green the rest."""
     code = np.zeros((*order.shape, 3), "uint8")

@@ -28,6 +28,9 @@ STEPS = 120
 CLASSES = 6
 """How many classes have logits beside the slider."""
 
+SPARSE = 0.02
+"""Up to which share of the pixels those that changed are drawn larger in a large image."""
+
 FEATURES = 400
 """How many columns or entries of a sample that is no image are listed at most."""
 
@@ -153,7 +156,9 @@ def _changed_picture(record: Any, index: int, ordered: bool) -> dict[str, Any]:
     x, adversarial = record.x[row], record.adversarial[row]
     if np.isfinite(x).all() and np.isfinite(adversarial).all():
         change = images.as_changes(x, adversarial, data_format=record.data_format)[0]
-        limit = panels.limit_of(change)
+        limit, few = panels.limit_of(change), (change != 0).mean() < SPARSE
+        if few and max(change.shape) > pictures.LARGE:
+            change, entry["enlarged"] = pictures.enlarged(change), 1
         entry |= {"change": pictures.of_signed(change, limit), "changeLimit": _short(limit)}
     if ordered:
         order = images.with_channels(record.order[row], record.data_format)[0]  # (H, W, C)

@@ -86,9 +86,10 @@ def surface(
 def _beside_flat(heights: np.ndarray, quantity: str) -> Axes:
     """A panel for the landscape in a new figure, beside the same seen from above."""
     figure = style.figure(*SIZE)
-    grid = figure.add_gridspec(1, 2, width_ratios=[1.5, 1])
+    # The layout knows nothing of the label of the third axis: an empty column leaves it room.
+    grid = figure.add_gridspec(1, 3, width_ratios=[1.6, 0.22, 1])
     panel = figure.add_subplot(grid[0], projection="3d")
-    flat = figure.add_subplot(grid[1])
+    flat = figure.add_subplot(grid[2])
     panels.draw_signed(flat, heights, panels.limit_of(heights))
     flat.set_title("from above")
     panels.signed_bar(flat, quantity)

@@ -161,7 +161,7 @@
     const views = make("div", { className: "views" });
     let canvas = null;
     if (found.original) views.append(view(`Original: ${named(at("clean", row))}`, picture(found.original, `Original of sample ${state.result.index[row]}, predicted ${named(at("clean", row))}`)));
-    if (found.change) views.append(view("Change: red added, blue taken away", picture(found.change, `What was added to each pixel, up to ${said(found.changeLimit)}`), ...scale(found.changeLimit)));
+    if (found.change) views.append(view(`Change: red added, blue taken away${found.enlarged ? "; pixels drawn larger" : ""}`, picture(found.change, `What was added to each pixel, up to ${said(found.changeLimit)}`), ...scale(found.changeLimit)));
     if (found.adversarial) {
       const after = has("final") ? `Adversarial: ${named(at("final", row))}` : "Adversarial";
       const end = found.order ? (canvas = make("canvas", { role: "img", "aria-label": after })) : picture(found.adversarial, after);
