@@ -6,7 +6,7 @@ import numpy as np
 
 from isi_keras import evaluation
 from isi_keras.measures import DISTANCES, distances
-from isi_keras.plotting import measures
+from isi_keras.plotting import measures, style
 from isi_keras.reporting import matrices, parts
 from isi_keras.reporting.parts import Chart, Curve, Section, Table, Words
 from isi_keras.results import AttackResult, Stop, attack_report
@@ -83,8 +83,9 @@ def _limits(result: AttackResult, reached: np.ndarray, measure: str) -> list[str
         failed = int((result.attacked & ~result.success & ~result.not_finite).sum())
         where = measures.caption(measure, first, result)
         notes.append(
-            f"{failed} attacks ended without success, the first of them after {where}. What they "
-            "would have found beyond is not known, so the curve may be too high from there on."
+            f"{style.counted(failed, 'attack')} ended without success, the first after {where}. "
+            "What more steps would have found beyond is not known, so the curve may be too high "
+            "from there on."
         )
     return notes
 

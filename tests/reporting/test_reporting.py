@@ -97,7 +97,7 @@ def test_a_curve_is_the_robust_accuracy_at_its_corners():
     curve = chart.curves[0]
     expected = isi.evaluation.robust_within(result, curve.x)
     np.testing.assert_allclose(curve.y, expected)
-    assert "1 attacks ended without success" in chart.notes[1]
+    assert "1 attack ended without success" in chart.notes[1]
 
 
 @pytest.mark.parametrize(

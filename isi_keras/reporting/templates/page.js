@@ -90,7 +90,7 @@
     const outcome = { 1: "turned", 0: "not turned", "-1": "not attacked" }[at("outcome", row)];
     const measure = field.distance.value;
     const far = has(measure) && at(measure, row) !== null ? `${DISTANCES[measure]}: ${said(at(measure, row))}` : "";
-    const steps = has("steps") ? `${at("steps", row)} steps` : "";
+    const steps = has("steps") ? `${at("steps", row)} step${at("steps", row) === 1 ? "" : "s"}` : "";
     return [outcome, far, steps].filter(Boolean).join("; ");
   };
 
