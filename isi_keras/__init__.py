@@ -21,7 +21,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "domain": ["Domain"],
         "explanations.concentration": ["complexity", "sparseness"],
         "attacks.adversarial_distance": ["adversarial_distance"],
-        "evaluation": ["Report", "evaluate"],
+        "evaluation": ["evaluate"],
+        "results.attack_report": ["Report"],
         "results.robustness_report": ["RobustnessReport"],
         "explanations.explain": ["explain"],
         "explanations.pixel_flipping": ["pixel_flipping"],
@@ -38,6 +39,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "norms": ["L0", "L2", "Linf", "Salient"],
         "explanations.parameter_randomisation": ["parameter_randomisation"],
         "graph.registry": ["register"],
+        "reporting": ["report"],
         "results": [
             "AttackResult",
             "Explanation",

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
-from isi_keras import _checks
+from isi_keras import _checks, _html
 
 
 class Component:
@@ -41,6 +41,14 @@ class Component:
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """Builds the component back from what `get_config` returned."""
         return cls(**config)
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (field.name, repr(getattr(self, field.name)))
+            for field in dataclasses.fields(self)  # pyright: ignore[reportArgumentType]
+        ]
+        title = type(self).__name__ + ("" if rows else ", which has no options")
+        return _html.table(title, rows, ("option", "value") if rows else ())
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and all(

@@ -1,111 +1,15 @@
 """`evaluate`: how well an attack did, in the field's measures."""
 
-import dataclasses
 from typing import Any, overload
 
 import numpy as np
 
 from isi_keras import _checks, axes
+from isi_keras.domain.groups import counted_once
 from isi_keras.measures import DISTANCES, SIMILARITIES, distances, similarities
-from isi_keras.results import AttackResult, RobustnessResult, Stop
+from isi_keras.results import AttackResult, RobustnessResult
+from isi_keras.results.attack_report import ClassReport, Measure, Report
 from isi_keras.results.robustness_report import RobustnessReport
-
-
-@dataclasses.dataclass(frozen=True)
-class Measure:
-    """One measure over the samples that were attacked; NaN where there are none.
-
-    Args:
-        mean_success: the mean over the successes.
-        median_success: the median over the successes.
-        mean_all: the mean over all attacked samples. For a distance a failure counts as infinity.
-        median_all: the median over all attacked samples, likewise.
-    """
-
-    mean_success: float
-    median_success: float
-    mean_all: float
-    median_all: float
-
-
-@dataclasses.dataclass(frozen=True)
-class Report:
-    """What `evaluate` found. Print it to read it.
-
-    Args:
-        samples: how many samples there were.
-        attacked: how many of them were attacked: all but those that were misclassified or
-            predicted as the target to begin with, or whose logits were not finite.
-        successes: how many attacks reached their goal.
-        success_rate: `successes / attacked`, 0 to 1.
-        clean_accuracy: the share of samples predicted right before the attack, or `None` if no
-            true labels were given.
-        robust_accuracy: the same after the attack: a success counts as wrong, whatever `y` says,
-            and so does a sample for which the model returned NaN or infinity.
-        measures: by name a `Measure`: the number of changed features `l0_feature` and of changed
-            positions `l0_position` (one with any changed channel counts once), the Euclidean and
-            the greatest distance `l2` and `linf` in the units of the data, and for images the
-            structural similarity `ssim` (at most 1) and the peak signal-to-noise ratio `psnr` in
-            dB, both with the width of the bounds as the range of the data.
-        position: what a position is, `"pixel"` of images, `"time step"` of `(N, T, C)`, `"voxel"`
-            of volumes; of `(N, D)` each `"feature"`.
-        data_format: where the channels were taken to be; `None` if there are none.
-        stops: how many samples ended for each reason. For those that are `not_finite` the model
-            returned NaN or infinity: they are no success, and not robust.
-        steps: the mean number of steps of the attacked samples.
-        forward: forward passes over all samples.
-        backward: backward passes over all samples.
-        seconds: wall-clock time of the attack.
-    """
-
-    samples: int
-    attacked: int
-    successes: int
-    success_rate: float
-    clean_accuracy: float | None
-    robust_accuracy: float | None
-    measures: dict[str, Measure]
-    position: str
-    data_format: str | None
-    stops: dict[str, int]
-    steps: float
-    forward: int
-    backward: int
-    seconds: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the report as nested dictionaries of numbers."""
-        return dataclasses.asdict(self)
-
-    def __str__(self) -> str:
-        lines = [
-            f"{self.successes} of {self.attacked} attacked samples turned "
-            f"({self.success_rate:.2%}); {self.samples} samples in all",
-        ]
-        if self.clean_accuracy is not None:
-            lines.append(
-                f"accuracy {self.clean_accuracy:.2%} clean, {self.robust_accuracy:.2%} attacked"
-            )
-        broken = self.stops.get(Stop.NOT_FINITE.label, 0)
-        if broken:
-            lines.append(
-                f"NaN or infinity: {broken} of {self.samples} samples; they are neither right nor "
-                "robust, and no success"
-            )
-        lines.append("stopped: " + ", ".join(f"{k} {v}" for k, v in self.stops.items()))
-        lines.append(
-            f"{self.steps:.2f} steps a sample; {self.seconds:.2f} s for {self.forward} forward and "
-            f"{self.backward} backward passes"
-        )
-        head = ("mean, turned", "median, turned", "mean, all", "median, all")
-        lines += ["", " " * 12 + "".join(f"{word:>16}" for word in head)]
-        for name, measure in self.measures.items():
-            values = dataclasses.astuple(measure)
-            lines.append(f"{name:<12}" + "".join(f"{value:>16.4g}" for value in values))
-        where = "no channels" if self.data_format is None else self.data_format
-        lines.append(f"l0_position counts {self.position}s ({where})")
-        lines.append("all: a failure counts as infinitely far; ssim and psnr as they are")
-        return "\n".join(lines)
 
 
 @overload
@@ -170,6 +74,32 @@ def evaluate(result: Any, *, data_format: str | None = None) -> Any:
         forward=int(result.forward.sum()),
         backward=int(result.backward.sum()),
         seconds=result.seconds,
+        classes=_of_classes(result),
+    )
+
+
+def _of_classes(result: AttackResult) -> tuple[ClassReport, ...]:
+    own = result.clean_prediction if result.y is None else result.y
+    return tuple(_of_class(int(number), result, own == number) for number in np.unique(own))
+
+
+def _of_class(number: int, result: AttackResult, chosen: np.ndarray) -> ClassReport:
+    attacked, success = result.attacked & chosen, result.success & result.attacked & chosen
+    clean = robust = None
+    if result.y is not None:
+        lost = result.success | result.not_finite
+        clean = _statistic(np.mean, result.right[chosen])
+        robust = _statistic(np.mean, (result.right & ~lost)[chosen])
+    changes = counted_once(result.changed[success], result.domain.groups)
+    return ClassReport(
+        number=number,
+        samples=int(chosen.sum()),
+        attacked=int(attacked.sum()),
+        successes=int(success.sum()),
+        success_rate=_statistic(np.mean, success[attacked]),
+        clean_accuracy=clean,
+        robust_accuracy=robust,
+        median_l0=_statistic(np.median, changes),
     )
 
 

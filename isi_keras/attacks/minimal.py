@@ -14,8 +14,7 @@ from isi_keras.domain import as_bounds
 from isi_keras.norms.steps import by_position
 
 FIRST, LATER = 90, 40
-"""After how many moves the first search ends, if three quarters of the budget are not less, and
-after how many each further one."""
+"""After how many moves the first search ends, and each further one, if the budget is not less."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -24,16 +23,18 @@ class MinimalL0(BaseAttack):
 
     Greedy attacks never take a change back. This one rebuilds its candidate in each move out of the
     $k$ inputs with the greatest gain $G_i (v_i - x_i)$, each at the bound $v_i$ that $G$ says.
-    $G$ is a running mean of normalised gradients of the margin, taken in turn at the candidate and
-    about half-way to it, as at the clean input the gradient often names other inputs than those
-    that matter. $k$ doubles until the first success and is below the best number from then on.
+    $G$ is a running mean of normalised gradients of the margin, taken by turns at the candidate and
+    where more inputs than its own have gone a part of their way, as at the clean input the gradient
+    often names other inputs than those that matter. $k$ doubles until the first success and is
+    below the best number from then on.
 
     A success does not end a sample: what is recorded is the best of it. When `patience` moves
     brought nothing better, each change is taken back by itself, the least needed first, and what
     misses the goal by least without one is exchanged, one change for another, as long as that
     brings it nearer: each is tried by a forward pass. So no single change of the result can be
-    spared, unless the budget ran out. `restarts` do all of it again, with the gradients taken at
-    other places, below the best so far.
+    spared, unless the budget ran out. `restarts` do all of it again below the best so far; where
+    any other class will do, each leads to one that was not reached before, the next by the clean
+    logits.
 
     It is deterministic, and a sample ends the same in any batch. It counts as its `steps` what it
     tried: moves, and changes taken back. `order` is the step in which an input last came into the
@@ -136,12 +137,12 @@ class MinimalL0(BaseAttack):
             unit=unit,
             units=self.domain.count(self.unit, sample.shape[1:], planned.data_format),
             targeted=targeted,
-            moves=min(FIRST, max(1, 3 * self.budget // 4)),
+            moves=FIRST,
             patience=self.patience,
             decay=float(self.decay),
             spared=self.swaps,
         )
         fewer = Round(back.takes, back.begin, back.step)
-        shorter = dataclasses.replace(exchange, moves=min(LATER, exchange.moves))
+        shorter = dataclasses.replace(exchange, moves=LATER)
         again = Round(shorter.takes, shorter.again, shorter.step)
         return Plan(exchange.start, exchange.step, (fewer, *(again, fewer) * self.restarts))

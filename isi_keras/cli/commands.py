@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from isi_keras._version import __version__
-from isi_keras.cli import hardness, options, plot, reproduce, robustness
+from isi_keras.cli import hardness, options, plot, report, reproduce, robustness
 from isi_keras.cli.backend import reported, start_backend
 
 app = typer.Typer(
@@ -208,6 +208,9 @@ app.command(
     help=plot.help_text(),
     epilog="Example: isi-keras plot results/lenet-mnist-relevance-l0.npz --kind changes",
 )(plot.plot)
+app.command(epilog="Example: isi-keras report results/*.npz --check 'robust_accuracy_at_10>=0.5'")(
+    reported()(report.report)
+)
 app.command(epilog="Example: isi-keras reproduce jsma --samples 100 --out /tmp/jsma")(
     reported()(reproduce.reproduce)
 )

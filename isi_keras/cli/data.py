@@ -85,7 +85,7 @@ def load_model(name: str) -> tuple[Any, tuple[np.ndarray, np.ndarray] | None]:
     from isi_keras import zoo
 
     path = Path(name)
-    if name in zoo.NAMES:
+    if name in zoo.BOUNDS:
         return zoo.load(name)
     if path.suffix == ".keras":
         if not path.is_file():
@@ -96,7 +96,7 @@ def load_model(name: str) -> tuple[Any, tuple[np.ndarray, np.ndarray] | None]:
             f"Expected MODEL to be a .keras file. Received: {name!r}. Save the model in that "
             "format: model.save('model.keras')."
         )
-    raise ValueError(unknown("model", name, zoo.NAMES) + " Or pass the path of a .keras file.")
+    raise ValueError(unknown("model", name, zoo.BOUNDS) + " Or pass the path of a .keras file.")
 
 
 def _load_keras(path: Path) -> Any:

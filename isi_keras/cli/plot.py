@@ -71,6 +71,10 @@ def plot(
     limit: Annotated[
         float | None, option("SIZE", "The change that has the strongest colour.")
     ] = None,
+    percentile: Annotated[
+        float | None,
+        option("P", "The percentile of a map's magnitudes that has the strongest colour."),
+    ] = None,
     seconds: Annotated[float | None, option("S", "How long an animation shows each step.")] = None,
     data_format: options.ChannelsOf = None,
 ) -> None:
@@ -95,6 +99,7 @@ def plot(
         "bounds": bounds,
         "overlay": overlay,
         "limit": limit,
+        "percentile": percentile,
         "seconds": seconds,
         "data_format": data_format,
     }

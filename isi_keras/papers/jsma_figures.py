@@ -7,15 +7,23 @@ import numpy as np
 
 from isi_keras.papers import jsma
 
-TITLES = {
+QUANTITIES = {
     "success_rate": "success rate (%)",
     "mean_distortion": "mean distortion (% of inputs)",
-    "hardness": "hardness (tens)",
+    "hardness": "hardness / 100 (% of inputs)",
     "adversarial_distance": "adversarial distance (%)",
     jsma.SUMMED: "adversarial distance (%)",
 }
-DIGITS = {"mean_distortion": 1}
-SCALES = {"hardness": 0.1, "adversarial_distance": 100.0, jsma.SUMMED: 100.0}
+OURS, PAPERS = "ours", "the paper's"
+TITLES = {
+    "adversarial_distance": ("ours, of logits", "the paper's, as published"),
+    jsma.SUMMED: ("ours, of summed probabilities", "the paper's, as published"),
+}
+"""What stands above the two panels where both do not hold the same."""
+DIGITS = {"mean_distortion": 1, "hardness": 1}
+SCALES = {"hardness": 0.01, "adversarial_distance": 100.0, jsma.SUMMED: 100.0}
+SIDE = 2.75
+"""Inches of the side of a matrix."""
 RANKS = {
     "success_rate": "success rate: ours and the paper's",
     "mean_distortion": "mean distortion: ours and the paper's",
@@ -51,21 +59,23 @@ def saliency(model: Any, x: np.ndarray) -> Any:
 
 def matrices(name: str, ours: np.ndarray) -> Any:
     """One quantity of each pair of classes, ours and the paper's, in the same colours."""
-    from isi_keras import plotting
-    from isi_keras.plotting import style
+    from isi_keras.plotting import panels, style
+    from isi_keras.plotting.matrices import matrix
 
     paper = jsma.published()["matrices"][name.removesuffix("_summed")]
     both = SCALES.get(name, 1.0) * np.stack([ours, paper])
+    limits = matrix.limits_of(both)
+    names = [str(number) for number in range(len(ours))]
     with style.context():
-        figure = style.figure(style.WIDTH, 3.3)
-        for ax, values, whose in zip(figure.subplots(1, 2), both, ("ours", "paper"), strict=True):
-            plotting.matrix(
-                values,
-                digits=DIGITS.get(name, 0),
-                limits=(float(np.nanmin(both)), float(np.nanmax(both))),
-                ax=ax,
-            )
-            ax.set_title(f"{TITLES[name]}, {whose}")
+        figure = style.figure(style.WIDTH, SIDE + 3.2 * style.LINE)
+        (axes,), bar = panels.grid_and_bar(figure, 1, 2, SIDE)
+        for ax, values, whose in zip(axes, both, TITLES.get(name, (OURS, PAPERS)), strict=True):
+            matrix.draw(ax, values, names, SIDE, DIGITS.get(name, 0), "sequential", limits)
+            matrix.turn_names(ax, names, SIDE / len(names), turnable=False)
+            ax.set(title=whose, xlabel="target class", ylabel="source class")
+        ticks = panels.ticks_between(*limits, SIDE)
+        texts = [panels.tick_text(tick) for tick in ticks]
+        style.color_bar(axes[0].collections[0], bar, QUANTITIES[name], ticks, texts)
     return figure
 
 

@@ -104,6 +104,23 @@ def first_attacked(result: AttackResult, count: int) -> np.ndarray:
     return indices
 
 
+def as_percentile(percentile: Any) -> float:
+    """A percentile of magnitudes that has the strongest colour: above 0, at most 100."""
+    if not _checks.is_number(percentile) or not 0 < percentile <= 100:
+        raise ValueError(
+            "Expected percentile to be a number above 0 and at most 100, such as 99.5. Received: "
+            f"percentile={percentile!r}."
+        )
+    return float(percentile)
+
+
+def percentile_of(percentile: float) -> str:
+    """What has the strongest colour of a map, in words."""
+    if percentile == 100:
+        return "its greatest magnitude"
+    return f"the {percentile:g}th percentile of its magnitudes"
+
+
 def class_name(number: Any, classes: Sequence[str] | None) -> str:
     """The name of class `number`, or the number itself without `classes`."""
     if classes is None:

@@ -221,6 +221,8 @@ def numbers_of(limit: float) -> list[str]:
     return [style.number(value, 2, sign=True) for value in (-limit, 0, limit)]
 
 
-def limit_of(values: np.ndarray) -> float:
-    """The greatest magnitude in `values`, or 1 if all are zero."""
-    return float(np.abs(values).max(initial=0)) or 1.0
+def limit_of(values: np.ndarray, percentile: float = 100.0) -> float:
+    """A percentile of the magnitudes in `values`; the greatest if that is 0, and 1 if all are."""
+    magnitudes = np.abs(values)
+    limit = float(np.percentile(magnitudes, percentile)) if magnitudes.size else 0.0
+    return limit or float(magnitudes.max(initial=0)) or 1.0

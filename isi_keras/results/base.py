@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from isi_keras import _html
 from isi_keras.results import fields, files, parts
 
 
@@ -144,9 +145,41 @@ class Result:
             )
         return kind(**_values(kind, arrays, path))  # pyright: ignore[reportReturnType]
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: each field with its type and shape, numbers and words as they are.
+
+        The public face of it is `repr`, and `report` for what is in it.
+        """
+        rows = [(field.name, _said(getattr(self, field.name))) for field in fields.of(type(self))]
+        return _html.table(repr(self), rows)
+
+    def report(self, path: str | os.PathLike | None = None, **options: Any) -> Any:
+        """The report of the record alone, as `isi_keras.report` makes it of several.
+
+        Args:
+            path: where to write it, `.html`, `.md` or `.json`; nothing is written if `None`.
+            options: of `isi_keras.report`, such as `classes`.
+
+        Returns:
+            A `reporting.Page`, which a notebook shows.
+        """
+        import isi_keras
+
+        return isi_keras.report(self, path, **options)  # pyright: ignore[reportCallIssue]
+
     def _first_of_rows(self) -> str:
         counted = [field for field in fields.of(type(self)) if field.axis.counts == fields.ROWS]
         return counted[0].name
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {value.shape}"
+    if isinstance(value, Mapping) and "class_name" in value:
+        return str(value["class_name"])
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name}: {_said(entry)}" for name, entry in value.items())
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _values(kind: type[Result], arrays: Mapping[str, np.ndarray], path: Any) -> dict[str, Any]:

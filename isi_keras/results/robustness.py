@@ -1,13 +1,13 @@
 """The record of how few inputs overturn each decision, by the best of several attacks."""
 
 import dataclasses
-import statistics
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from isi_keras import _checks, axes
+from isi_keras.results import intervals
 from isi_keras.results.base import Result
 from isi_keras.results.fields import Rows, Shared
 from isi_keras.results.stop import Stop
@@ -160,18 +160,8 @@ class RobustnessResult(Result):
 
         Source: Wilson 1927, doi 10.1080/01621459.1927.10502953.
         """
-        if not _checks.is_number(confidence) or not 0 < confidence < 1:
-            raise ValueError(
-                "Expected confidence to be a number between 0 and 1. "
-                f"Received: confidence={confidence!r}."
-            )
-        share, count = self.robust_accuracy(budget, attack=attack), max(len(self), 1)
-        z = statistics.NormalDist().inv_cdf(0.5 + confidence / 2)
-        middle = share + z**2 / (2 * count)
-        half = z * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-        low, high = ((middle + sign * half) / (1 + z**2 / count) for sign in (-1, 1))
-        low, high = np.clip(low, 0, share), np.clip(high, share, 1)  # rounding aside they hold it
-        return (float(low), float(high)) if np.ndim(share) == 0 else (low, high)
+        share = self.robust_accuracy(budget, attack=attack)
+        return intervals.wilson(share, len(self), confidence=confidence)
 
     def curve(self, attack: str | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Robust accuracy against distance, as the corners of a curve of steps.

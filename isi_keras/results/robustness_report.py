@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from isi_keras import _html
 from isi_keras.results.robustness import RobustnessResult
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -86,6 +87,12 @@ class RobustnessReport:
     def to_dict(self) -> dict[str, Any]:
         """Returns the report as nested dictionaries of numbers."""
         return dataclasses.asdict(self)
+
+    def _repr_html_(self) -> str:
+        head = ("", "turned", "nearest", "mean", "median", "optimality", "passes", "seconds")
+        rows = [(name, *cells.split()) for name, cells in self._cells()]
+        title, bound = str(self).split("\n")[:2]
+        return _html.table(title, rows, head, bound)
 
     def __str__(self) -> str:
         *_, last = self.levels

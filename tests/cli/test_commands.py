@@ -11,6 +11,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
+from makers import figures
 from makers.commands import plain, run
 from makers.networks import images, small_network
 from skimage import io, util
@@ -370,6 +371,7 @@ def test_evaluate_starts_no_backend(saved):
 
 
 def test_reproduce(tmp_path, monkeypatch):
+    figures.watch(monkeypatch)
     monkeypatch.setattr(
         isi_paper, "ISI", [dataclasses.replace(r, max_steps=8) for r in isi_paper.ISI]
     )

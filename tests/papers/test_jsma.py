@@ -6,10 +6,11 @@ import re
 import keras
 import numpy as np
 import pytest
+from makers import figures
 from makers.commands import plain, run
 
 import isi_keras as isi
-from isi_keras.papers import jsma
+from isi_keras.papers import jsma, jsma_figures
 
 
 @pytest.fixture(autouse=True)
@@ -116,6 +117,16 @@ def test_the_published_numbers_agree_with_each_other():
     assert ranks["hardness_and_distance_summed"] == -ranks["hardness_and_distance_published"]
 
 
+@pytest.mark.parametrize("name", [*jsma.MATRICES, jsma.SUMMED])
+def test_two_matrices_with_one_bar_fit_their_figure(name):
+    paper = jsma.published()["matrices"][name.removesuffix("_summed")]
+    figure = figures.drawn(jsma_figures.matrices(name, 0.9 * np.array(paper, float)))
+    assert figures.inside(figure)
+    titles = [ax.get_title() for ax in figure.axes[:2]]
+    assert titles[0] != titles[1]
+    assert "tens" not in figure.axes[2].get_ylabel()
+
+
 def test_means_between_classes():
     distances, y = np.arange(30.0).reshape(3, 10), np.array([4, 2, 4])
     found = jsma.between_classes(distances, y)
@@ -201,7 +212,8 @@ def test_sets_that_cannot_be_had(tmp_path, monkeypatch):
 
 
 @pytest.mark.large
-def test_reproduce(tmp_path):
+def test_reproduce(tmp_path, monkeypatch):
+    figures.watch(monkeypatch)
     text = run("reproduce", "jsma", "--samples", 3, "--out", "f", "--save-results")
     found = json.loads((tmp_path / "f/numbers.json").read_text())
     assert found["command"] == (

@@ -74,12 +74,12 @@ def attacks(
     widest = max(style.widest(texts, style.SMALL) for texts in below)
     widest = max(widest, style.widest(above, style.TEXT))
     left = min(1.3, style.widest(("original", *results), style.TEXT))
-    cell = (style.WIDTH - left - 0.2) / len(picked) - style.GAP
+    cell = (style.WIDTH - left - 0.3) / len(picked) - style.GAP
     cell = min(max(cell, LEAST, LEAST / ratio, widest), max(_images.LARGE, widest))
     tall = (1 + len(rows)) * (cell * ratio + style.GAP) + 1.6 * style.LINE
     tall += sum(style.lines(texts) + 0.5 for texts in below) * style.LINE
     with style.context():
-        figure = style.figure(len(picked) * (cell + style.GAP) + left + 0.2, tall)
+        figure = style.figure(len(picked) * (cell + style.GAP) + left + 0.3, tall)
         grid = figure.subplots(1 + len(rows), len(picked), squeeze=False)
         for ax, image, name in zip(grid[0], originals, above, strict=True):
             panels.draw_image(ax, image)

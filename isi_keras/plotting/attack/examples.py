@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from isi_keras import _checks
-from isi_keras.plotting import checks, images, panels, plots, style
+from isi_keras.plotting import checks, images, measures, panels, plots, style
 from isi_keras.plotting.attack import _images
 from isi_keras.results import AttackResult
 
@@ -35,9 +35,10 @@ def examples(
 ) -> Figure:
     """Draws the original, the adversarial image and what changed, one column per sample.
 
-    Above each column stands "label → prediction", below it how many inputs changed (L0, each
-    channel counted on its own). A failed attack has a red frame and the word "failed". The changes
-    are signed: red is brighter, blue darker; of a colour image the channel that changed most.
+    Above each column stands "label → prediction", below it how far it is: under the norms L2 and
+    Linf the distance, else how many inputs changed (each channel counted on its own). A failed
+    attack has a red frame and the word "failed". The changes are signed: red is brighter, blue
+    darker; of a colour image the channel that changed most.
 
     Args:
         result: what an `Attack` returned on images.
@@ -126,8 +127,10 @@ def _above(result: AttackResult, picked: np.ndarray, classes: Sequence[str] | No
 
 
 def _below(result: AttackResult, index: int) -> str:
-    """What stands below a column: the number of changed inputs, and a failure in words."""
-    text = f"{np.count_nonzero(result.changed[index])} changed"
+    """What stands below a column: how far the sample went, and a failure in words."""
+    measure = measures.natural(result)
+    far = measures.of_samples(result[[index]], measure, None)
+    text = measures.caption(measure, float(far[0]), result)
     if _images.failed(result)[index]:
         return f"{text}\nfailed"
     return text if result.attacked[index] else f"{text}\nnot attacked"

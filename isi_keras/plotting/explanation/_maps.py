@@ -34,13 +34,15 @@ def draw_map(
     quantity: str,
     room: float = 0,
     below: np.ndarray | None = None,
+    percentile: float = 100.0,
 ) -> None:
     """Draws a map with its colour bar, over the image `below` if there is one."""
+    limit = panels.limit_of(values, percentile)
     if below is None:
-        panels.draw_signed(ax, values, panels.limit_of(values))
+        panels.draw_signed(ax, values, limit)
     else:
-        panels.draw_over(ax, below, values, panels.limit_of(values))
-    panels.signed_bar(ax, quantity, room=room)
+        panels.draw_over(ax, below, values, limit)
+    panels.signed_bar(ax, quantity, room=room, beyond=bool((np.abs(values) > limit).any()))
 
 
 def draw_bars(

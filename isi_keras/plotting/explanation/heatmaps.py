@@ -17,7 +17,7 @@ FIRST = 12
 LEAST = 1.7
 """Inches that one sample of `heatmaps` needs from side to side."""
 
-NOTE = "Each map has its own colour scale, symmetric about zero."
+NOTE = "Each map has its own colour scale, symmetric about zero{}."
 
 
 def heatmaps(
@@ -29,12 +29,14 @@ def heatmaps(
     names: Sequence[str] | None = None,
     bounds: tuple[Any, Any] | None = None,
     data_format: str | None = None,
+    percentile: float = 100.0,
 ) -> Figure:
     """Draws samples, each beside its signed relevance map.
 
     Each map is summed over the channels and has its own colour bar, symmetric about zero up to the
-    greatest magnitude in it; red and blue mean what they mean in `heatmap`. Tabular features,
-    `(N, D)`, become bars instead, labelled with their values, the greatest on top.
+    greatest magnitude in it, or a percentile; red and blue mean what they mean in `heatmap`.
+    Tabular features, `(N, D)`, become bars instead, labelled with their values, the greatest on
+    top.
 
     Args:
         explanation: what `explain` returned.
@@ -45,6 +47,9 @@ def heatmaps(
         bounds: which values are black and white in the inputs, numbers or arrays that broadcast to
             `explanation.x`; the least and greatest of the samples drawn if `None`.
         data_format: `"channels_last"` or `"channels_first"`; the result's own if `None`.
+        percentile: of the magnitudes of a map: what has the strongest colour, above 0 and at most
+            100. A few extreme pixels leave the rest of a map of a photograph pale; 99.5 shows it.
+            Bars of tabular features take no notice.
 
     Returns:
         The Figure, 7 inches wide if a row is full.
@@ -62,6 +67,7 @@ def heatmaps(
     """
     checks.expect(explanation, plots.MAPS)
     data_format = checks.format_of(explanation, data_format)
+    percentile = checks.as_percentile(percentile)
     columns = _checks.integer("columns", columns, 1)
     if indices is None:
         indices = range(min(FIRST, len(explanation)))
@@ -77,7 +83,7 @@ def heatmaps(
     tabular = explanation.x.ndim == 2
     shape = -(-len(picked) // columns), min(columns, len(picked))
     with style.context():
-        note = style.wrap(NOTE, 0.95 * width * shape[1], style.SMALL)
+        note = style.wrap(NOTE.format(_up_to(percentile)), 0.95 * width * shape[1], style.SMALL)
         bottom = 0 if tabular else style.lines([note]) * style.LINE
         figure = style.figure(width * shape[1], height * shape[0] + bottom)
         cells = figure.subfigures(*shape, squeeze=False, wspace=0.03, hspace=0.05)
@@ -90,18 +96,28 @@ def heatmaps(
         else:
             inputs = _maps.inputs_of(explanation, picked, bounds, data_format)
             maps = images.as_maps(explanation.relevance[picked], data_format=data_format)
-            _pairs(cells, inputs, maps, _maps.quantity_of(explanation))
+            _pairs(cells, inputs, maps, _maps.quantity_of(explanation), percentile)
             figure.supxlabel(note, fontsize=style.SMALL, color=style.MUTED)
     return figure
 
 
-def _pairs(cells: Sequence[SubFigure], inputs: np.ndarray, maps: np.ndarray, quantity: str) -> None:
+def _up_to(percentile: float) -> str:
+    return "" if percentile == 100 else f", up to {checks.percentile_of(percentile)}"
+
+
+def _pairs(
+    cells: Sequence[SubFigure],
+    inputs: np.ndarray,
+    maps: np.ndarray,
+    quantity: str,
+    percentile: float,
+) -> None:
     """Draws each input beside its map; all colour bars take the same room."""
-    limits = [panels.limit_of(values) for values in maps]
+    limits = [panels.limit_of(values, percentile) for values in maps]
     numbers = [text for limit in limits for text in panels.numbers_of(limit)]
     room = style.widest(numbers, style.SMALL)
     for cell, image, values in zip(cells, inputs, maps, strict=True):
         left, right = cell.subplots(1, 2)
         panels.draw_image(left, image)
         left.set_anchor("E")
-        _maps.draw_map(right, values, quantity, room)
+        _maps.draw_map(right, values, quantity, room, percentile=percentile)

@@ -22,10 +22,7 @@ BARS = 10
 BESIDE = 0.55
 """Inches that the colour bar takes with its numbers and its label."""
 
-NOTE = (
-    "Each map has its own colour scale, symmetric about zero; the number below it is its greatest "
-    "magnitude."
-)
+NOTE = "Each map has its own colour scale, symmetric about zero; the number below it is {}."
 
 
 def indicators(
@@ -37,13 +34,15 @@ def indicators(
     names: Sequence[str] | None = None,
     bounds: tuple[Any, Any] | None = None,
     data_format: str | None = None,
+    percentile: float = 100.0,
 ) -> Figure:
     """Draws the maps of several indicators of the same samples as a grid.
 
     A row holds the input of one sample and its map by each indicator, in the order of the mapping.
     Maps are summed over the channels; each has its own scale, symmetric about zero, and its
-    greatest magnitude below it. Tabular features, `(N, D)`, become bars, whose features are the
-    same in all columns: those that are greatest in any of them, measured by its own greatest.
+    greatest magnitude, or a percentile, below it. Tabular features, `(N, D)`, become bars, whose
+    features are the same in all columns: those that are greatest in any of them, measured by its
+    own greatest.
 
     Args:
         explanations: what `explain` returned for the same samples and classes, by the label of its
@@ -55,6 +54,9 @@ def indicators(
         bounds: which values are black and white in the inputs, numbers or arrays that broadcast to
             `x`; the least and greatest of the samples drawn if `None`.
         data_format: `"channels_last"` or `"channels_first"`; the result's own if `None`.
+        percentile: of the magnitudes of a map: what has the strongest colour, above 0 and at most
+            100. A few extreme pixels leave the rest of a map of a photograph pale; 99.5 shows it.
+            Bars of tabular features take no notice.
 
     Returns:
         The Figure, 7 inches wide or wider if the indicators are many.
@@ -74,6 +76,7 @@ def indicators(
     [('input', ''), ('z', '±1'), ('epsilon', '±2')]
     """
     first = _checked(explanations)
+    percentile = checks.as_percentile(percentile)
     if indices is None:
         indices = range(min(FIRST, len(first)))
     picked = checks.chosen(indices, len(first))
@@ -89,7 +92,7 @@ def indicators(
             images.as_maps(each.relevance[picked], data_format=checks.format_of(each, data_format))
             for each in explanations.values()
         ]
-        return _pictures(explanations, inputs, np.stack(maps, 1), captions, overlay=overlay)
+        return _pictures(explanations, inputs, np.stack(maps, 1), captions, overlay, percentile)
 
 
 def _pictures(
@@ -97,8 +100,8 @@ def _pictures(
     inputs: np.ndarray,
     maps: np.ndarray,
     captions: list[str],
-    *,
     overlay: bool,
+    percentile: float,
 ) -> Figure:
     """The grid; `maps` are `(samples, indicators, H, W)`."""
     count, columns = len(inputs), 1 + len(explanations)
@@ -111,7 +114,7 @@ def _pictures(
     row = max(high + style.LINE, tall_captions) + 0.06
     titles = ["input", *(_broken(label, side) for label in explanations)]
     width = columns * (side + style.GAP) + left + BESIDE
-    note = style.wrap(NOTE, 0.95 * width, style.SMALL)
+    note = style.wrap(NOTE.format(checks.percentile_of(percentile)), 0.95 * width, style.SMALL)
     below = (style.lines([note]) + 0.3) * style.LINE
     figure = style.figure(width, count * row + style.lines(titles) * style.LINE + below + 0.1)
     axes, bar = panels.grid_and_bar(figure, count, columns, side)
@@ -119,7 +122,7 @@ def _pictures(
         panels.draw_image(line[0], image)
         line[0].set_ylabel(caption, labelpad=3)
         for ax, values in zip(line[1:], own, strict=True):
-            limit = panels.limit_of(values)
+            limit = panels.limit_of(values, percentile)
             if overlay:
                 panels.draw_over(ax, image, values, limit)
             else:

@@ -11,8 +11,8 @@ from isi_keras.plotting import checks, images, panels, plots, style
 from isi_keras.plotting.explanation import _maps
 from isi_keras.results import Explanation
 
-SIZE = (4.2, 3.2)
-"""Width and height in inches of a new figure."""
+SIZE = (7.0, 3.2)
+"""Width and height in inches of a new figure, with the flat map beside the landscape."""
 
 FINEST = 64
 """The most cells along a side; of larger images blocks of pixels are summed."""
@@ -34,15 +34,15 @@ def surface(
 ) -> Axes:
     """Draws the map of one image as a surface over its pixels, its height the relevance.
 
-    Height and colour say the same; colours are symmetric about zero, as those of `heatmap`. Maps
-    are summed over the channels, and images of more than 64 pixels a side over square blocks, so
-    that the total stays.
+    Height and colour say the same; colours are symmetric about zero, as those of `heatmap`. In a
+    new figure the map lies flat beside it, with a colour bar for both. Maps are summed over the
+    channels, and images of more than 64 pixels a side over square blocks, so that the total stays.
 
     Args:
         explanation: what `explain` returned on images.
         index: which sample, from 0.
-        ax: where to draw, a panel made with `projection="3d"`; a new figure, `ax.figure`, if
-            `None`.
+        ax: where to draw, a panel made with `projection="3d"`; a new figure, `ax.figure`, with the
+            flat map and a colour bar beside it, if `None`.
         classes: the names of the classes; their numbers if `None`.
         data_format: `"channels_last"` or `"channels_first"`; the result's own if `None`.
 
@@ -74,11 +74,25 @@ def surface(
     heights, block = blocks(maps[0])
     caption = _maps.caption_of(explanation, index, classes)
     with style.context():
-        panel = style.figure(*SIZE).add_subplot(projection="3d") if ax is None else ax
+        each = f" of {block} by {block} pixels" if block > 1 else ""
+        quantity = _maps.quantity_of(explanation) + each
+        panel = _beside_flat(heights, quantity) if ax is None else ax
         _draw(panel, heights, block)
         panel.set_title(style.wrap(caption, style.inches(panel)[0], at=", "), pad=-4)
-        each = f" of {block} by {block} pixels" if block > 1 else ""
-        panel.set_zlabel(_maps.quantity_of(explanation) + each, labelpad=1)  # pyright: ignore[reportAttributeAccessIssue]
+        panel.set_zlabel(quantity, labelpad=1)  # pyright: ignore[reportAttributeAccessIssue]
+    return panel
+
+
+def _beside_flat(heights: np.ndarray, quantity: str) -> Axes:
+    """A panel for the landscape in a new figure, beside the same seen from above."""
+    figure = style.figure(*SIZE)
+    # The layout knows nothing of the label of the third axis: an empty column leaves it room.
+    grid = figure.add_gridspec(1, 3, width_ratios=[1.6, 0.22, 1])
+    panel = figure.add_subplot(grid[0], projection="3d")
+    flat = figure.add_subplot(grid[2])
+    panels.draw_signed(flat, heights, panels.limit_of(heights))
+    flat.set_title("from above")
+    panels.signed_bar(flat, quantity)
     return panel
 
 

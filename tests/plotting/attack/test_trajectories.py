@@ -16,7 +16,7 @@ from PIL import Image, ImageSequence
 import isi_keras as isi
 from isi_keras import plotting
 from isi_keras.plotting import images, style
-from isi_keras.plotting.attack import _film, _order, _scores
+from isi_keras.plotting.attack import _film, _order, _scores, replay
 
 
 def softmax(logits):
@@ -351,7 +351,7 @@ class TestReplay:
     )
     def test_attacks_that_change_an_input_once(self, attack):
         config = made_by(type(attack).__name__, **attack.get_config())
-        _film.expect_each_once(make_attack(config=config))
+        replay.expect_each_once(make_attack(config=config))
 
     @pytest.mark.parametrize(
         ("attack", "match"),
@@ -371,14 +371,14 @@ class TestReplay:
     def test_attacks_that_may_change_an_input_twice(self, attack, match):
         config = made_by(type(attack).__name__, **attack.get_config())
         with pytest.raises(ValueError, match=match):
-            _film.expect_each_once(make_attack(config=config))
+            replay.expect_each_once(make_attack(config=config))
 
     def test_the_images_between_are_those_that_the_model_saw(self):
         model, x = small_network(), random_images(6)
         attack = isi.Attack("sensitivity", isi.L0(features=2), max_steps=6)
         result = attack(model, x, trajectory=True)
         for index in range(6):
-            between = _film.inputs_of(result, index)
+            between = replay.inputs_of(result, index)
             np.testing.assert_array_equal(between[0], result.x[index])
             np.testing.assert_array_equal(between[-1], result.adversarial[index])
             logits = isi.logits(model).predict(between.astype("float32"))

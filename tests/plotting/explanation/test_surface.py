@@ -64,6 +64,14 @@ class TestSurface:
         drawn(ax.figure)
         assert ax.get_zlim() == (0, 1)
 
+    def test_the_flat_map_hides_nothing(self):
+        ax = plotting.surface(make_explanation((70, 140, 3)))
+        figure = drawn(ax.figure)
+        flat = figure.axes[1]
+        assert flat.images[0].get_clim() == ax.collections[0].get_clim()
+        label = ax.zaxis.label.get_window_extent()
+        assert label.x1 < flat.get_window_extent().x0
+
     def test_draws_into_a_panel_of_three_dimensions(self):
         with style.context():
             figure = style.figure(7, 3)

