@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from isi_keras import _checks, sources
-from isi_keras.runs import engines, methods, models, shards, shipped
+from isi_keras.runs import engines, methods, models, shards
 from isi_keras.sources import Rows, Stream, folders, hashes, pixels
 
 FORMAT = 1
@@ -62,11 +62,18 @@ def as_source(method: Any, model: Any, source: Any, y: Any) -> Rows | Stream:
             raise ValueError(
                 "Expected samples: source=... Only networks of the package bring their own."
             )
-        name = f"{shipped.__name__}:{shipped.images.__name__}"
-        spec = {"kind": "factory", "name": name, "options": {"name": model}}
-        return sources.of(sources.of_spec(spec), y)
+        return sources.of(shipped_images(str(model)), y)
     images = _images(method, model) if _is_of_images(source) else None
     return sources.of(source, y, images)
+
+
+def shipped_images(name: str) -> Rows:
+    """The test images of a network of the package, which each worker makes itself."""
+    from isi_keras.runs import shipped
+
+    factory = f"{shipped.__name__}:{shipped.images.__name__}"
+    spec = {"kind": "factory", "name": factory, "options": {"name": name}}
+    return sources.of_spec(spec)  # pyright: ignore[reportReturnType]
 
 
 def _is_of_images(source: Any) -> bool:

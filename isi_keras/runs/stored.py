@@ -21,6 +21,7 @@ from isi_keras.sources import Rows, hashes, of_spec
 from isi_keras.tallies import Tallies
 
 END = "stream.json"
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -315,9 +316,18 @@ def _shard(folder: RunFolder, number: int) -> Iterator[tuple[Any, dict[str, Any]
     place = folder.shard(number)
     with folder.opened(place) as file:
         try:
-            with np.load(file, allow_pickle=False) as data:
-                yield data, json.loads(str(data["__header__"]))
-        except (zipfile.BadZipFile, zlib.error, KeyError, EOFError) as error:
-            raise ValueError(
-                f"{str(place)!r} is damaged ({error}). Remove it: the next start computes it anew."
-            ) from error
+            data = np.load(file, allow_pickle=False)
+            header = json.loads(str(data["__header__"]))
+        except (*_DAMAGED, ValueError, KeyError, IndexError) as error:
+            raise _damaged(place, error) from error
+        with data:
+            try:
+                yield data, header
+            except _DAMAGED as error:
+                raise _damaged(place, error) from error
+
+
+def _damaged(place: Any, error: Exception) -> ValueError:
+    return ValueError(
+        f"{str(place)!r} is damaged ({error}). Remove it: the next start computes it anew."
+    )
