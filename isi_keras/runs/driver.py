@@ -13,6 +13,7 @@ import numpy as np
 from isi_keras import _checks
 from isi_keras.runs import models, planning, work
 from isi_keras.runs.engines.processes import refuse_unguarded
+from isi_keras.runs.errors import ShardsFailedError
 from isi_keras.runs.folder import INPUT, PLAN, RunFolder
 from isi_keras.runs.progress import Progress, shown
 from isi_keras.runs.stored import END, Run, header_of
@@ -229,7 +230,7 @@ class _Drive:
         if self.failed:
             first = self.failed[0]
             more = f"{len(self.failed)} shards failed" if len(self.failed) > 1 else "A shard failed"
-            raise RuntimeError(
+            raise ShardsFailedError(
                 f"{more}; {kept} in {str(self.folder)!r}, and the same call tries again. Shard "
                 f"{first['shard']}: {first['error']}"
             )

@@ -102,13 +102,18 @@ def load(spec: dict[str, Any], folder: RunFolder) -> Any:
 
         model = zoo.load(spec["name"])[0]
     else:
-        model = _load_keras(Path(spec["path"]) if kind == "file" else folder.path / SAVED)
+        model = load_keras(Path(spec["path"]) if kind == "file" else folder.path / SAVED)
     if spec.get("as_values"):
         return outputs(model)
     return logits(model, spec.get("from_logits"))
 
 
-def _load_keras(path: Any) -> Any:
+def load_keras(path: Any) -> Any:
+    """The model of a `.keras` file; code inside it is never run.
+
+    Raises:
+        ValueError: if it cannot be loaded.
+    """
     import keras
 
     try:

@@ -17,10 +17,10 @@ from skimage import io, util
 from typer.testing import CliRunner
 
 import isi_keras as isi
-from isi_keras.cli import backend, commands, hardness, output, reproduce
-from isi_keras.cli import images as folders
+from isi_keras.cli import attack, backend, explain, hardness, output, reproduce
 from isi_keras.papers import isi as isi_paper
 from isi_keras.plotting.attack.examples import draw_attack
+from isi_keras.sources.folders import Folder, Format
 
 
 def fresh(*arguments, code=0, **environment):
@@ -66,6 +66,11 @@ def painted(folder, *names, shape=(8, 6), seed=0):
     for name, picture in zip(names, pictures, strict=True):
         io.imsave(folder / name, picture, check_contrast=False)
     return np.stack(pictures)
+
+
+def read_folder(folder, shape, channel_axis, bounds, samples):
+    source = Folder(folder, Format(shape, channel_axis, bounds)).first(samples)
+    return *source.rows(0, len(source)), source.classes
 
 
 # --- help ---------------------------------------------------------------------------------------
@@ -276,7 +281,7 @@ def test_folders_are_classes(files):
 def test_folders_named_by_numbers_are_those_classes(files):
     for name in ("10", "9"):
         painted(files / "numbers" / name, "a.png")
-    x, y, classes = folders.read_folder(files / "numbers", (8, 6, 1), 3, (0, 1), None)
+    x, y, classes = read_folder(files / "numbers", (8, 6, 1), 3, (0, 1), None)
     assert classes == {"10": 10, "9": 9}
     np.testing.assert_array_equal(y, [10, 9])
     assert x.shape == (2, 8, 6, 1)
@@ -284,10 +289,10 @@ def test_folders_named_by_numbers_are_those_classes(files):
 
 def test_images_are_resized_and_their_axes_placed(files):
     painted(files / "large", "a.png", shape=(40, 30))
-    grey = folders.read_folder(files / "large", (8, 6, 1), None, (-1, 1), None)[0]
+    grey = read_folder(files / "large", (8, 6, 1), None, (-1, 1), None)[0]
     assert grey.shape == (1, 8, 6)
     assert np.abs(grey).max() < 0.7  # noise is averaged, not picked
-    first = folders.read_folder(files / "large", (None, None, 3), 1, (-1, 1), None)[0]
+    first = read_folder(files / "large", (None, None, 3), 1, (-1, 1), None)[0]
     assert first.shape == (1, 3, 40, 30)
 
 
@@ -303,7 +308,7 @@ def test_transparent_becomes_white(files, shape):
         from PIL import Image
 
         Image.fromarray(picture, "LA").save(folder / "a.png")
-    x = folders.read_folder(folder, (8, 6, 1), 3, (-1, 1), None)[0]
+    x = read_folder(folder, (8, 6, 1), 3, (-1, 1), None)[0]
     np.testing.assert_allclose(x[0, :4], 1)
     np.testing.assert_allclose(x[0, 4:], -1)
 
@@ -314,7 +319,7 @@ def test_animations_and_16_bits(files):
     picture = util.img_as_uint(np.linspace(0, 1, 48).reshape(8, 6))
     io.imsave(folder / "a.png", picture, check_contrast=False)
     io.imsave(folder / "b.gif", np.zeros((8, 6), "uint8"), check_contrast=False)
-    x = folders.read_folder(folder, (8, 6, 1), 3, (0, 1), None)[0]
+    x = read_folder(folder, (8, 6, 1), 3, (0, 1), None)[0]
     np.testing.assert_allclose(x[0, ..., 0].ravel(), np.linspace(0, 1, 48), atol=1e-4)
     np.testing.assert_array_equal(x[1], 0)
 
@@ -458,6 +463,7 @@ def test_a_file_without_data(files):
 
 def unreadable(files):
     (files / "d.csv").write_text("1,2")
+    (files / "d.txt").write_text("1,2")
     (files / "text.npy").write_text("1,2")
     (files / "text.npz").write_text("1,2")
     np.save(files / "pickled.npy", np.array([{}]), allow_pickle=True)
@@ -477,7 +483,8 @@ def unreadable(files):
     ("name", "text"),
     [
         ("gone.npz", "There is no file or folder .*gone.npz' to take as DATA"),
-        ("d.csv", "Expected DATA to be an .npz, an .npy or a folder of images. Received: .*d.csv"),
+        ("d.txt", r"Expected DATA to be a file of samples \(.npz, .npy, .csv.* Received: .*d.txt"),
+        ("d.csv", r"Expected at least one sample. Received: x of shape \(0, 2\)"),
         ("text.npy", "text.npy' holds no array that can be read; pickled objects are refused"),
         ("text.npz", "text.npz' holds no array that can be read"),
         ("pickled.npy", "pickled.npy' holds no array that can be read"),
@@ -507,7 +514,7 @@ def test_images_need_a_model_of_images(files):
     painted(files / "sizes", "a.png")
     painted(files / "sizes", "b.png", shape=(9, 9))
     with pytest.raises(ValueError, match=r"Received: \[\(8, 6\), \(9, 9\)\]"):
-        folders.read_folder(files / "sizes", (None, None, 1), 3, (0, 1), None)
+        read_folder(files / "sizes", (None, None, 1), 3, (0, 1), None)
 
 
 @pytest.mark.parametrize(
@@ -561,7 +568,7 @@ def test_outputs_that_are_logits_or_not(tmp_path):
 
 @pytest.mark.parametrize("command", ["attack", "explain", "hardness", "reproduce"])
 def test_folders_that_cannot_be_written(tmp_path, command, monkeypatch):
-    for module in (hardness, commands, reproduce):
+    for module in (attack, explain, hardness, reproduce):
         monkeypatch.setattr(module, "start_backend", lambda: pytest.fail("too late"))
     (tmp_path / "file").write_text("")
     subject = "isi" if command == "reproduce" else "lenet-mnist"

@@ -48,7 +48,9 @@ def turned(
     """
     time.sleep(slow)
     if not np.isfinite(x).all():
-        raise ValueError(f"x holds NaN, the first at index {int(np.argmax(~np.isfinite(x).all(1)))}")
+        raise ValueError(
+            f"x holds NaN, the first at index {int(np.argmax(~np.isfinite(x).all(1)))}"
+        )
     if kill is not None and first_index > 0 and _created(kill):
         os.kill(os.getpid(), signal.SIGKILL)
     if fail is not None and first_index > 0 and _created(fail):

@@ -141,7 +141,9 @@ def test_a_shard_that_raises_is_kept_as_a_failure_and_tried_again(tmp_path, want
     assert not found.status().failed
     broken = fake.samples()[0]
     broken[8, 2] = np.nan
-    with pytest.raises(RuntimeError, match="Shard 1: ValueError: x holds NaN, the first at index 2"):
+    with pytest.raises(
+        RuntimeError, match="Shard 1: ValueError: x holds NaN, the first at index 2"
+    ):
         run(tmp_path / "other", broken)
 
 
