@@ -73,6 +73,7 @@ def attack(
         bounds=(bounds, None),
         domain=(domain, None),
         samples=(samples, None),
+        from_logits=(from_logits, None),
     )
     result_path, picture_path = how.places(model, indicator, norm, *words)
     source.check(model, data)

@@ -160,7 +160,7 @@ def _samples_of(model, network, data, samples, bounds, labels) -> Rows:
 
         return shipped_images(model).first(samples or SHIPPED_SAMPLES)
     images = None
-    if data.is_dir() and data.suffix != ".zarr" or data.suffix.lower() in folders.SUFFIXES:
+    if (data.is_dir() and data.suffix != ".zarr") or data.suffix.lower() in folders.SUFFIXES:
         import keras
 
         shape = getattr(network, "input_shape", None)

@@ -39,7 +39,11 @@ def explain(
 
     how = running.Running(out, picture, overwrite, workers, engine, address, part, keep, shard_size)
     words = output.words_of(
-        data, target=(target, None), bounds=(bounds, None), samples=(samples, None)
+        data,
+        target=(target, None),
+        bounds=(bounds, None),
+        samples=(samples, None),
+        from_logits=(from_logits, None),
     )
     result_path, picture_path = how.places(model, indicator, *words)
     source.check(model, data)

@@ -87,6 +87,7 @@ def hardness(
         bounds=(bounds, None),
         domain=(domain, None),
         samples=(samples, None),
+        from_logits=(from_logits, None),
     )
     result_path, picture_path = how.places(model, "hardness", *words)
     source.check(model, data)

@@ -58,6 +58,7 @@ def robustness(
         bounds=(bounds, None),
         domain=(domain, None),
         samples=(samples, None),
+        from_logits=(from_logits, None),
     )
     result_path, picture_path = how.places(model, "robustness", *(attack or ()), *words)
     source.check(model, data)

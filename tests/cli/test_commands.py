@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 import isi_keras as isi
 from isi_keras.cli import attack, backend, explain, hardness, output, reproduce
+from isi_keras.cli.commands import app
 from isi_keras.papers import isi as isi_paper
 from isi_keras.plotting.attack.examples import draw_attack
 from isi_keras.sources.folders import Folder, Format
@@ -102,14 +103,17 @@ def test_version():
 def test_attack_on_what_is_shipped(tmp_path):
     text = run("attack", "lenet-mnist", "--samples", 4, "--max-steps", 30)
     assert "4 of 4 attacked samples turned" in text
-    assert "result:  results/lenet-mnist-relevance-l0.npz" in text
-    assert "picture: results/lenet-mnist-relevance-l0.png" in text
-    result = isi.AttackResult.load(tmp_path / "results/lenet-mnist-relevance-l0.npz")
+    assert "result:  results/lenet-mnist-relevance-l0-max-steps-30-samples-4.npz" in text
+    assert "picture: results/lenet-mnist-relevance-l0-max-steps-30-samples-4.png" in text
+    name = "results/lenet-mnist-relevance-l0-max-steps-30-samples-4"
+    result = isi.AttackResult.load(tmp_path / f"{name}.npz")
     model, (x, y) = isi.zoo.load("lenet-mnist")
     expected = isi.Attack("relevance", "l0", 30)(model, x[:4], y=y[:4])
     np.testing.assert_array_equal(result.adversarial, expected.adversarial)
     np.testing.assert_array_equal(result.y, y[:4])
-    assert io.imread(tmp_path / "results/lenet-mnist-relevance-l0.png").std() > 0
+    assert io.imread(tmp_path / f"{name}.png").std() > 0
+    again = run("attack", "lenet-mnist", "--samples", 4, "--max-steps", 30, code=1)
+    assert "is there already. Add --overwrite to replace it" in again
 
 
 def test_attack_passes_every_option_on(files, tmp_path):
@@ -192,12 +196,13 @@ def test_tables_are_attacked_without_a_picture(files, tmp_path):
 def test_explain(files, tmp_path, name, target):
     words = [] if target is None else ["--target", target]
     text = run("explain", files / f"{name}.keras", files / f"{name}.npz", *words)
-    explanation = isi.Explanation.load(tmp_path / f"results/{name}-relevance.npz")
+    place = f"results/{name}-relevance-{name}" + ("" if target is None else f"-target-{target}")
+    explanation = isi.Explanation.load(tmp_path / f"{place}.npz")
     expected = explanation.prediction if target is None else np.full(6, target)
     np.testing.assert_array_equal(explanation.target, expected)
     assert "predicted: " + " ".join(map(str, explanation.prediction)) in text
     assert "6 samples, " in text
-    assert io.imread(tmp_path / f"results/{name}-relevance.png").std() > 0
+    assert io.imread(tmp_path / f"{place}.png").std() > 0
 
 
 def test_many_predictions_are_counted():
@@ -219,7 +224,7 @@ def test_small_changes_have_the_whole_range_of_colours(files):
 
 def test_data_0_to_1_are_noted(files, tmp_path):
     np.save("half.npy", np.random.default_rng(0).random((3, 8, 6, 1)))
-    done = CliRunner().invoke(commands.app, ["attack", str(files / "grey.keras"), "half.npy"])
+    done = CliRunner().invoke(app, ["attack", str(files / "grey.keras"), "half.npy"])
     assert done.exit_code == 0, done.output
     assert done.stderr.startswith("Note: No value of x is below 0")
     assert "(Here: --bounds LOW HIGH.)" in done.stderr
@@ -229,7 +234,7 @@ def test_data_0_to_1_are_noted(files, tmp_path):
 
 
 def explained(files, model, data, *words):
-    run("explain", files / f"{model}.keras", data, "--out", "x.npz", *words)
+    run("explain", files / f"{model}.keras", data, "--out", "x.npz", "--overwrite", *words)
     return isi.Explanation.load("x.npz").x
 
 
@@ -484,7 +489,7 @@ def unreadable(files):
     [
         ("gone.npz", "There is no file or folder .*gone.npz' to take as DATA"),
         ("d.txt", r"Expected DATA to be a file of samples \(.npz, .npy, .csv.* Received: .*d.txt"),
-        ("d.csv", r"Expected at least one sample. Received: x of shape \(0, 2\)"),
+        ("d.csv", "Expected columns of numbers. '1' is of the type"),
         ("text.npy", "text.npy' holds no array that can be read; pickled objects are refused"),
         ("text.npz", "text.npz' holds no array that can be read"),
         ("pickled.npy", "pickled.npy' holds no array that can be read"),

@@ -69,7 +69,7 @@ def test_another_model_is_refused_and_the_same_one_made_anew_is_not(tmp_path, gi
     with pytest.raises(ValueError, match=r"begun with another model \(model.sha256 differs\)"):
         run(tmp_path, (again, x, y))
     again.set_weights(model.get_weights())
-    with pytest.raises(ValueError, match="method.component.config.max_steps is 12 there, and 5"):
+    with pytest.raises(ValueError, match=r"method.component.config.max_steps is 12 there, and 5"):
         run(tmp_path, given, isi.Attack("relevance", "l0", max_steps=5, bounds=(-1, 1)))
 
 

@@ -160,7 +160,7 @@ def test_a_changed_source_is_seen_when_it_is_read(tmp_path):
 def test_damaged_shards_are_named(tmp_path):
     found = run(tmp_path)
     (tmp_path / "shards/000001.npz").write_bytes(b"nothing")
-    with pytest.raises(ValueError, match="000001.npz' is damaged"):
+    with pytest.raises(ValueError, match=r"000001.npz' is damaged"):
         found.digest()
 
 
@@ -189,7 +189,7 @@ def test_mistakes_are_said_before_anything_is_written(tmp_path, options, error, 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "thesis.tex").write_text("")
-    with pytest.raises(ValueError, match="holds 'thesis.tex' and no run"):
+    with pytest.raises(ValueError, match=r"holds 'thesis.tex' and no run"):
         run(tmp_path)
     with pytest.raises(FileNotFoundError, match="There is no run"):
         isi.Run(tmp_path)

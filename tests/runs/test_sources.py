@@ -168,7 +168,7 @@ def test_a_stream_goes_on_in_its_order_only(tmp_path, wanted):
     assert run(tmp_path, batches, keep=None).digest() == wanted
     (tmp_path / "shards/000003.npz").unlink()
     shuffled = [list(batches())[k] for k in (1, 0, 2, 3, 4)]
-    with pytest.raises(ValueError, match="other samples than before, in shard 0. Is it shuffled"):
+    with pytest.raises(ValueError, match=r"other samples than before, in shard 0. Is it shuffled"):
         run(tmp_path, shuffled.__iter__, keep=None)
     assert not (tmp_path / "shards/000003.npz").exists()
     without = run(tmp_path / "without", batches)
@@ -177,7 +177,7 @@ def test_a_stream_goes_on_in_its_order_only(tmp_path, wanted):
 
 
 def test_streams_that_are_none(tmp_path):
-    with pytest.raises(ValueError, match="no samples. A generator gives them once only"):
+    with pytest.raises(ValueError, match=r"no samples. A generator gives them once only"):
         run(tmp_path / "a", iter(()))
     with pytest.raises(ValueError, match="Labels come with the batches"):
         run(tmp_path / "b", batches, y=np.zeros(24, int))
@@ -192,7 +192,7 @@ def test_tables_need_numbers(tmp_path):
     table = pandas.DataFrame({"age": [1.0, 2], "town": ["A", "B"], "label": [0, 1]})
     with pytest.raises(ValueError, match="'town' is of the type"):
         sources.of(table, "label")
-    with pytest.raises(ValueError, match="Unknown column: 'labels'. Did you mean 'label'"):
+    with pytest.raises(ValueError, match=r"Unknown column: 'labels'. Did you mean 'label'"):
         sources.of(table, "labels")
     assert sources.of(table[["age", "label"]], "label").names == ("age",)
 
@@ -207,7 +207,7 @@ def painted(folder, names, seed=0):
 def test_some_images_are_drawn_from_all_classes(tmp_path):
     painted(tmp_path, [f"{kind}/{k}.png" for kind in "abc" for k in range(4)])
     whole = Folder(tmp_path, Format((4, 4, 1), 3, (0.0, 1.0)))
-    x, y = whole.rows(0, len(whole))
+    x, _ = whole.rows(0, len(whole))
     assert (x.shape, x.min() >= 0, x.max() <= 1) == ((12, 4, 4, 1), True, True)
     some = whole.first(5)
     np.testing.assert_array_equal(some.rows(0, 5)[1], [0, 0, 1, 1, 2])
