@@ -100,7 +100,7 @@ class Record:
         count, rank = len(self.x), self.x.ndim
         if not domain.plain:
             broken = domain.violations(self.x, self.adversarial)
-            return {kind: where.reshape(count, -1).any(axis=1) for kind, where in broken.items()}
+            return {k: np.asarray(w.reshape(count, -1).any(axis=1)) for k, w in broken.items()}
         found = np.zeros(count, bool)
         for begin in range(0, count, _AT_ONCE):
             rows = np.arange(begin, min(begin + _AT_ONCE, count))

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,7 +26,14 @@ def of_worker(threads: int, backend: str | None, device: str | None = None) -> d
     found = {name: os.environ.get(name, value) for name, value in found.items()}
     found |= {} if backend is None else {"KERAS_BACKEND": backend}
     found |= {} if device is None else {_DEVICES: device}
-    return found | {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    return found | {"PYTHONPATH": os.pathsep.join(_places())}
+
+
+def _places() -> list[str]:
+    """Where this process finds modules, those of Python itself aside: a method may be in any."""
+    own = (sys.prefix, sys.base_prefix)
+    places = (path or os.getcwd() for path in sys.path)
+    return [path for path in dict.fromkeys(places) if not path.startswith(own)]
 
 
 def devices() -> list[str]:
