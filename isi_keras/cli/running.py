@@ -12,7 +12,7 @@ from isi_keras.cli import data as inputs
 from isi_keras.cli import options, output
 from isi_keras.results import Result
 
-_PARTS = ("run.json", "stream.json", "model.keras", "shards", "failed", "input")
+_PARTS = ("run.json", "stream.json", "model.keras", "picture.png", "shards", "failed", "input")
 
 
 @dataclasses.dataclass(frozen=True)
