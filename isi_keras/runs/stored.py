@@ -1,12 +1,11 @@
 """`Run`: what a run folder holds, read without loading it whole."""
 
 import contextlib
-import dataclasses
 import json
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,52 +15,12 @@ from isi_keras.results import AttackResult, Result, RobustnessResult, Stored
 from isi_keras.results import parts as record_parts
 from isi_keras.runs import digest, shards
 from isi_keras.runs.folder import INPUT, RunFolder
+from isi_keras.runs.status import Status
 from isi_keras.sources import Rows, hashes, of_spec
 from isi_keras.tallies import Tallies
 
 END = "stream.json"
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError)
-
-
-@dataclasses.dataclass(frozen=True)
-class Status:
-    """How far a run is. Print it to read it.
-
-    Args:
-        shards: how many shards there are; `None` while a stream has not ended.
-        done: how many of them are done.
-        samples: how many samples there are; `None` likewise.
-        samples_done: how many of them are done.
-        failed: by the number of a shard why it failed.
-        seconds: what the shards took together.
-        versions: what computed them, each differing set of versions once.
-    """
-
-    shards: int | None
-    done: int
-    samples: int | None
-    samples_done: int
-    failed: dict[int, str]
-    seconds: float
-    versions: tuple[Mapping[str, str], ...]
-
-    @property
-    def finished(self) -> bool:
-        """Whether every shard is done."""
-        return self.done == self.shards
-
-    def __str__(self) -> str:
-        of = "an unknown number of" if self.shards is None else f"{self.shards}"
-        samples = "" if self.samples is None else f" of {self.samples:,}"
-        lines = [
-            f"{self.done} of {of} shards done, {self.samples_done:,}{samples} samples, "
-            f"{self.seconds:.1f} s of work"
-        ]
-        lines += [f"shard {number} failed: {why}" for number, why in self.failed.items()]
-        if len(self.versions) > 1:
-            lines.append("shards were computed by different versions:")
-            lines += [", ".join(f"{n} {v}" for n, v in each.items()) for each in self.versions]
-        return "\n".join(lines)
 
 
 class Run(Stored):
