@@ -67,6 +67,7 @@ benchmarks: $(ALL)/.installed ## seconds and ratios on this machine
 	$(RUN) $(ALL)/bin/python benchmarks/jsma.py
 	$(RUN) $(ALL)/bin/python benchmarks/fit.py
 	$(RUN) $(ALL)/bin/python benchmarks/minimal_l0.py
+	$(RUN) $(ALL)/bin/python benchmarks/runs.py
 
 $(DEMO)/.$(BACKEND): pyproject.toml
 	$(PYTHON) -m venv $(DEMO)
