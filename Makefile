@@ -4,13 +4,14 @@ BACKEND ?= tensorflow
 DEMO := .venv
 ALL := .venv-all
 OLDEST := .venv-oldest
+ENGINES := .venv-engines
 # Torch's default build for Linux pulls in several gigabytes for GPUs; this pin is the one CI tests.
 TORCH := torch==2.13.0
 # The smaller build of TensorFlow exists for Linux on x86-64 only.
 TENSORFLOW := $(if $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m)),tensorflow-cpu,tensorflow)
 RUN := TF_CPP_MIN_LOG_LEVEL=3
 
-.PHONY: help demo test test-tensorflow test-jax test-torch test-oldest test-large lint types doctest docs figures benchmarks wheel clean
+.PHONY: help demo test test-tensorflow test-jax test-torch test-oldest test-large test-engines lint types doctest docs figures benchmarks wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +34,10 @@ test-oldest: $(OLDEST)/.installed ## the core tests on the oldest Keras that is 
 
 test-large: $(ALL)/.installed ## what `make test` leaves out, with BACKEND=tensorflow|jax|torch: many minutes
 	$(RUN) KERAS_BACKEND=$(BACKEND) $(ALL)/bin/python -m pytest -q -n auto -m large
+
+# Ray is large, so it is not among what every test run installs.
+test-engines: $(ENGINES)/.installed ## runs on local clusters of Ray and Dask, and remote folders
+	$(RUN) KERAS_BACKEND=torch $(ENGINES)/bin/python -m pytest -q -m "large or not large" tests/runs/test_engines.py tests/runs/test_sources.py
 
 lint: $(ALL)/.installed ## ruff, and who imports whom
 	$(ALL)/bin/ruff check .
@@ -62,6 +67,7 @@ benchmarks: $(ALL)/.installed ## seconds and ratios on this machine
 	$(RUN) $(ALL)/bin/python benchmarks/jsma.py
 	$(RUN) $(ALL)/bin/python benchmarks/fit.py
 	$(RUN) $(ALL)/bin/python benchmarks/minimal_l0.py
+	$(RUN) $(ALL)/bin/python benchmarks/runs.py
 
 $(DEMO)/.$(BACKEND): pyproject.toml
 	$(PYTHON) -m venv $(DEMO)
@@ -85,5 +91,11 @@ $(OLDEST)/.installed: pyproject.toml
 	$(OLDEST)/bin/python -m pip install --quiet --no-compile -e ".[test]" $(TENSORFLOW) $(KERAS)
 	touch $@
 
+$(ENGINES)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(ENGINES)
+	$(ENGINES)/bin/python -m pip install --quiet --upgrade pip
+	$(ENGINES)/bin/python -m pip install --quiet --no-compile -e ".[test,ray,dask,remote]" $(TORCH) h5py pandas pyarrow zarr
+	touch $@
+
 clean: ## remove the environments and everything built
-	rm -rf $(DEMO) $(ALL) $(OLDEST) build dist site .pytest_cache .ruff_cache
+	rm -rf $(DEMO) $(ALL) $(OLDEST) $(ENGINES) build dist site .pytest_cache .ruff_cache

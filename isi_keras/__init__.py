@@ -51,6 +51,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "attacks.hardness": ["hardness"],
         "attacks.robustness": ["robustness"],
+        "runs.driver": ["run"],
+        "runs.stored": ["Run"],
     },
 )
 

@@ -5,22 +5,25 @@ from typing import Any, overload
 import numpy as np
 
 from isi_keras import _checks, axes
-from isi_keras.domain.groups import counted_once
-from isi_keras.measures import DISTANCES, SIMILARITIES, distances, similarities
-from isi_keras.results import AttackResult, RobustnessResult
+from isi_keras.measures import DISTANCES, distances
+from isi_keras.results import AttackResult, RobustnessResult, Stored
 from isi_keras.results.attack_report import ClassReport, Measure, Report
 from isi_keras.results.robustness_report import RobustnessReport
+from isi_keras.tallies import Tallies
 
 
 @overload
 def evaluate(result: AttackResult, *, data_format: str | None = None) -> Report: ...
 @overload
 def evaluate(result: RobustnessResult) -> RobustnessReport: ...
+@overload
+def evaluate(result: Stored, *, data_format: str | None = None) -> Report | RobustnessReport: ...
 def evaluate(result: Any, *, data_format: str | None = None) -> Any:
     """Measures an attack: success, distances, similarities and cost; or compares several.
 
     Args:
-        result: what an `Attack` returned or `AttackResult.load` read; or a `RobustnessResult`.
+        result: what an `Attack` returned or `AttackResult.load` read; or a `RobustnessResult`; or
+            a `Run` of one of these, of which no more is read than numbers of each sample.
         data_format: `"channels_last"` or `"channels_first"`, where the channels of `x` are; `None`
             for the result's own. Inputs `(N, D)` have no channels, all others do: of `(N, T, C)` a
             position is a time step. Grey images `(N, H, W)` would be taken for sequences; give
@@ -31,8 +34,8 @@ def evaluate(result: Any, *, data_format: str | None = None) -> Any:
 
     Raises:
         TypeError: if `result` is neither.
-        ValueError: if `data_format` is unknown, or given with a `RobustnessResult`, whose distances
-            are known already.
+        ValueError: if `data_format` is unknown, or given with a `RobustnessResult` or a `Run`,
+            whose distances are known already.
 
     Example:
         >>> import isi_keras as isi
@@ -41,56 +44,57 @@ def evaluate(result: Any, *, data_format: str | None = None) -> Any:
         >>> isi.evaluate(result).success_rate
         1.0
     """
+    if isinstance(result, Stored | RobustnessResult) and data_format is not None:
+        raise ValueError(f"A {type(result).__name__} has its distances. Leave data_format out.")
+    if isinstance(result, Stored):
+        result = result.measured()
     if isinstance(result, RobustnessResult):
-        if data_format is not None:
-            raise ValueError("A RobustnessResult has its distances. Leave data_format out.")
         return RobustnessReport.of(result)
-    if not isinstance(result, AttackResult):
+    if not isinstance(result, AttackResult | Tallies):
         raise TypeError(
             f"Expected an AttackResult. Received: {type(result).__name__}. "
             "Pass what an Attack returned, or AttackResult.load(path)."
         )
-    data_format = result.data_format if data_format is None else data_format
-    without = axes.channel_axis(result.x.ndim, data_format) is None
-    attacked = result.attacked
-    success = result.success[attacked]
+    tallies = result if isinstance(result, Tallies) else Tallies.of(result, data_format)
+    without = axes.channel_axis(len(tallies.shape) + 1, tallies.data_format) is None
+    attacked = tallies.attacked
+    success = tallies.success[attacked]
     clean = robust = None
-    if result.y is not None:
-        clean = _statistic(np.mean, result.right)
-        robust = float(robust_within(result, [np.inf])[0])
-    reasons, counts = np.unique(result.stop_reason, return_counts=True)
+    if tallies.y is not None:
+        right, lost = tallies.right, tallies.success | tallies.not_finite
+        clean, robust = _statistic(np.mean, right), _statistic(np.mean, right & ~lost)
+    reasons, counts = np.unique(tallies.stop_reason, return_counts=True)
     return Report(
-        samples=len(result),
+        samples=len(tallies),
         attacked=int(attacked.sum()),
         successes=int(success.sum()),
         success_rate=_statistic(np.mean, success),
         clean_accuracy=clean,
         robust_accuracy=robust,
-        measures=_measures(result[attacked], data_format),
-        position=axes.word(result.x.shape[1:]),
-        data_format=None if without else data_format,
+        measures=_measures(tallies),
+        position=axes.word(tallies.shape),
+        data_format=None if without else tallies.data_format,
         stops={str(k): int(v) for k, v in zip(reasons, counts, strict=True)},
-        steps=_statistic(np.mean, result.steps[attacked]),
-        forward=int(result.forward.sum()),
-        backward=int(result.backward.sum()),
-        seconds=result.seconds,
-        classes=_of_classes(result),
+        steps=_statistic(np.mean, tallies.steps[attacked]),
+        forward=int(tallies.forward.sum()),
+        backward=int(tallies.backward.sum()),
+        seconds=tallies.seconds,
+        classes=_of_classes(tallies),
     )
 
 
-def _of_classes(result: AttackResult) -> tuple[ClassReport, ...]:
-    own = result.clean_prediction if result.y is None else result.y
-    return tuple(_of_class(int(number), result, own == number) for number in np.unique(own))
+def _of_classes(tallies: Tallies) -> tuple[ClassReport, ...]:
+    own = tallies.clean_prediction if tallies.y is None else tallies.y
+    return tuple(_of_class(int(number), tallies, own == number) for number in np.unique(own))
 
 
-def _of_class(number: int, result: AttackResult, chosen: np.ndarray) -> ClassReport:
-    attacked, success = result.attacked & chosen, result.success & result.attacked & chosen
+def _of_class(number: int, tallies: Tallies, chosen: np.ndarray) -> ClassReport:
+    attacked, success = tallies.attacked & chosen, tallies.success & tallies.attacked & chosen
     clean = robust = None
-    if result.y is not None:
-        lost = result.success | result.not_finite
-        clean = _statistic(np.mean, result.right[chosen])
-        robust = _statistic(np.mean, (result.right & ~lost)[chosen])
-    changes = counted_once(result.changed[success], result.domain.groups)
+    if tallies.y is not None:
+        lost = tallies.success | tallies.not_finite
+        clean = _statistic(np.mean, tallies.right[chosen])
+        robust = _statistic(np.mean, (tallies.right & ~lost)[chosen])
     return ClassReport(
         number=number,
         samples=int(chosen.sum()),
@@ -99,7 +103,7 @@ def _of_class(number: int, result: AttackResult, chosen: np.ndarray) -> ClassRep
         success_rate=_statistic(np.mean, success[attacked]),
         clean_accuracy=clean,
         robust_accuracy=robust,
-        median_l0=_statistic(np.median, changes),
+        median_l0=_statistic(np.median, tallies.distances["l0_feature"][success]),
     )
 
 
@@ -148,24 +152,16 @@ def lost_at(result: AttackResult, measure: str, data_format: str | None = None) 
     return np.where(result.success | result.not_finite, reached, np.inf)
 
 
-def _measures(result: AttackResult, data_format: str) -> dict[str, Measure]:
-    x, adversarial, success = result.x, result.adversarial, result.success
-    groups = result.domain.groups
-    values = distances(x, adversarial, data_format=data_format, groups=groups)
-    measures = {
-        name: _measure(
-            values[name], success, np.where(success | result.not_finite, values[name], np.inf)
-        )
-        for name in DISTANCES
-    }
-    shape = axes.channels_last(x, data_format).shape
-    if len(shape) == 4 and shape[-1] in (1, 3) and min(shape[1:3]) >= 3:
-        low, high = result.bounds
-        span = float(np.max(high - low))
-        similar = similarities(x, adversarial, span, data_format=data_format)
-        for name in SIMILARITIES:
-            measures[name] = _measure(similar[name], success, similar[name])
-    return measures
+def _measures(tallies: Tallies) -> dict[str, Measure]:
+    attacked = tallies.attacked
+    success, lost = tallies.success[attacked], (tallies.success | tallies.not_finite)[attacked]
+    found = {}
+    for name, values in tallies.distances.items():
+        far = values[attacked]
+        found[name] = _measure(far, success, np.where(lost, far, np.inf))
+    for name, values in tallies.similarities.items():
+        found[name] = _measure(values[attacked], success, values[attacked])
+    return found
 
 
 def _measure(values: np.ndarray, success: np.ndarray, penalised: np.ndarray) -> Measure:

@@ -10,6 +10,7 @@ from isi_keras.domain import Domain
 from isi_keras.results import AttackResult, Stop
 
 _LABELS = np.array([stop.label for stop in Stop])
+_AT_ONCE = 256
 _UNATTACKED = (Stop.ALREADY_TARGET, Stop.MISCLASSIFIED)
 _BROKEN = {
     "range": "are outside the bounds: clip to samples.low and samples.high",
@@ -33,8 +34,10 @@ class Record:
             name: np.zeros(n, "int32")
             for name in ("clean_prediction", "prediction", "steps", "forward", "backward")
         }
-        shape = (n, max_steps + 1, classes)
-        self.trajectory = np.full(shape, np.nan, "float32") if trajectory else None
+        self._classes = classes
+        self._seen: list[tuple[np.ndarray, np.ndarray, np.ndarray]] | None = (
+            [] if trajectory else None
+        )
         self.bar = keras.utils.Progbar(
             n, verbose=verbose, stateful_metrics=["success"], unit_name="sample"
         )
@@ -58,7 +61,19 @@ class Record:
         """Notes the logits before a step; `index` is the sample in each slot, -1 for none."""
         held = index >= 0
         steps, logits = (ops.convert_to_numpy(part)[held] for part in seen)
-        self.trajectory[index[held], steps] = logits  # pyright: ignore[reportOptionalSubscript]
+        self._seen.append((index[held], steps, logits))  # pyright: ignore[reportOptionalMemberAccess]
+
+    def trajectory(self) -> np.ndarray | None:
+        """The logits of each step, `(N, T + 1, K)`, `T` the most that a sample took; NaN after."""
+        if self._seen is None:
+            return None
+        shape = len(self.x), int(self.counts["steps"].max()) + 1, self._classes
+        found = np.full(shape, np.nan, "float32")
+        for index, steps, logits in self._seen:
+            kept = steps < shape[1]
+            found[index[kept], steps[kept]] = logits[kept]
+        self._seen.clear()
+        return found
 
     def check(self, attack: str, domain: Domain, max_steps: int) -> None:
         """Raises if a plan did not keep what is asked of it.
@@ -68,16 +83,8 @@ class Record:
                 than `max_steps`.
         """
         unseen = (self.counts["clean_prediction"] < 0) | (self.counts["forward"] == 0)
-        if domain.plain:
-            fitted = domain.fit(self.x.shape)
-            inside = (self.adversarial >= fitted.low) & (self.adversarial <= fitted.high)
-            broken = {"range": ~inside}
-        else:
-            broken = domain.violations(self.x, self.adversarial)
-        count, known = len(self.x), self.stop != Stop.NOT_FINITE
-        outside = {
-            kind: where.reshape(count, -1).any(axis=1) & known for kind, where in broken.items()
-        }
+        known = self.stop != Stop.NOT_FINITE
+        outside = {kind: where & known for kind, where in self._broken(domain).items()}
         for wrong, what in (
             (unseen, "ended without their logits: call state.observed(logits, cost) in each step"),
             *((rows, _BROKEN[kind]) for kind, rows in outside.items()),
@@ -88,16 +95,30 @@ class Record:
                     f"The plan of {attack} is wrong: {wrong.sum()} of {len(wrong)} samples {what}."
                 )
 
+    def _broken(self, domain: Domain) -> dict[str, np.ndarray]:
+        """By what is broken which samples are impossible, `(N,)`; some are looked at at a time."""
+        count, rank = len(self.x), self.x.ndim
+        if not domain.plain:
+            broken = domain.violations(self.x, self.adversarial)
+            return {k: np.asarray(w.reshape(count, -1).any(axis=1)) for k, w in broken.items()}
+        found = np.zeros(count, bool)
+        for begin in range(0, count, _AT_ONCE):
+            rows = np.arange(begin, min(begin + _AT_ONCE, count))
+            part = self.adversarial[rows]
+            fitted = domain.rows(rows, rank).fit(part.shape)
+            inside = (part >= fitted.low) & (part <= fitted.high)
+            found[rows] = ~inside.reshape(len(rows), -1).all(axis=1)
+        return {"range": found}
+
     def result(self, **known: Any) -> AttackResult:
         """The record as the user gets it; `known` are the fields that are not counted here."""
-        steps, trajectory = self.counts["steps"], self.trajectory
         return AttackResult(
             x=self.x,
             adversarial=self.adversarial,
             success=self.stop == Stop.SUCCESS,
             stop_reason=_LABELS[self.stop - Stop.EMPTY],
             order=self.order,
-            trajectory=None if trajectory is None else trajectory[:, : steps.max() + 1],
+            trajectory=self.trajectory(),
             **self.counts,
             **known,
         )

@@ -15,7 +15,12 @@ from pathlib import Path
 from rich.console import Console
 from typer import Exit
 
+from isi_keras.runs.errors import ShardsFailedError
+
 BACKENDS = ("tensorflow", "jax", "torch")
+INTERRUPTED = 130
+
+_KEPT = "With --out FOLDER/ what is done is kept, and the same command goes on."
 
 _OPTIONS = {
     "bounds": "--bounds LOW HIGH",
@@ -26,7 +31,7 @@ _OPTIONS = {
 
 @contextlib.contextmanager
 def reported() -> Iterator[None]:
-    """Turns an error of the library into one message on stderr and exit code 1.
+    """Turns an error of the library into one message on stderr and exit code 1, Ctrl-C into 130.
 
     Warnings of the library become notes on stderr; those of other packages are not shown.
     """
@@ -38,7 +43,10 @@ def reported() -> Iterator[None]:
             yield
         except BrokenPipeError:
             raise
-        except (ValueError, TypeError, OSError) as error:
+        except KeyboardInterrupt as error:
+            _say("Stopped", str(error) or f"Nothing is kept. {_KEPT}")
+            raise Exit(INTERRUPTED) from error
+        except (ValueError, TypeError, OSError, ImportError, ShardsFailedError) as error:
             _say("Error", _for_the_command_line(str(error) or type(error).__name__))
             raise Exit(1) from error
 

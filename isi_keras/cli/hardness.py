@@ -1,5 +1,6 @@
 """`isi-keras hardness`: how hard it is to turn each class into each other."""
 
+import functools
 from typing import Annotated, Any
 
 import numpy as np
@@ -55,10 +56,17 @@ def hardness(
     bounds: options.Bounds = None,
     domain: options.Domain = None,
     samples: options.Samples = None,
+    labels: options.Labels = None,
     from_logits: options.FromLogits = None,
     batch_size: options.BatchSize = 128,
     out: options.HardnessOut = None,
     picture: options.Picture = None,
+    overwrite: options.Overwrite = False,
+    workers: options.Workers = 1,
+    engine: options.Engine = None,
+    address: options.Address = None,
+    part: options.Part = None,
+    shard_size: options.ShardSize = None,
 ) -> None:
     """Attack each sample towards each other class; say which pairs are hard.
 
@@ -67,40 +75,42 @@ def hardness(
     of the matrices.
     """
     from isi_keras.cli import data as source
-    from isi_keras.cli import output
+    from isi_keras.cli import output, running
 
-    words = ("hardness", *([] if indicator is None else [indicator]))
-    result_path, picture_path = output.places(out, picture, model, *words)
+    how = running.Running(out, picture, overwrite, workers, engine, address, part, None, shard_size)
+    words = output.words_of(
+        data,
+        indicator=(indicator, None),
+        theta=(theta, None),
+        variant=(variant, "jsma"),
+        single=(single, False),
+        bounds=(bounds, None),
+        domain=(domain, None),
+        samples=(samples, None),
+        from_logits=(from_logits, None),
+    )
+    result_path, picture_path = how.places(model, "hardness", *words)
+    source.check(model, data)
     start_backend()
     from isi_keras import plotting
     from isi_keras.attacks.hardness import BUDGETS
     from isi_keras.attacks.hardness import hardness as sweep
-    from isi_keras.models.classifier import logits
     from isi_keras.plotting import style
 
     if not 0 < budget <= BUDGETS[-1]:
         raise typer.BadParameter(
             f"Expected --budget above 0 and up to {BUDGETS[-1]:g}. Received: {budget:g}."
         )
-    bounds, allowed = source.domain_of(model, bounds, domain)
-    attack = _attack(allowed, indicator, theta=theta, variant=variant, single=single)
-    network, (x, y) = source.load(model, data, samples, bounds)
-    if y is None:
-        raise ValueError(
-            "How hard a class is cannot be said without labels. Add them to DATA: y or y_test in "
-            "an .npz, or a subfolder of images for each class."
-        )
-    result = sweep(
-        logits(network, from_logits),
-        x,
-        y,
-        attack=attack,
-        distances=distances,
-        batch_size=batch_size,
-        verbose=options.verbose(),
-    )
+    given = source.given(model, data, samples, bounds, domain, labels)
+    attack = _attack(given.allowed, indicator, theta=theta, variant=variant, single=single)
+    given.labelled("How hard a class is")
+    method = functools.partial(sweep, attack=attack, distances=distances)
+    found = how.perform(method, given, from_logits=from_logits, batch_size=batch_size)
+    if running.part_done(found):
+        return
+    result: Any = running.record_of(found)
     print(summary(result, budget))
-    print(f"\nresult:  {result.save(result_path)}")
+    print(f"\n{running.stored_at(found, result_path)}")
     if result.succeeds_within(budget).any():
         figure = plotting.hardness(result, budget=budget)
         print(f"picture: {style.save_picture(figure, picture_path)}")

@@ -52,8 +52,9 @@ Data = Annotated[
     Path | None,
     typer.Argument(
         metavar="DATA",
-        help="An .npz (x or x_test; y or y_test for labels), an .npy, or a folder of images "
-        "(subfolders are classes). The models in the package bring their own.",
+        help="An .npz (x or x_test; y or y_test for labels), .npy, .csv, .parquet, .h5 or .zarr, "
+        "an image, or a folder of images (subfolders are classes). The models in the package bring "
+        "their own.",
         show_default=False,
     ),
 ]
@@ -69,9 +70,18 @@ Indicator = Annotated[
 Norm = Annotated[
     str, option("NAME", "l0 changes few inputs, l2 several a little, linf all a little.")
 ]
-Target = Annotated[int | None, option("CLASS", "The class to reach. Default: any other one.")]
+Target = Annotated[
+    str | None,
+    option(
+        "CLASS", "The class to reach, its number or the name of its folder. Default: any other."
+    ),
+]
 Explained = Annotated[
-    int | None, option("CLASS", "The class to explain. Default: the predicted one.")
+    str | None,
+    option(
+        "CLASS",
+        "The class to explain, its number or the name of its folder. Default: the predicted one.",
+    ),
 ]
 MaxSteps = Annotated[int, option("N", "How many steps a sample may take.", min=1)]
 Objective = Annotated[
@@ -123,18 +133,24 @@ Bounds = Annotated[
     ),
 ]
 Domain = Annotated[
-    Path | None,
+    str | None,
     _data(
         "FILE.json",
         "What an input may become, in place of --bounds: an object with the fields of "
-        "isi_keras.Domain, such as low, high, names, mutable, direction, integer, step, groups.",
+        "isi_keras.Domain, such as low, high, names, mutable, direction, integer, step, groups; or "
+        "the word data, for the range of each column of DATA.",
         "--domain",
         show_default=False,
     ),
 ]
 Samples = Annotated[
     int | None,
-    _data("N", "Take the first N. Default: all of DATA, 100 of a shipped set.", min=1),
+    _data(
+        "N",
+        "Take the first N, of folders of classes the first of each. Default: all of DATA, 100 of a "
+        "shipped set.",
+        min=1,
+    ),
 ]
 TrueLabels = Annotated[
     bool,
@@ -155,10 +171,49 @@ FromLogits = Annotated[
 ]
 BatchSize = Annotated[int, _data("N", "How many samples are computed at once.", min=1)]
 
-Out = Annotated[Path | None, _file("FILE.npz", "Default: results/MODEL-INDICATOR-NORM.npz.")]
-ExplanationOut = Annotated[Path | None, _file("FILE.npz", "Default: results/MODEL-INDICATOR.npz.")]
-HardnessOut = Annotated[Path | None, _file("FILE.npz", "Default: results/MODEL-hardness.npz.")]
-RobustnessOut = Annotated[Path | None, _file("FILE.npz", "Default: results/MODEL-robustness.npz.")]
+Labels = Annotated[
+    str | None,
+    _data("COLUMN", "Of a table: which column holds the labels.", show_default=False),
+]
+Trajectory = Annotated[
+    bool, option("", "Keep the logits of every step, for curves.", "--trajectory", panel="Output")
+]
+Images = Annotated[Path | None, _file("FOLDER", "Also write the adversarial images, a PNG each.")]
+Overwrite = Annotated[
+    bool, option("", "Replace files that exist.", "--overwrite", panel="Output", show_default=False)
+]
+
+_OUT = "A file; or FOLDER/ (with the slash) for a run that goes on where it ended. Default: "
+Out = Annotated[str | None, _file("PLACE", f"{_OUT}results/MODEL-INDICATOR-NORM-....npz.")]
+ExplanationOut = Annotated[str | None, _file("PLACE", f"{_OUT}results/MODEL-INDICATOR-....npz.")]
+HardnessOut = Annotated[str | None, _file("PLACE", f"{_OUT}results/MODEL-hardness-....npz.")]
+RobustnessOut = Annotated[str | None, _file("PLACE", f"{_OUT}results/MODEL-robustness-....npz.")]
+
+
+def _run(value: str, text: str, *flags: str, **settings):
+    return option(value, text, *flags, panel="Runs (--out FOLDER/)", **settings)
+
+
+Workers = Annotated[int, _run("N", "How many processes.", min=1)]
+Engine = Annotated[
+    str | None, _run("NAME", "processes, ray or dask. Default: processes.", show_default=False)
+]
+Address = Annotated[str | None, _run("ADDRESS", "Of the Ray or Dask cluster.", show_default=False)]
+Part = Annotated[
+    str | None,
+    _run("I/N", "Do each N-th shard from the I-th on: a task of a job array.", show_default=False),
+]
+Keep = Annotated[
+    str | None,
+    _run(
+        "A,B,...",
+        "Beside the table: adversarial, relevance, trajectory, x; or table, for it alone.",
+        show_default=False,
+    ),
+]
+ShardSize = Annotated[
+    int | None, _run("N", "Samples in a shard. Default: 8 batches.", show_default=False, min=1)
+]
 Picture = Annotated[
     Path | None, _file("FILE.png", "A .png, .pdf or .svg. Default: beside the result.")
 ]

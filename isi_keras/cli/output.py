@@ -13,24 +13,97 @@ from isi_keras.results import Explanation
 LISTED = 20
 
 
-def places(out: Path | None, picture: Path | None, model: str, *words: str) -> tuple[Path, Path]:
+def places(
+    out: Path | None, picture: Path | None, model: str, *words: Any, overwrite: bool = False
+) -> tuple[Path, Path]:
     """Where the result and the picture go; both can be written, and nothing is written yet.
+
+    Args:
+        out: the result; `None` for a name made of the model and `words`.
+        picture: the picture; `None` for one beside the result.
+        model: MODEL.
+        words: what tells the result from others of the model.
+        overwrite: whether what is there is replaced.
 
     Raises:
         BadParameter: if the picture has no suffix of `PICTURES`.
+        FileExistsError: if one of them is there already.
         OSError: if one of them cannot be written.
     """
     if out is None:
-        out = Path("results", "-".join((Path(model).stem, *words)).lower() + ".npz")
+        stem = "-".join((Path(model).stem, *map(str, words))).lower()
+        out = Path("results", stem + ".npz")
     out = out if out.suffix == ".npz" else out.with_name(out.name + ".npz")
     picture = out.with_suffix(".png") if picture is None else picture
+    check_picture(picture, overwrite)
+    check_writable(out)
+    check_free(out, overwrite)
+    return out, picture
+
+
+def check_picture(picture: Path, overwrite: bool) -> None:
+    """Raises unless a picture can be put there; leaves nothing behind.
+
+    Raises:
+        BadParameter: if it has no suffix of `PICTURES`.
+        FileExistsError: if it is there already.
+        OSError: if it cannot be written.
+    """
     if picture.suffix.lower() not in PICTURES:
         raise BadParameter(
             f"Expected a picture that ends in {', '.join(PICTURES)}. Received: {str(picture)!r}."
         )
-    for path in (out, picture):
-        check_writable(path)
-    return out, picture
+    check_writable(picture)
+    check_free(picture, overwrite)
+
+
+def check_free(path: Path, overwrite: bool) -> None:
+    """Raises if there is a file that is not to be replaced."""
+    if path.exists() and not overwrite:
+        raise FileExistsError(
+            f"{str(path)!r} is there already. Add --overwrite to replace it, or put the new one "
+            "elsewhere with --out."
+        )
+
+
+def words_of(data: Path | None, **options: Any) -> list[str]:
+    """What tells a result from others: the data, and options that are not as usual.
+
+    Args:
+        data: DATA.
+        options: by name pairs of a value and the usual one.
+    """
+    found = [] if data is None else [data.stem]
+    for name, (value, usual) in options.items():
+        if value == usual:
+            continue
+        word = name.replace("_", "-")
+        if isinstance(value, tuple):
+            value = "-".join(f"{number:g}" for number in value)
+        found.append(word if isinstance(value, bool) else f"{word}-{Path(str(value)).stem}")
+    return found
+
+
+def save_images(result: Any, folder: Path) -> int:
+    """Writes the adversarial images of the samples that were turned as PNG, and says how many.
+
+    `000017.png` is that of sample 17; black and white are the bounds.
+
+    Raises:
+        ValueError: if the inputs are no images.
+    """
+    from skimage import io
+
+    from isi_keras.plotting import images
+
+    turned = np.flatnonzero(result.success)
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in turned:
+        one = result[[number]]
+        shown = images.as_images(one.adversarial, one.bounds, data_format=one.data_format)
+        pixels = np.round(255 * shown[0]).astype("uint8")
+        io.imsave(folder / f"{number:06d}.png", pixels, check_contrast=False)
+    return len(turned)
 
 
 def check_writable(path: Path) -> None:
@@ -49,6 +122,15 @@ def check_writable(path: Path) -> None:
         ) from error
     if is_folder:
         raise IsADirectoryError(f"Cannot write the file {str(path)!r}: a folder has this name.")
+
+
+def drawable(possible: bool, picture: Path | None, x: np.ndarray) -> bool:
+    """Whether there will be a picture; raises if one was asked for and cannot be."""
+    if picture is not None and not possible:
+        raise ValueError(
+            f"Inputs of shape {('N', *x.shape[1:])} cannot be drawn as images. Leave out --picture."
+        )
+    return possible
 
 
 def draw_explanation(explanation: Explanation, bounds: tuple[float, float]) -> Any:

@@ -1,6 +1,7 @@
 """`isi-keras robustness`: how few inputs overturn each decision, by the best of several attacks."""
 
-from typing import Annotated
+import functools
+from typing import Annotated, Any
 
 from isi_keras.cli import options
 from isi_keras.cli.backend import start_backend
@@ -26,11 +27,20 @@ def robustness(
     attack: Attacks = None,
     measure: Measure = "l0",
     bounds: options.Bounds = None,
+    domain: options.Domain = None,
     samples: options.Samples = None,
+    labels: options.Labels = None,
     from_logits: options.FromLogits = None,
     batch_size: options.BatchSize = 128,
     out: options.RobustnessOut = None,
     picture: options.Picture = None,
+    overwrite: options.Overwrite = False,
+    workers: options.Workers = 1,
+    engine: options.Engine = None,
+    address: options.Address = None,
+    part: options.Part = None,
+    keep: options.Keep = None,
+    shard_size: options.ShardSize = None,
 ) -> None:
     """Attack by several attacks and keep the nearest adversarial examples.
 
@@ -39,34 +49,35 @@ def robustness(
     reads it; evaluate prints it again) and a picture of the curves.
     """
     from isi_keras.cli import data as source
-    from isi_keras.cli import output
+    from isi_keras.cli import output, running
 
-    result_path, picture_path = output.places(out, picture, model, "robustness")
+    how = running.Running(out, picture, overwrite, workers, engine, address, part, keep, shard_size)
+    words = output.words_of(
+        data,
+        measure=(measure, "l0"),
+        bounds=(bounds, None),
+        domain=(domain, None),
+        samples=(samples, None),
+        from_logits=(from_logits, None),
+    )
+    result_path, picture_path = how.places(model, "robustness", *(attack or ()), *words)
+    source.check(model, data)
     start_backend()
     from isi_keras import plotting
     from isi_keras.attacks.robustness import robustness as search
     from isi_keras.evaluation import evaluate
-    from isi_keras.models.classifier import logits
     from isi_keras.plotting import style
 
-    bounds = source.bounds_of(model, bounds)
-    network, (x, y) = source.load(model, data, samples, bounds)
-    if y is None:
-        raise ValueError(
-            "How robust a decision is cannot be said without labels. Add them to DATA: y or y_test "
-            "in an .npz, or a subfolder of images for each class."
-        )
-    result = search(
-        logits(network, from_logits),
-        x,
-        y,
-        attacks=attack or None,
-        measure=measure,
-        bounds=bounds,
-        batch_size=batch_size,
-        verbose=options.verbose(),
+    given = source.given(model, data, samples, bounds, domain, labels)
+    given.labelled("How robust a decision is")
+    method = functools.partial(
+        search, attacks=attack or None, measure=measure, bounds=given.allowed
     )
-    print(evaluate(result))
-    print(f"\nresult:  {result.save(result_path)}")
+    found = how.perform(method, given, from_logits=from_logits, batch_size=batch_size)
+    if running.part_done(found):
+        return
+    print(evaluate(found))
+    print(f"\n{running.stored_at(found, result_path)}")
+    result: Any = found if how.is_run else running.record_of(found)
     figure = plotting.robustness(result).get_figure(root=True)
     print(f"picture: {style.save_picture(figure, picture_path)}")

@@ -6,11 +6,14 @@ window or stays open, `figure.savefig(path)` writes one, and a notebook shows th
 returns.
 """
 
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import lazy_loader
 
 from isi_keras.plotting.plots import PLOTS as PLOTS
+from isi_keras.results import Stored
 
 _load, __dir__, _ = lazy_loader.attach(
     __name__,
@@ -21,4 +24,23 @@ __all__ = sorted(PLOTS)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
-    return _load(name)
+    return _of_runs(_load(name)) if name in PLOTS else _load(name)
+
+
+@functools.cache
+def _of_runs(plot: Callable) -> Callable:
+    """A plot that also takes runs, whose records it reads."""
+
+    @functools.wraps(plot)
+    def drawn(results: Any, *args: Any, **options: Any) -> Any:
+        return plot(_in_memory(results), *args, **options)
+
+    return drawn
+
+
+def _in_memory(results: Any) -> Any:
+    if isinstance(results, Stored):
+        return results.result()
+    if isinstance(results, Mapping):
+        return {label: _in_memory(result) for label, result in results.items()}
+    return results

@@ -10,6 +10,7 @@ from isi_keras.results.hardness import HardnessResult
 from isi_keras.results.records import AttackResult, Explanation
 from isi_keras.results.robustness import RobustnessResult
 from isi_keras.results.stop import Stop
+from isi_keras.results.stored import Stored
 
 __all__ = [
     "SCORES",
@@ -21,5 +22,6 @@ __all__ = [
     "Result",
     "RobustnessResult",
     "Stop",
+    "Stored",
     "write_atomically",
 ]

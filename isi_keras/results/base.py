@@ -107,6 +107,14 @@ class Result:
         Raises:
             OSError: if the folder cannot be written; the text names it.
         """
+        return files.write(path, type(self).__name__, self.to_arrays())
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """The record as arrays by name, which `numpy.savez` writes without pickles.
+
+        A dictionary of rows has an array for each of its entries, named `field/entry`; what all
+        rows share is JSON.
+        """
         arrays: dict[str, np.ndarray] = {}
         for field in fields.of(type(self)):
             value = getattr(self, field.name)
@@ -116,7 +124,20 @@ class Result:
                 arrays[field.name] = np.array(json.dumps(value))
             elif value is not None:
                 arrays[field.name] = np.asarray(value)
-        return files.write(path, type(self).__name__, arrays)
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray], path: Any = "arrays") -> Self:
+        """Builds the record back from what `to_arrays` returned.
+
+        Args:
+            arrays: by name.
+            path: where they come from, for the text of an error.
+
+        Raises:
+            ValueError: if one is missing, or none of the record's.
+        """
+        return cls(**_values(cls, arrays, path))
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Self:
@@ -132,18 +153,13 @@ class Result:
             ValueError: if the file is not such a record, or was written by a newer version.
         """
         record, arrays = files.read(path)
-        kind = {kind.__name__: kind for kind in Result.__subclasses__()}.get(record)
-        if kind is None:
-            raise ValueError(
-                f"{str(path)!r} holds {record}, which is not known. Import the module that "
-                "defines it first."
-            )
+        kind = named(record, path)
         if not issubclass(kind, cls):
             raise ValueError(
                 f"{str(path)!r} holds {record}, not {cls.__name__}. "
                 f"Try {record}.load({str(path)!r})."
             )
-        return kind(**_values(kind, arrays, path))  # pyright: ignore[reportReturnType]
+        return kind.from_arrays(arrays, path)  # pyright: ignore[reportReturnType]
 
     def _repr_html_(self) -> str:
         """What a notebook shows: each field with its type and shape, numbers and words as they are.
@@ -180,6 +196,21 @@ def _said(value: Any) -> str:
     if isinstance(value, Mapping):
         return "; ".join(f"{name}: {_said(entry)}" for name, entry in value.items())
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def named(record: str, path: Any) -> type[Result]:
+    """The class of records of a name.
+
+    Raises:
+        ValueError: if there is none; the text says that `path` holds it.
+    """
+    kind = {kind.__name__: kind for kind in Result.__subclasses__()}.get(record)
+    if kind is None:
+        raise ValueError(
+            f"{str(path)!r} holds {record}, which is not known. Import the module that "
+            "defines it first."
+        )
+    return kind
 
 
 def _values(kind: type[Result], arrays: Mapping[str, np.ndarray], path: Any) -> dict[str, Any]:

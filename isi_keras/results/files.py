@@ -60,6 +60,8 @@ def read(path: str | os.PathLike) -> tuple[str, dict[str, np.ndarray]]:
 def write_atomically(path: Path, write) -> Path:
     """Calls `write(file)` on a new binary file beside `path`, then moves it to `path`.
 
+    File and folder are synced: once this returns, the file outlives a power cut.
+
     Raises:
         OSError: if the folder cannot be written; the text names it.
     """
@@ -80,7 +82,19 @@ def write_atomically(path: Path, write) -> Path:
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)
         os.replace(temporary, path)
+        _sync(path.parent)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
     return path
+
+
+def _sync(folder: Path) -> None:
+    """Has the folder written to disk; systems that cannot open one do so by themselves."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

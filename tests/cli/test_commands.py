@@ -18,10 +18,11 @@ from skimage import io, util
 from typer.testing import CliRunner
 
 import isi_keras as isi
-from isi_keras.cli import backend, commands, hardness, output, reproduce
-from isi_keras.cli import images as folders
+from isi_keras.cli import attack, backend, explain, hardness, output, reproduce
+from isi_keras.cli.commands import app
 from isi_keras.papers import isi as isi_paper
 from isi_keras.plotting.attack.examples import draw_attack
+from isi_keras.sources.folders import Folder, Format
 
 
 def fresh(*arguments, code=0, **environment):
@@ -69,6 +70,11 @@ def painted(folder, *names, shape=(8, 6), seed=0):
     return np.stack(pictures)
 
 
+def read_folder(folder, shape, channel_axis, bounds, samples):
+    source = Folder(folder, Format(shape, channel_axis, bounds)).first(samples)
+    return *source.rows(0, len(source)), source.classes
+
+
 # --- help ---------------------------------------------------------------------------------------
 
 
@@ -98,14 +104,17 @@ def test_version():
 def test_attack_on_what_is_shipped(tmp_path):
     text = run("attack", "lenet-mnist", "--samples", 4, "--max-steps", 30)
     assert "4 of 4 attacked samples turned" in text
-    assert "result:  results/lenet-mnist-relevance-l0.npz" in text
-    assert "picture: results/lenet-mnist-relevance-l0.png" in text
-    result = isi.AttackResult.load(tmp_path / "results/lenet-mnist-relevance-l0.npz")
+    assert "result:  results/lenet-mnist-relevance-l0-max-steps-30-samples-4.npz" in text
+    assert "picture: results/lenet-mnist-relevance-l0-max-steps-30-samples-4.png" in text
+    name = "results/lenet-mnist-relevance-l0-max-steps-30-samples-4"
+    result = isi.AttackResult.load(tmp_path / f"{name}.npz")
     model, (x, y) = isi.zoo.load("lenet-mnist")
     expected = isi.Attack("relevance", "l0", 30)(model, x[:4], y=y[:4])
     np.testing.assert_array_equal(result.adversarial, expected.adversarial)
     np.testing.assert_array_equal(result.y, y[:4])
-    assert io.imread(tmp_path / "results/lenet-mnist-relevance-l0.png").std() > 0
+    assert io.imread(tmp_path / f"{name}.png").std() > 0
+    again = run("attack", "lenet-mnist", "--samples", 4, "--max-steps", 30, code=1)
+    assert "is there already. Add --overwrite to replace it" in again
 
 
 def test_attack_passes_every_option_on(files, tmp_path):
@@ -188,12 +197,13 @@ def test_tables_are_attacked_without_a_picture(files, tmp_path):
 def test_explain(files, tmp_path, name, target):
     words = [] if target is None else ["--target", target]
     text = run("explain", files / f"{name}.keras", files / f"{name}.npz", *words)
-    explanation = isi.Explanation.load(tmp_path / f"results/{name}-relevance.npz")
+    place = f"results/{name}-relevance-{name}" + ("" if target is None else f"-target-{target}")
+    explanation = isi.Explanation.load(tmp_path / f"{place}.npz")
     expected = explanation.prediction if target is None else np.full(6, target)
     np.testing.assert_array_equal(explanation.target, expected)
     assert "predicted: " + " ".join(map(str, explanation.prediction)) in text
     assert "6 samples, " in text
-    assert io.imread(tmp_path / f"results/{name}-relevance.png").std() > 0
+    assert io.imread(tmp_path / f"{place}.png").std() > 0
 
 
 def test_many_predictions_are_counted():
@@ -215,7 +225,7 @@ def test_small_changes_have_the_whole_range_of_colours(files):
 
 def test_data_0_to_1_are_noted(files, tmp_path):
     np.save("half.npy", np.random.default_rng(0).random((3, 8, 6, 1)))
-    done = CliRunner().invoke(commands.app, ["attack", str(files / "grey.keras"), "half.npy"])
+    done = CliRunner().invoke(app, ["attack", str(files / "grey.keras"), "half.npy"])
     assert done.exit_code == 0, done.output
     assert done.stderr.startswith("Note: No value of x is below 0")
     assert "(Here: --bounds LOW HIGH.)" in done.stderr
@@ -225,7 +235,7 @@ def test_data_0_to_1_are_noted(files, tmp_path):
 
 
 def explained(files, model, data, *words):
-    run("explain", files / f"{model}.keras", data, "--out", "x.npz", *words)
+    run("explain", files / f"{model}.keras", data, "--out", "x.npz", "--overwrite", *words)
     return isi.Explanation.load("x.npz").x
 
 
@@ -277,7 +287,7 @@ def test_folders_are_classes(files):
 def test_folders_named_by_numbers_are_those_classes(files):
     for name in ("10", "9"):
         painted(files / "numbers" / name, "a.png")
-    x, y, classes = folders.read_folder(files / "numbers", (8, 6, 1), 3, (0, 1), None)
+    x, y, classes = read_folder(files / "numbers", (8, 6, 1), 3, (0, 1), None)
     assert classes == {"10": 10, "9": 9}
     np.testing.assert_array_equal(y, [10, 9])
     assert x.shape == (2, 8, 6, 1)
@@ -285,10 +295,10 @@ def test_folders_named_by_numbers_are_those_classes(files):
 
 def test_images_are_resized_and_their_axes_placed(files):
     painted(files / "large", "a.png", shape=(40, 30))
-    grey = folders.read_folder(files / "large", (8, 6, 1), None, (-1, 1), None)[0]
+    grey = read_folder(files / "large", (8, 6, 1), None, (-1, 1), None)[0]
     assert grey.shape == (1, 8, 6)
     assert np.abs(grey).max() < 0.7  # noise is averaged, not picked
-    first = folders.read_folder(files / "large", (None, None, 3), 1, (-1, 1), None)[0]
+    first = read_folder(files / "large", (None, None, 3), 1, (-1, 1), None)[0]
     assert first.shape == (1, 3, 40, 30)
 
 
@@ -304,7 +314,7 @@ def test_transparent_becomes_white(files, shape):
         from PIL import Image
 
         Image.fromarray(picture, "LA").save(folder / "a.png")
-    x = folders.read_folder(folder, (8, 6, 1), 3, (-1, 1), None)[0]
+    x = read_folder(folder, (8, 6, 1), 3, (-1, 1), None)[0]
     np.testing.assert_allclose(x[0, :4], 1)
     np.testing.assert_allclose(x[0, 4:], -1)
 
@@ -315,7 +325,7 @@ def test_animations_and_16_bits(files):
     picture = util.img_as_uint(np.linspace(0, 1, 48).reshape(8, 6))
     io.imsave(folder / "a.png", picture, check_contrast=False)
     io.imsave(folder / "b.gif", np.zeros((8, 6), "uint8"), check_contrast=False)
-    x = folders.read_folder(folder, (8, 6, 1), 3, (0, 1), None)[0]
+    x = read_folder(folder, (8, 6, 1), 3, (0, 1), None)[0]
     np.testing.assert_allclose(x[0, ..., 0].ravel(), np.linspace(0, 1, 48), atol=1e-4)
     np.testing.assert_array_equal(x[1], 0)
 
@@ -460,6 +470,7 @@ def test_a_file_without_data(files):
 
 def unreadable(files):
     (files / "d.csv").write_text("1,2")
+    (files / "d.txt").write_text("1,2")
     (files / "text.npy").write_text("1,2")
     (files / "text.npz").write_text("1,2")
     np.save(files / "pickled.npy", np.array([{}]), allow_pickle=True)
@@ -479,7 +490,8 @@ def unreadable(files):
     ("name", "text"),
     [
         ("gone.npz", "There is no file or folder .*gone.npz' to take as DATA"),
-        ("d.csv", "Expected DATA to be an .npz, an .npy or a folder of images. Received: .*d.csv"),
+        ("d.txt", r"Expected DATA to be a file of samples \(.npz, .npy, .csv.* Received: .*d.txt"),
+        ("d.csv", "Expected columns of numbers. '1' is of the type"),
         ("text.npy", "text.npy' holds no array that can be read; pickled objects are refused"),
         ("text.npz", "text.npz' holds no array that can be read"),
         ("pickled.npy", "pickled.npy' holds no array that can be read"),
@@ -509,7 +521,7 @@ def test_images_need_a_model_of_images(files):
     painted(files / "sizes", "a.png")
     painted(files / "sizes", "b.png", shape=(9, 9))
     with pytest.raises(ValueError, match=r"Received: \[\(8, 6\), \(9, 9\)\]"):
-        folders.read_folder(files / "sizes", (None, None, 1), 3, (0, 1), None)
+        read_folder(files / "sizes", (None, None, 1), 3, (0, 1), None)
 
 
 @pytest.mark.parametrize(
@@ -563,7 +575,7 @@ def test_outputs_that_are_logits_or_not(tmp_path):
 
 @pytest.mark.parametrize("command", ["attack", "explain", "hardness", "reproduce"])
 def test_folders_that_cannot_be_written(tmp_path, command, monkeypatch):
-    for module in (hardness, commands, reproduce):
+    for module in (attack, explain, hardness, reproduce):
         monkeypatch.setattr(module, "start_backend", lambda: pytest.fail("too late"))
     (tmp_path / "file").write_text("")
     subject = "isi" if command == "reproduce" else "lenet-mnist"

@@ -1,4 +1,4 @@
-"""A folder of images as an array that a model takes."""
+"""Images as arrays that a model takes."""
 
 from pathlib import Path
 
@@ -9,47 +9,15 @@ SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 Shape = tuple[int | None, int | None, int]
 
 
-def read_folder(
-    folder: Path, shape: Shape, channel_axis: int | None, bounds, samples: int | None
-) -> tuple[np.ndarray, np.ndarray | None, dict[str, int]]:
-    """Reads the images of a folder, sorted by name.
+def files_of(folder: Path) -> tuple[list[Path], dict[str, int]]:
+    """The images of a folder in order and, if its subfolders are classes, the number of each.
 
-    Without images of its own, the folder's subfolders are the classes. Where all their names are
-    numbers these are the class numbers, otherwise they are counted from 0 in the order of names.
-
-    Args:
-        folder: where the images are.
-        shape: height, width and channels (1 or 3) of the model; `None` leaves a size as it is.
-        channel_axis: where the channels of the batch go, 3 or 1; `None` for no such axis.
-        bounds: the values of black and white.
-        samples: how many to read, the first; `None` for all.
-
-    Returns:
-        `(x, y, classes)`: float32 images `(N, ...)`; the class of each `(N,)`, `None` without
-        subfolders; the class number of each subfolder.
+    Images are sorted by name. Without images of its own, the folder's subfolders are the classes:
+    by number if all their names are numbers, otherwise counted from 0 in the order of names.
 
     Raises:
-        ValueError: if there are no images, one cannot be read, or their sizes differ while the
-            model takes any size.
+        ValueError: if there are none, or both images and subfolders of them.
     """
-    files, classes = _files(folder)
-    files = files[:samples]
-    images = [_resized(_pixels(file, shape[2]), shape) for file in files]
-    sizes = {image.shape[:2] for image in images}
-    if len(sizes) > 1:
-        raise ValueError(
-            "The model takes images of any size, so those of one batch must agree. Received: "
-            f"{sorted(sizes)} in {str(folder)!r}. Bring them to one size."
-        )
-    low, high = bounds
-    x = np.clip(low + np.stack(images) * (high - low), low, high).astype("float32")  # (N, H, W, C)
-    x = x[..., 0] if channel_axis is None else np.moveaxis(x, 3, channel_axis)
-    y = np.array([classes[file.parent.name] for file in files], "int64") if classes else None
-    return x, y, classes
-
-
-def _files(folder: Path) -> tuple[list[Path], dict[str, int]]:
-    """The images in order and, if the subfolders are classes, the number of each."""
     files = _inside(folder)
     subfolders = sorted(
         path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")
@@ -77,7 +45,7 @@ def _inside(folder: Path) -> list[Path]:
     )
 
 
-def _pixels(path: Path, channels: int) -> np.ndarray:
+def pixels(path: Path, channels: int) -> np.ndarray:
     """An image as `(H, W, channels)` of 0 to 1; transparent parts become white."""
     from skimage import color, io, util
 
@@ -101,7 +69,8 @@ def _pixels(path: Path, channels: int) -> np.ndarray:
     return np.repeat(image, channels // image.shape[-1], axis=-1)
 
 
-def _resized(image: np.ndarray, shape: Shape) -> np.ndarray:
+def resized(image: np.ndarray, shape: Shape) -> np.ndarray:
+    """An image in the size that a model takes; `None` leaves a size as it is."""
     from skimage import transform
 
     size = tuple(

@@ -1,0 +1,197 @@
+"""Where a command's results go: into a file at the end, or into a run folder bit by bit."""
+
+import dataclasses
+import functools
+import shutil
+from pathlib import Path
+from typing import Any
+
+from typer import BadParameter
+
+from isi_keras.cli import data as inputs
+from isi_keras.cli import options, output
+from isi_keras.results import Result
+
+_PARTS = ("run.json", "stream.json", "model.keras", "picture.png", "shards", "failed", "input")
+
+
+@dataclasses.dataclass(frozen=True)
+class Running:
+    """How a method is run, as the command line says.
+
+    Args:
+        out: a file, or a folder with a slash behind it; `None` for a file of a name of its own.
+        picture: the file of the picture; `None` for one beside the result.
+        overwrite: whether what is there is replaced.
+        workers: how many processes.
+        engine: the name of an engine.
+        address: of a cluster.
+        part: `"I/N"`.
+        keep: words with commas between them.
+        shard_size: samples in a shard.
+    """
+
+    out: str | None
+    picture: Path | None
+    overwrite: bool = False
+    workers: int = 1
+    engine: str | None = None
+    address: str | None = None
+    part: str | None = None
+    keep: str | None = None
+    shard_size: int | None = None
+
+    @property
+    def is_run(self) -> bool:
+        """Whether the results go into a run folder."""
+        if self.out is None:
+            return False
+        return self.out.endswith("/") or "://" in self.out or Path(self.out, "run.json").exists()
+
+    def places(self, model: str, *words: Any) -> tuple[Any, Path]:
+        """Where result and picture go; checked, and nothing is written yet.
+
+        Args:
+            model: MODEL.
+            words: what tells this result from others of the model.
+
+        Raises:
+            BadParameter: if an option of runs is given without a run.
+            FileExistsError: if something is there that is not to be replaced.
+            OSError: if one of them cannot be written.
+        """
+        if self.is_run:
+            self._as_part()
+            folder = Path(str(self.out))
+            picture = self.picture or folder / "picture.png"
+            if "://" not in str(self.out):
+                output.check_writable(folder / "run.json")
+                if self.overwrite:
+                    remove(folder)
+            output.check_picture(picture, self.overwrite or self.picture is None)
+            return self.out, picture
+        for name, usual in (("workers", 1), ("engine", None), ("part", None), ("keep", None)):
+            if getattr(self, name) != usual:
+                raise BadParameter(
+                    f"--{name} is for runs, whose results go into a folder. End --out with a "
+                    "slash, as in --out runs/night/."
+                )
+        out = None if self.out is None else Path(self.out)
+        return output.places(out, self.picture, model, *words, overwrite=self.overwrite)
+
+    def perform(
+        self,
+        method: Any,
+        given: inputs.Given,
+        *,
+        from_logits: bool | None,
+        batch_size: int,
+        target: int | None = None,
+        labels: bool = True,
+        trajectory: bool = False,
+    ) -> Any:
+        """What comes of a method: a record, or a `Run`.
+
+        Args:
+            method: as `run` takes it.
+            given: model and samples.
+            from_logits: whether the model returns logits.
+            batch_size: how many samples are computed at once.
+            target: the class to reach or to explain.
+            labels: whether labels are used.
+            trajectory: whether the logits of each step are kept.
+        """
+        from isi_keras.models import logits
+        from isi_keras.runs import methods
+        from isi_keras.runs.driver import run
+
+        if not self.is_run:
+            x, y = given.arrays()
+            keep = ["trajectory"] if trajectory else []
+            return methods.of_spec(methods.spec_of(method), keep)(
+                logits(given.network, from_logits),
+                x,
+                y=y if labels else None,
+                target=target,
+                batch_size=batch_size,
+                first_index=0,
+                verbose=options.verbose(),
+            )
+        network = given.name if from_logits is None else logits(given.network, from_logits)
+        keep = self._as_keep()
+        if trajectory:
+            keep = (*(("adversarial", "relevance") if keep is None else keep), "trajectory")
+        return run(
+            method,
+            network,
+            given.source,
+            out=self.out,
+            y=None if labels else False,
+            target=target,
+            batch_size=batch_size,
+            shard_size=self.shard_size,
+            keep=keep,
+            workers=self.workers,
+            engine=self._as_engine(),
+            part=self._as_part(),
+            verbose=options.verbose(),
+        )
+
+    def _as_part(self) -> tuple[int, int]:
+        index, slash, count = (self.part or "0/1").partition("/")
+        if not slash or not index.isdecimal() or not count.isdecimal() or int(index) >= int(count):
+            raise BadParameter(
+                f"Expected --part I/N, I from 0 to N - 1, as in 0/4. Received: {self.part!r}."
+            )
+        return int(index), int(count)
+
+    def _as_keep(self) -> tuple[str, ...] | None:
+        if self.keep is None:
+            return None
+        words = [word.strip() for word in self.keep.split(",")]
+        return tuple(word for word in words if word not in ("", "table"))
+
+    def _as_engine(self) -> Any:
+        if self.address is None:
+            return self.engine
+        if self.engine not in ("ray", "dask"):
+            raise BadParameter("--address is of a cluster. Add --engine ray or --engine dask.")
+        from isi_keras.runs.engines import NAMES
+
+        return functools.partial(NAMES[self.engine], address=self.address)  # pyright: ignore
+
+
+def part_done(found: Any) -> bool:
+    """Whether only a part of a run is there; says so, and how far it is."""
+    from isi_keras.runs.stored import Run
+
+    if not isinstance(found, Run) or found.status().finished:
+        return False
+    print(f"{found.status()}\nrun:     {found.path}")
+    return True
+
+
+def stored_at(found: Any, place: Any) -> str:
+    """Where the results are, as the last lines of a command say it."""
+    if isinstance(found, Result):
+        return f"result:  {found.save(place)}"
+    return f"run:     {found.path}"
+
+
+def record_of(found: Any, count: int | None = None) -> Result:
+    """The record of the first samples, for a picture; all if `None`."""
+    if isinstance(found, Result):
+        return found
+    return found.result() if count is None else found[: min(count, len(found))]
+
+
+def remove(folder: Path) -> None:
+    """Removes a run, and nothing else that is in its folder."""
+    if not (folder / "run.json").exists():
+        return
+    for name in _PARTS:
+        place = folder / name
+        if place.is_dir():
+            shutil.rmtree(place)
+        else:
+            place.unlink(missing_ok=True)

@@ -1,0 +1,18 @@
+"""What stands for results that lie on disk in parts."""
+
+import abc
+from typing import Any
+
+from isi_keras.results.base import Result
+
+
+class Stored(abc.ABC):
+    """Base of what `evaluate` and the plots take in place of a record: a run, in its folder."""
+
+    @abc.abstractmethod
+    def result(self) -> Result:
+        """The whole record, in memory."""
+
+    @abc.abstractmethod
+    def measured(self) -> Any:
+        """What `evaluate` needs of it: numbers of each sample, without the samples."""

@@ -1,0 +1,284 @@
+"""`run`: a method over a source into a folder; what is done is not done again."""
+
+import contextlib
+import hashlib
+import json
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from isi_keras import _checks
+from isi_keras.runs import models, planning, work
+from isi_keras.runs.engines.processes import refuse_unguarded
+from isi_keras.runs.errors import ShardsFailedError
+from isi_keras.runs.folder import INPUT, PLAN, RunFolder
+from isi_keras.runs.progress import Progress, shown
+from isi_keras.runs.stored import END, Run, header_of
+from isi_keras.sources import Rows, Stream, hashes
+from isi_keras.sources.rows import write_array
+
+
+def run(
+    method: Any,
+    model: Any,
+    source: Any = None,
+    *,
+    out: Any,
+    y: Any = None,
+    target: Any = None,
+    batch_size: int = 128,
+    shard_size: int | None = None,
+    keep: Sequence[str] | None = None,
+    workers: int = 1,
+    engine: Any = None,
+    part: tuple[int, int] = (0, 1),
+    verbose: int = 1,
+) -> Run:
+    """Attacks (or explains, ...) samples of any number, shard by shard, into a folder.
+
+    A shard that is there is done: the same call goes on where an earlier one ended, however that
+    was. A shard is a function of the plan and its number, so it does not matter who computes it, or
+    how often. Another plan is refused, and so are a model or samples that have changed.
+
+    Results of one plan are bitwise the same on one backend and kind of machine, with the same
+    number of threads.
+
+    Args:
+        method: an attack; an indicator, with which samples are explained; or a function such as
+            `isi.hardness` or `isi.robustness`, its options by `functools.partial`.
+        model: the path of a `.keras` file, the name of a network of the package, a function that
+            makes one as `"module:function"`, or a built Keras model, which is saved into the folder
+            for workers.
+        source: the samples: an array or a pair `(x, y)`; a path of an `.npy`, `.npz`, `.csv`,
+            `.parquet`, `.h5`, `.zarr`, an image or a folder of images; a pandas DataFrame; a
+            `tf.data.Dataset`, a `keras.utils.PyDataset`, a torch DataLoader, a generator of batches
+            or a function that makes one; or `"module:function"`, called in each worker. `None` for
+            the test images of a network of the package.
+        out: the folder, also elsewhere, as in `"s3://bucket/night"`.
+        y: the true labels, `(N,)`, in place of those of the source; of a table the name of the
+            column that holds them; `False` to do without. `None` for those of the source.
+        target: the class to reach or to explain, one for all samples or `(N,)`; `None` as the
+            method takes it.
+        batch_size: how many samples are computed at once.
+        shard_size: the greatest number of samples in a shard, which is what a kill can cost a
+            worker; `None` for 8 batches.
+        keep: what is kept beside a table of numbers: some of `"adversarial"`, `"relevance"`,
+            `"trajectory"` and `"x"`. `None` for the first two, and for the samples of a stream,
+            which cannot be read again. `()` for the table alone: some 50 bytes a sample.
+        workers: how many processes; 1 for this one.
+        engine: who does the shards: `None` for processes of this machine, `"ray"`, `"dask"`, or one
+            of `isi_keras.runs.engines` with its options.
+        part: `(i, n)`: of all shards only each `n`-th, from the `i`-th on: one task of an array of
+            jobs.
+        verbose: 1 shows samples, success, rate and time left.
+
+    Returns:
+        The `Run`, which is finished unless only a part was done.
+
+    Raises:
+        TypeError: if an argument is of the wrong kind.
+        ValueError: if one is out of its range; or the folder holds another run, or the model or the
+            samples have changed: the text names what differs.
+        RuntimeError: if shards failed: the others are kept, and these are tried again at the next
+            call; or if another process works on the folder.
+        OSError: if the folder cannot be written, as when the disk is full.
+        KeyboardInterrupt: after Ctrl-C, once the shards under way are done.
+
+    Example:
+        >>> import tempfile
+        >>> import isi_keras as isi
+        >>> model, (x, y) = isi.zoo.load("lenet-mnist")
+        >>> attack = isi.Attack("relevance", "l0", max_steps=30)
+        >>> folder = tempfile.mkdtemp()
+        >>> run = isi.run(attack, model, (x[:8], y[:8]), out=folder, batch_size=4, verbose=0)
+        >>> isi.evaluate(run).success_rate
+        1.0
+    """
+    refuse_unguarded()
+    index, count = planning.as_part(part)
+    workers = _checks.integer("workers", workers, 1)
+    chosen = planning.as_engine(engine, workers)
+    folder = RunFolder(out)
+    found = planning.as_source(method, model, source, y)
+    plan = planning.plan_of(method, model, found, target, batch_size, shard_size, keep)
+    with folder.held((index, count)):
+        plan = _agreed(folder, plan)
+        if isinstance(found, Rows):
+            found.spill(folder.path / INPUT)
+        if isinstance(plan["call"]["target"], dict):
+            write_array(folder.path / INPUT / "target.npy", np.asarray(target))
+        in_memory = plan["model"]["kind"] == "saved"
+        if in_memory and chosen is not None:
+            models.save(model, folder)
+        given: dict[str, Any] = {"source": found} | (
+            {"model": planning.as_model(model)} if in_memory else {}
+        )
+        _Drive(folder, plan, found, (index, count), verbose).through(chosen, workers, given)
+    return Run(out)
+
+
+class _Drive:
+    """One start of a run.
+
+    Args:
+        folder: of the run.
+        plan: what `run.json` holds.
+        source: the samples.
+        part: which shards are ours.
+        verbose: whether progress is shown.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        plan: dict[str, Any],
+        source: Rows | Stream,
+        part: tuple[int, int],
+        verbose: int,
+    ):
+        self.folder, self.plan, self.source, self.part = folder, plan, source, part
+        self.verbose, self.ending = verbose, False
+        self.failed: list[dict[str, Any]] = []
+        self.fatal: dict[str, Any] | None = None
+
+    def through(self, engine: Any, workers: int, given: dict[str, Any]) -> None:
+        """Does what is not done yet.
+
+        Args:
+            engine: who does it; `None` for this process.
+            workers: how many.
+            given: the model and the source, for this process.
+        """
+        done = set(self.folder.done())
+        mine = [number for number in self._numbers() if number not in done]
+        spans = [work.span(self.plan, number) for number in done]
+        before = sum(end - begin for begin, end in spans)
+        total = None if self.plan["samples"] is None else self.plan["samples"]
+        progress = Progress(total, before)
+        tasks = self._tasks(done, mine)
+        if engine is None:
+            job = work.prepared(self.folder.path, **given) if mine or total is None else None
+            telling = (work.perform(job, *task) for task in tasks)  # pyright: ignore
+        else:
+            telling = engine(str(self.folder), self.plan["id"], tasks, workers)
+        with self._interruptible(), shown(progress, self.verbose) as show:
+            for told in telling:
+                self._hear(told, progress)
+                show()
+        self._conclude()
+
+    def _numbers(self) -> range:
+        index, count = self.part
+        return range(index, self.plan["shards"] or 0, count)
+
+    def _tasks(self, done: set[int], mine: list[int]) -> Iterator[tuple[int, Any]]:
+        """What is to be done, while nothing says that the run must end."""
+        if not isinstance(self.source, Stream):
+            for number in mine:
+                if self.ending:
+                    return
+                yield number, None
+            return
+        samples = number = 0
+        index, count = self.part
+        for number, (x, y) in enumerate(self.source.portions(self.plan["shard_size"]), 1):
+            if self.ending:
+                return
+            samples += len(next(iter(x.values())) if isinstance(x, dict) else x)
+            if number - 1 in done:
+                self._compare(number - 1, x, y)
+            elif (number - 1) % count == index:
+                yield number - 1, (x, y)
+        end = json.dumps({"samples": samples, "shards": number})
+        self.folder.commit(self.folder.path / END, end.encode())
+
+    def _compare(self, number: int, x: Any, y: Any) -> None:
+        if hashes.of_arrays(x, y) != header_of(self.folder, number)["input"]:
+            raise ValueError(
+                f"The stream gives other samples than before, in shard {number}. Is it shuffled? "
+                "Take a stream in a fixed order, or shuffle with a fixed seed."
+            )
+
+    def _hear(self, told: dict[str, Any], progress: Progress) -> None:
+        if told["state"] == work.DONE:
+            progress.add(told)
+        elif told["state"] == work.UNWRITTEN:
+            self.fatal, self.ending = self.fatal or told, True
+        else:
+            self.failed.append(told)
+            if told.get("lost"):  # the worker died, so nobody else can write it down
+                place = self.folder.failure(told["shard"])
+                self.folder.commit(place, json.dumps(told, indent=1).encode())
+
+    def _conclude(self) -> None:
+        """Raises unless all went well; says what is kept, and how to go on."""
+        kept = f"{len(self.folder.done())} of {self.plan['shards'] or 'its'} shards are kept"
+        if self.fatal is not None and self.fatal.get("raised"):
+            raise RuntimeError(f"{self.fatal['error']} ({kept}.)")
+        if self.fatal is not None:
+            raise OSError(
+                f"Shard {self.fatal['shard']} cannot be written: {self.fatal['error']}. {kept} in "
+                f"{str(self.folder)!r}; the same call goes on."
+            )
+        if self.ending:
+            raise KeyboardInterrupt(
+                f"Interrupted. {kept} in {str(self.folder)!r}; the same call goes on."
+            )
+        if self.failed:
+            first = self.failed[0]
+            more = f"{len(self.failed)} shards failed" if len(self.failed) > 1 else "A shard failed"
+            raise ShardsFailedError(
+                f"{more}; {kept} in {str(self.folder)!r}, and the same call tries again. Shard "
+                f"{first['shard']}: {first['error']}"
+            )
+
+    @contextlib.contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Ctrl-C ends the run after the shards under way; a second one at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.getsignal(signal.SIGINT)
+
+        def end(number, frame):
+            self.ending = True
+            signal.signal(signal.SIGINT, before)
+            if self.verbose:
+                print("\nending after the shards under way; Ctrl-C again ends at once", flush=True)
+
+        if before is None:  # set from outside of Python
+            yield
+            return
+        signal.signal(signal.SIGINT, end)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+def _agreed(folder: RunFolder, plan: dict[str, Any]) -> dict[str, Any]:
+    """The plan with its `id`, which the folder now holds.
+
+    Raises:
+        ValueError: if it holds another one.
+    """
+    plan = json.loads(json.dumps(plan))
+    plan["id"] = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:32]
+    place = folder.path / PLAN
+    if place.exists():
+        held = folder.plan()
+        planning.check_same(str(folder), held, plan)
+        return held
+    left = list(folder.path.iterdir()) if folder.path.exists() else []
+    others = [each.name for each in left if not each.name.startswith(".")]
+    if others:
+        raise ValueError(
+            f"{str(folder)!r} holds {others[0]!r} and no run. Take an empty folder, or one that "
+            "does not exist."
+        )
+    data = json.dumps({**plan, "versions": work.versions()}, indent=1)
+    folder.commit(place, data.encode())
+    return plan

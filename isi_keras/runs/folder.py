@@ -1,0 +1,145 @@
+"""A run on disk: `run.json` (what), `shards/NNNNNN.npz` (done), `failed/NNNNNN.json` (why not)."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from isi_keras.results import write_atomically
+
+try:
+    import fcntl
+except ImportError:  # not on Windows, where two starts on one folder do work twice, not wrong
+    fcntl = None
+
+PLAN, SHARDS, FAILED, INPUT = "run.json", "shards", "failed", "input"
+_BLOCK = 2**16  # of a remote file no more is fetched at once than a table needs
+
+
+def as_path(path: Any) -> Any:
+    """A path; of a place elsewhere, such as `"s3://bucket/night"`, one of universal-pathlib.
+
+    Raises:
+        ImportError: if it is elsewhere, and universal-pathlib is not installed.
+    """
+    if "://" not in str(path) or isinstance(path, Path):
+        return path if hasattr(path, "protocol") and not isinstance(path, Path) else Path(path)
+    try:
+        from upath import UPath  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise ImportError(
+            f"{str(path)!r} is not on this machine. Reaching it needs universal-pathlib: "
+            "pip install 'isi-keras[remote]'."
+        ) from error
+    return UPath(path)
+
+
+class RunFolder:
+    """Reads and writes the files of a run.
+
+    Args:
+        path: the folder, a path or what `as_path` makes one of.
+    """
+
+    def __init__(self, path: Any):
+        self.path = as_path(path)
+        self.local = isinstance(self.path, Path)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def plan(self) -> dict[str, Any]:
+        """What `run.json` holds.
+
+        Raises:
+            FileNotFoundError: if there is none.
+        """
+        place = self.path / PLAN
+        if not place.exists():
+            raise FileNotFoundError(f"There is no run in {str(self)!r}: it has no {PLAN}.")
+        return json.loads(place.read_text())
+
+    def shard(self, number: int) -> Any:
+        """The file of a shard."""
+        return self.path / SHARDS / f"{number:06d}.npz"
+
+    def failure(self, number: int) -> Any:
+        """The file that says why a shard failed."""
+        return self.path / FAILED / f"{number:06d}.json"
+
+    def done(self) -> list[int]:
+        """The numbers of the shards that are there, ascending."""
+        return self._numbers(SHARDS, ".npz")
+
+    def failed(self) -> dict[int, dict[str, Any]]:
+        """By their numbers why shards failed that are not there."""
+        done = set(self.done())
+        numbers = [number for number in self._numbers(FAILED, ".json") if number not in done]
+        return {number: json.loads(self.failure(number).read_text()) for number in numbers}
+
+    def _numbers(self, folder: str, suffix: str) -> list[int]:
+        place = self.path / folder
+        if not place.exists():
+            return []
+        files = [Path(file.name) for file in place.iterdir()]
+        found = (file for file in files if file.suffix == suffix and file.stem.isdecimal())
+        return sorted(int(file.stem) for file in found)
+
+    def commit(self, place: Any, data: bytes) -> None:
+        """Puts a file there, whole or not at all: by one rename, or one PUT.
+
+        Raises:
+            OSError: if it cannot be written.
+        """
+        if self.local:
+            write_atomically(place, lambda file: file.write(data))
+        else:
+            place.write_bytes(data)
+
+    @contextlib.contextmanager
+    def opened(self, place: Any) -> Iterator[BinaryIO]:
+        """A file, of which parts can be read."""
+        if self.local:
+            with open(place, "rb") as file:
+                yield file
+        else:
+            with place.fs.open(place.path, "rb", block_size=_BLOCK) as file:
+                yield file
+
+    @contextlib.contextmanager
+    def held(self, part: tuple[int, int]) -> Iterator[None]:
+        """Keeps others on this machine from the same part; the kernel lets go when we die.
+
+        What a killed writer left half-written is removed, unless others work on the folder.
+
+        Raises:
+            RuntimeError: if another process works on it.
+        """
+        if fcntl is None or not self.local:
+            yield
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        with contextlib.ExitStack() as stack:
+            name = ".lock" if part == (0, 1) else f".lock-{part[0]}-{part[1]}"
+            own = stack.enter_context(open(self.path / name, "w"))
+            try:
+                fcntl.flock(own, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise RuntimeError(
+                    f"Another process works on {str(self)!r}. Wait for it, or give each a part of "
+                    "its own: part=(0, 2) and part=(1, 2)."
+                ) from None
+            everybody = stack.enter_context(open(self.path / ".lock-all", "w"))
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(everybody, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._clean()
+            fcntl.flock(everybody, fcntl.LOCK_SH)
+            yield
+
+    def _clean(self) -> None:
+        for folder in ("", SHARDS, FAILED, INPUT):
+            for left in (self.path / folder).glob(".*.*"):
+                if left.is_file() and not left.name.startswith(".lock"):
+                    os.unlink(left)

@@ -1,0 +1,156 @@
+"""The model of a run: told by a hash, and loaded once in each worker."""
+
+import hashlib
+import importlib
+import importlib.resources
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from isi_keras.runs.folder import RunFolder
+from isi_keras.sources import hashes
+
+SAVED = "model.keras"
+_FACTORY = re.compile(r"[\w.]+:\w+")
+
+
+def spec_of(model: Any) -> dict[str, Any]:
+    """What JSON knows of a model.
+
+    Args:
+        model: the path of a `.keras` file; the name of a network of the package; a function that
+            makes one as `"module:function"`; a built Keras model, or what `logits` or `outputs`
+            made of it; `None` for methods that need none.
+
+    Raises:
+        TypeError: if it is none of these.
+        FileNotFoundError: if there is no such file.
+    """
+    if model is None:
+        return {"kind": "none"}
+    if isinstance(model, str | Path):
+        return _of_name(model)
+    classifier = _classifier(model)
+    found: dict[str, Any] = {"kind": "saved", "sha256": _hash_of(classifier.model)}
+    for name in ("from_logits", "as_values"):
+        if getattr(classifier, name):
+            found[name] = getattr(classifier, name)
+    if classifier.from_logits is False:
+        found["from_logits"] = False
+    return found
+
+
+def _of_name(name: str | Path) -> dict[str, Any]:
+    path = Path(name)
+    if path.suffix == ".keras":
+        if not path.is_file():
+            raise FileNotFoundError(f"There is no model file {str(name)!r}.")
+        return {"kind": "file", "path": str(path.resolve()), "sha256": hashes.of_file(path)}
+    if isinstance(name, str) and _FACTORY.fullmatch(name):
+        return {"kind": "factory", "name": name}
+    from isi_keras import zoo
+    from isi_keras._checks import unknown
+
+    if name not in zoo.NAMES:
+        raise ValueError(
+            unknown("model", str(name), zoo.NAMES) + " Or pass the path of a .keras file."
+        )
+    place = importlib.resources.files("isi_keras") / "data" / f"{name}.keras"
+    with importlib.resources.as_file(place) as path:
+        return {"kind": "zoo", "name": str(name), "sha256": hashes.of_file(path)}
+
+
+def save(model: Any, folder: RunFolder) -> None:
+    """Saves a model that is in memory into the folder of the run, once.
+
+    Raises:
+        ValueError: if it cannot be saved.
+    """
+    place = folder.path / SAVED
+    if place.exists():
+        return
+    temporary = folder.path / f".saving-{os.getpid()}.{SAVED}"
+    try:
+        _classifier(model).model.save(temporary)
+    except Exception as error:  # whatever a layer of the user's raises
+        temporary.unlink(missing_ok=True)
+        raise ValueError(
+            f"The model cannot be saved for workers: {error} Give its layers `get_config`, or pass "
+            "'module:function', a function that makes it."
+        ) from error
+    temporary.replace(place)
+
+
+def load(spec: dict[str, Any], folder: RunFolder) -> Any:
+    """The model that JSON describes; code inside a file is never run.
+
+    Raises:
+        ValueError: if it cannot be loaded.
+    """
+    kind = spec["kind"]
+    if kind == "none":
+        return None
+    from isi_keras.models import logits, outputs
+
+    if kind == "factory":
+        module, _, name = spec["name"].partition(":")
+        model = getattr(importlib.import_module(module), name)()
+    elif kind == "zoo":
+        from isi_keras import zoo
+
+        model = zoo.load(spec["name"])[0]
+    else:
+        model = load_keras(Path(spec["path"]) if kind == "file" else folder.path / SAVED)
+    if spec.get("as_values"):
+        return outputs(model)
+    return logits(model, spec.get("from_logits"))
+
+
+def load_keras(path: Any) -> Any:
+    """The model of a `.keras` file; code inside it is never run.
+
+    Raises:
+        ValueError: if it cannot be loaded.
+    """
+    import keras
+
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # whatever a damaged or foreign file makes of the reader
+        raise ValueError(
+            f"{str(path)!r} cannot be loaded as a Keras model (code inside a file is never run): "
+            f"{error}"
+        ) from error
+
+
+def _classifier(model: Any) -> Any:
+    from isi_keras.models import logits
+
+    return logits(model)
+
+
+def _hash_of(model: Any) -> str:
+    """The hash of what a model computes: its configuration, its own names aside, and weights."""
+    found = hashlib.sha256()
+    try:
+        text = json.dumps(model.get_config(), sort_keys=True, default=_told)
+    except NotImplementedError:
+        text = f"{type(model).__module__}.{type(model).__qualname__}"
+    for number, name in enumerate(dict.fromkeys(_names(model))):
+        text = text.replace(f'"{name}"', f'"#{number}"')
+    found.update(text.encode())
+    found.update(hashes.of_arrays(*model.get_weights()).encode())
+    return found.hexdigest()
+
+
+def _names(model: Any):
+    yield model.name
+    for layer in getattr(model, "layers", ()):
+        yield from _names(layer)
+
+
+def _told(value: Any) -> Any:
+    config = getattr(value, "get_config", None)
+    return config() if callable(config) else repr(type(value))

@@ -1,0 +1,232 @@
+"""The plan of a run: all that decides its numbers, as JSON; and whether two are the same."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from isi_keras import _checks, sources
+from isi_keras.runs import engines, methods, models, shards
+from isi_keras.sources import Rows, Stream, folders, hashes, pixels
+
+FORMAT = 1
+_BATCHES = 8
+_DEFAULT = ("adversarial", "relevance")
+_CHANGED = {"sha256", "y_sha256"}
+
+
+def as_part(part: Any) -> tuple[int, int]:
+    """Which part of how many.
+
+    Raises:
+        TypeError: if it is no pair of integers.
+        ValueError: if there is no such part.
+    """
+    if not isinstance(part, tuple | list) or len(part) != 2:
+        raise TypeError(f"Expected part to be a pair (i, n). Received: part={part!r}.")
+    index, count = (_checks.integer("part", number, 0) for number in part)
+    if not index < count:
+        raise ValueError(
+            f"Expected part=(i, n) with i from 0 to n - 1. Received: part=({index}, {count})."
+        )
+    return index, count
+
+
+def as_engine(engine: Any, workers: int) -> Any:
+    """The function of an engine; `None` for this process.
+
+    Raises:
+        ValueError: if there is none of the name.
+        TypeError: if it is no engine.
+    """
+    if engine is None:
+        return None if workers == 1 else engines.processes
+    if isinstance(engine, str):
+        return engines.NAMES[_checks.one_of("engine", engine, engines.NAMES)]
+    if not callable(engine):
+        raise TypeError(f"Expected engine to be a name or a function. Received: {engine!r}.")
+    return engine
+
+
+def as_source(method: Any, model: Any, source: Any, y: Any) -> Rows | Stream:
+    """The samples; without any those that come with a network of the package.
+
+    Raises:
+        ValueError: if there are none.
+    """
+    if source is None:
+        from isi_keras import zoo
+
+        if model not in zoo.NAMES:
+            raise ValueError(
+                "Expected samples: source=... Only networks of the package bring their own."
+            )
+        return sources.of(shipped_images(str(model)), y)
+    images = _images(method, model) if _is_of_images(source) else None
+    return sources.of(source, y, images)
+
+
+def shipped_images(name: str) -> Rows:
+    """The test images of a network of the package, which each worker makes itself."""
+    from isi_keras.runs import shipped
+
+    factory = f"{shipped.__name__}:{shipped.images.__name__}"
+    spec = {"kind": "factory", "name": factory, "options": {"name": name}}
+    return sources.of_spec(spec)  # pyright: ignore[reportReturnType]
+
+
+def _is_of_images(source: Any) -> bool:
+    if not isinstance(source, str | Path) or not Path(source).exists():
+        return False
+    suffix = Path(source).suffix.lower()
+    return suffix in folders.SUFFIXES or (Path(source).is_dir() and suffix != ".zarr")
+
+
+def _images(method: Any, model: Any) -> folders.Format:
+    """The images that a model takes, their range that of the attack."""
+    import keras
+
+    network = as_model(model)
+    keras_model = network.model
+    preprocessing = pixels.inside(keras_model)
+    domain = getattr(method, "domain", None)
+    if domain is not None:
+        low, high = float(domain.low.min()), float(domain.high.max())
+    elif preprocessing is not None:
+        low, high = preprocessing[1]
+    else:
+        raise ValueError(
+            "It is not known which values the model wants pixels to have. Pass arrays, or a source "
+            "made with sources.folders.Folder(path, Format(shape, channel_axis, range))."
+        )
+    if preprocessing is not None and (low, high) != preprocessing[1]:
+        import warnings
+
+        name, wanted = preprocessing
+        warnings.warn(
+            f"The model has {name} inside, which takes pixels of {wanted[0]:g}..{wanted[1]:g}; the "
+            f"bounds are {low:g}..{high:g}, and images are scaled to them. If that is not meant, "
+            f"pass bounds=({wanted[0]:g}, {wanted[1]:g}).",
+            stacklevel=4,
+        )
+    shape, place = getattr(keras_model, "input_shape", None), keras.config.image_data_format()
+    return folders.Format.of(shape, place, (low, high), keras_model.name)
+
+
+def as_model(model: Any) -> Any:
+    """A model that is in memory, or loaded now."""
+    from isi_keras.models import logits
+
+    if isinstance(model, str | Path):
+        return models.load(models.spec_of(model), None)  # pyright: ignore[reportArgumentType]
+    return logits(model)
+
+
+def plan_of(
+    method: Any,
+    model: Any,
+    source: Rows | Stream,
+    target: Any,
+    batch_size: int,
+    shard_size: int | None,
+    keep: Sequence[str] | None,
+) -> dict[str, Any]:
+    """All that decides the numbers of a run; workers, engine and parts do not.
+
+    Raises:
+        TypeError: if an argument is of the wrong kind.
+        ValueError: if one is out of its range, or the method lacks what it needs.
+    """
+    spec, stream = methods.spec_of(method), not isinstance(source, Rows)
+    batch_size = _checks.integer("batch_size", batch_size, 1)
+    shard_size = _BATCHES * batch_size if shard_size is None else shard_size
+    shard_size = _checks.integer("shard_size", shard_size, 1)
+    samples = len(source) if isinstance(source, Rows) else None
+    if target is not None and not methods.takes(spec, "target")[0]:
+        raise TypeError(f"{spec.get('function')} takes no target. Leave it out.")
+    if isinstance(source, Rows) and methods.takes(spec, "y")[1] and source.rows(0, 1)[1] is None:
+        raise ValueError(
+            f"{spec['function']} needs true labels. Pass y=..., or a source that has them."
+        )
+    return {
+        "format": FORMAT,
+        "method": spec,
+        "model": models.spec_of(model),
+        "source": source.described(),
+        "samples": samples,
+        "shard_size": shard_size,
+        "shards": None if samples is None else -(-samples // shard_size),
+        "call": {
+            "target": _target(target, samples),
+            "batch_size": batch_size,
+            "keep": _kept(keep, stream),
+        },
+        "backend": _backend(model),
+    }
+
+
+def _kept(keep: Sequence[str] | None, stream: bool) -> list[str]:
+    if keep is None:
+        return sorted((*_DEFAULT, *(["x"] if stream else [])))
+    given = (keep,) if isinstance(keep, str) else tuple(keep)
+    return sorted({_checks.one_of("keep", word, shards.KEEP) for word in given})
+
+
+def _target(target: Any, samples: int | None) -> Any:
+    if target is None or np.ndim(target) == 0:
+        return None if target is None else _checks.integer("target", target, 0)
+    array = np.asarray(target)
+    if samples is None:
+        raise ValueError("Of a stream all samples have one target. Pass a single class.")
+    if array.shape != (samples,) or array.dtype.kind not in "iu":
+        raise ValueError(
+            f"Expected target to be a class, or one for each of {samples} samples. Received: "
+            f"{array.dtype} of shape {array.shape}."
+        )
+    return {"sha256": hashes.of_arrays(array)}
+
+
+def _backend(model: Any) -> str | None:
+    if model is None:
+        return None
+    import keras
+
+    return keras.config.backend()
+
+
+def check_same(folder: str, held: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
+    """Raises for the first entry in which two plans differ.
+
+    Raises:
+        ValueError: the text says which, and what it is in each.
+    """
+    for key in plan:
+        if key in ("id", "versions"):
+            continue
+        found = _difference(key, held.get(key), plan[key])
+        if found is None:
+            continue
+        entry, there, here = found
+        if entry.rpartition(".")[2] in _CHANGED:
+            what = {"model": "model", "call": "target"}.get(key, "data")
+            if entry.endswith("y_sha256"):
+                what = "labels"
+            raise ValueError(
+                f"The run in {folder!r} was begun with another {what} ({entry} differs). Go on "
+                "with the same one, or take another folder for `out`."
+            )
+        raise ValueError(
+            f"{folder!r} holds another run: {entry} is {there!r} there, and {here!r} here. Go on "
+            "with the same arguments, or take another folder for `out`."
+        )
+
+
+def _difference(entry: str, there: Any, here: Any) -> tuple[str, Any, Any] | None:
+    if isinstance(there, Mapping) and isinstance(here, Mapping):
+        for key in [*there, *(key for key in here if key not in there)]:
+            found = _difference(f"{entry}.{key}", there.get(key), here.get(key))
+            if found is not None:
+                return found
+        return None
+    return None if there == here else (entry, there, here)

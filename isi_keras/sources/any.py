@@ -1,0 +1,143 @@
+"""Whatever the user calls data, as rows or as a stream."""
+
+import importlib
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from isi_keras.sources import files, folders, hashes
+from isi_keras.sources.rows import Rows, as_array, as_labels, write_array
+from isi_keras.sources.streams import KINDS, Stream, is_stream, stream_of
+
+SUFFIXES = files.SUFFIXES
+_FACTORY = re.compile(r"[\w.]+:\w+")
+
+
+def of(source: Any, y: Any = None, images: folders.Format | None = None) -> Rows | Stream:
+    """A source of samples.
+
+    Args:
+        source: an array `(N, ...)` or a pair of it and its labels; a pandas DataFrame; a path of an
+            `.npy`, `.npz`, `.csv`, `.parquet`, `.h5` or `.zarr`, of an image or a folder of
+            images; a stream (`tf.data.Dataset`, `keras.utils.PyDataset`, a torch DataLoader, a
+            generator of batches or a function that makes one); or `"module:function"`, a function
+            that each worker calls and that returns one of these.
+        y: the labels, `(N,)`, in place of those of the source; of a table the name of the column
+            that holds them; `None` for those of the source, `False` for none.
+        images: what the model takes, for images.
+
+    Raises:
+        TypeError: if it is none of these.
+        ValueError: if it cannot be read, or the labels are not as many as the samples.
+        FileNotFoundError: if there is no such file.
+    """
+    column = y if isinstance(y, str) else None
+    found = _of(source, column, images)
+    if y is None or column is not None:
+        return found
+    if isinstance(found, Stream):
+        if y is False:
+            return Stream(lambda: (_inputs(batch) for batch in found.batches()))
+        raise ValueError("Labels come with the batches of a stream, as (x, y). Leave y out.")
+    return Relabelled(found, None if y is False else as_labels(y))
+
+
+def _of(source: Any, column: str | None, images: folders.Format | None) -> Rows | Stream:
+    if isinstance(source, Rows | Stream):
+        return source
+    if isinstance(source, str) and _FACTORY.fullmatch(source) and not Path(source).exists():
+        return of_spec({"kind": "factory", "name": source, "column": column}, images=images)
+    if isinstance(source, str | Path):
+        return files.of_path(Path(source), column, images)
+    if is_stream(source):
+        return stream_of(source)
+    if hasattr(source, "columns") and hasattr(source, "to_numpy"):
+        return files.of_frame(source, column)
+    x, labels = source if isinstance(source, tuple) and len(source) == 2 else (source, None)
+    try:
+        return files.described(as_array(x), as_labels(labels))
+    except TypeError as error:
+        raise TypeError(
+            f"Expected samples: an array, a pair (x, y), a path, or {KINDS}. Received: "
+            f"{type(source).__name__}. {error}"
+        ) from error
+
+
+def of_spec(
+    spec: dict[str, Any], folder: Path | None = None, images: folders.Format | None = None
+) -> Rows | Stream:
+    """The source that JSON describes.
+
+    Args:
+        spec: what `Rows.spec` is.
+        folder: where the arrays of a run are that were given in memory.
+        images: what the model takes; for a factory that names a folder of images.
+    """
+    kind = spec["kind"]
+    if kind == "stream":
+        raise ValueError("A stream cannot be read again by itself. Pass it once more.")
+    if kind == "factory":
+        module, _, name = spec["name"].partition(":")
+        made = getattr(importlib.import_module(module), name)(**spec.get("options", {}))
+        found = _of(made, spec.get("column"), images)
+        if isinstance(found, Stream):
+            raise TypeError(
+                f"{spec['name']!r} returns a stream, which workers cannot read by number. Pass the "
+                "stream itself."
+            )
+        found.spec = spec
+    elif kind == "relabelled":
+        y = files.load(folder / spec["y"]) if spec["y"] else None  # pyright: ignore
+        found = Relabelled(of_spec(spec["of"], folder), y)  # pyright: ignore[reportArgumentType]
+        found.spec = spec
+    elif kind == "images":
+        found = folders.Folder.of_spec(spec)
+    else:
+        found = files.of_spec(spec, folder)
+    return found.first(spec.get("samples"))
+
+
+class Relabelled(Rows):
+    """Samples with other labels than those they come with, or none."""
+
+    def __init__(self, source: Rows, y: np.ndarray | None):
+        if y is not None and y.shape[:1] != (len(source),):
+            raise ValueError(
+                f"Expected a label for each sample. Received: {len(source)} samples, y of shape "
+                f"{y.shape}."
+            )
+        self.source, self.y, self.names, self.spec = source, y, source.names, None
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def rows(self, begin, end):
+        """The samples with these labels."""
+        return self.source.rows(begin, end)[0], None if self.y is None else self.y[begin:end]
+
+    def first(self, count):
+        """The first of them."""
+        if count is None or count >= len(self):
+            return self
+        return Relabelled(self.source.first(count), None if self.y is None else self.y[:count])
+
+    def described(self):
+        """The source and the labels, which are in memory."""
+        if self.spec is None:
+            spec: dict[str, Any] = {"kind": "relabelled", "of": self.source.described(), "y": None}
+            if self.y is not None:
+                spec |= {"y": "labels.npy", "y_sha256": hashes.of_arrays(self.y)}
+            self.spec = spec
+        return self.spec
+
+    def spill(self, folder):
+        """Writes the labels, and what of the source is in memory."""
+        self.source.spill(folder)
+        if self.y is not None:
+            write_array(folder / "labels.npy", self.y)
+
+
+def _inputs(batch: Any) -> Any:
+    return batch[0] if isinstance(batch, tuple | list) else batch

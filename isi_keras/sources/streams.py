@@ -1,0 +1,136 @@
+"""Samples in order, batch by batch: one process reads them, and cuts them anew."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+KINDS = "a tf.data.Dataset, a keras.utils.PyDataset, a torch DataLoader or a generator of batches"
+
+
+class Stream:
+    """Batches `x` or `(x, y)` in order. What comes of them can be continued, not read by number.
+
+    Args:
+        batches: called, it gives the batches from the first on.
+    """
+
+    def __init__(self, batches: Callable[[], Iterable]):
+        self.batches = batches
+
+    def described(self) -> dict[str, Any]:
+        """What JSON knows of it."""
+        return {"kind": "stream"}
+
+    def portions(self, size: int, most: int | None = None) -> Iterator[tuple[Any, Any]]:
+        """The samples with their labels (or `None`), `size` at a time, the last perhaps fewer.
+
+        Args:
+            size: how many at a time, whatever the batches are.
+            most: how many in all; `None` for all there are.
+        """
+        held: list[tuple[Any, Any]] = []
+        count = given = 0
+        for batch in self.batches():
+            x, y = _unpacked(batch)
+            while _count(x) and (most is None or given < most):
+                take = min(size - count, _count(x), *([] if most is None else [most - given]))
+                held.append((_cut(x, 0, take), None if y is None else y[:take]))
+                x, y = _cut(x, take, None), None if y is None else y[take:]
+                count, given = count + take, given + take
+                if count == size:
+                    yield _joined(held)
+                    held, count = [], 0
+            if most is not None and given >= most:
+                break
+        if held:
+            yield _joined(held)
+        if not given:
+            raise ValueError(
+                "The stream has no samples. A generator gives them once only: pass a function that "
+                "makes it anew, as in `source=lambda: batches(...)`."
+            )
+
+
+def is_stream(source: Any) -> bool:
+    """Whether something gives batches in order, told by what it can do."""
+    if isinstance(source, Stream):
+        return True
+    if isinstance(source, str | bytes | list | tuple | Mapping) or hasattr(source, "shape"):
+        return False
+    if hasattr(source, "columns") or hasattr(source, "__array__"):
+        return False
+    return _is_py_dataset(source) or callable(source) or hasattr(source, "__iter__")
+
+
+def stream_of(source: Any) -> Stream:
+    """A stream of what `is_stream` says is one.
+
+    Raises:
+        ValueError: if it never ends.
+    """
+    if isinstance(source, Stream):
+        return source
+    if _is_py_dataset(source):
+        number = getattr(source, "num_batches", None)
+        number = len(source) if number is None else number
+        return Stream(lambda: (source[index] for index in range(number)))
+    if hasattr(source, "as_numpy_iterator"):
+        if int(source.cardinality()) == -1:
+            raise ValueError("The tf.data.Dataset never ends. Leave out `repeat`, or take(...).")
+        return Stream(source.as_numpy_iterator)
+    again: Any = source  # a function that makes them, or what can be looped over
+    if callable(source) and not hasattr(source, "__iter__"):
+        return Stream(again)
+    return Stream(lambda: iter(again))
+
+
+def _is_py_dataset(source: Any) -> bool:
+    return any(
+        kind.__name__ in ("PyDataset", "Sequence") and kind.__module__.partition(".")[0] == "keras"
+        for kind in type(source).__mro__
+    )
+
+
+def _unpacked(batch: Any) -> tuple[Any, np.ndarray | None]:
+    """The inputs of a batch and its labels; weights are of no use here."""
+    if isinstance(batch, tuple | list):
+        if not 1 <= len(batch) <= 3:
+            raise TypeError(
+                f"Expected batches x, (x, y) or (x, y, weights). Received: one of {len(batch)}."
+            )
+        x, y = batch[0], batch[1] if len(batch) > 1 else None
+    else:
+        x, y = batch, None
+    x = {name: _array(part) for name, part in x.items()} if isinstance(x, Mapping) else _array(x)
+    y = None if y is None else _array(y)
+    if y is not None and len(y) != _count(x):
+        raise ValueError(f"A batch has {_count(x)} samples and {len(y)} labels.")
+    return x, y
+
+
+def _array(part: Any) -> np.ndarray:
+    part = part.detach().cpu() if hasattr(part, "detach") else part
+    array = np.asarray(part)
+    if array.ndim == 0:
+        raise TypeError(f"Expected batches of samples. Received: {type(part).__name__}, a single.")
+    return array
+
+
+def _count(x: Any) -> int:
+    return len(next(iter(x.values())) if isinstance(x, Mapping) else x)
+
+
+def _cut(x: Any, begin: int, end: int | None) -> Any:
+    if isinstance(x, Mapping):
+        return {name: part[begin:end] for name, part in x.items()}
+    return x[begin:end]
+
+
+def _joined(parts: list[tuple[Any, Any]]) -> tuple[Any, np.ndarray | None]:
+    first, label = parts[0]
+    if isinstance(first, Mapping):
+        x: Any = {name: np.concatenate([part[name] for part, _ in parts]) for name in first}
+    else:
+        x = np.concatenate([part for part, _ in parts])
+    return x, None if label is None else np.concatenate([part for _, part in parts])

@@ -1,0 +1,108 @@
+"""Runs on a backend: bitwise what one call gives, however they are divided."""
+
+import functools
+
+import numpy as np
+import pytest
+from makers.networks import images, small_network
+
+import isi_keras as isi
+from isi_keras.runs import shards
+
+FIELDS = ("x", "adversarial", "order", "success", "stop_reason", "steps", "y", "forward")
+SAMPLES, SIZE = 16, 4
+
+
+@pytest.fixture(scope="module")
+def given():
+    model, x = small_network(), images(SAMPLES)
+    y = model.predict(x, verbose=0).argmax(-1)
+    y[0] = (y[0] + 1) % 3  # misclassified
+    return model, x, y
+
+
+ATTACK = isi.Attack("relevance", "l0", max_steps=12, bounds=(-1, 1))
+
+
+@pytest.fixture(scope="module")
+def whole(given):
+    model, x, y = given
+    return ATTACK(model, x, y=y, batch_size=SIZE, trajectory=True)
+
+
+def run(folder, given, method=ATTACK, **options):
+    model, x, y = given
+    options = {"batch_size": SIZE, "shard_size": SIZE, "verbose": 0, **options}
+    return isi.run(method, model, (x, y), out=folder, **options)
+
+
+def digest_of(result, keep=("adversarial", "relevance")):
+    return shards.packed(result, None, keep, 0)[1]["digest"]
+
+
+def test_one_call_four_shards_parts_and_a_resumed_run_are_equal(tmp_path, given, whole):
+    wanted = digest_of(whole)
+    found = run(tmp_path / "four", given)
+    assert found.digest() == wanted
+    for name in FIELDS:
+        np.testing.assert_array_equal(getattr(found.result(), name), getattr(whole, name))
+    one, other = isi.evaluate(found).to_dict(), isi.evaluate(whole).to_dict()
+    assert {**one, "seconds": 0} == {**other, "seconds": 0}
+    (tmp_path / "four/shards/000002.npz").unlink()
+    assert run(tmp_path / "four", given).digest() == wanted
+    run(tmp_path / "parts", given, part=(0, 2))
+    assert run(tmp_path / "parts", given, part=(1, 2)).digest() == wanted
+    kept = run(tmp_path / "kept", given, keep=("adversarial", "trajectory"), shard_size=SAMPLES)
+    assert kept.digest() == digest_of(whole, ("adversarial", "trajectory"))
+    np.testing.assert_array_equal(kept.result().trajectory, whole.trajectory)
+
+
+def test_another_model_is_refused_and_the_same_one_made_anew_is_not(tmp_path, given):
+    import keras
+
+    model, x, y = given
+    run(tmp_path, given)
+    again = keras.Sequential.from_config({**model.get_config(), "name": "another_name"})
+    again.set_weights(model.get_weights())
+    assert run(tmp_path, (again, x, y)).status().finished
+    again.set_weights([2 * part for part in model.get_weights()])
+    with pytest.raises(ValueError, match=r"begun with another model \(model.sha256 differs\)"):
+        run(tmp_path, (again, x, y))
+    again.set_weights(model.get_weights())
+    with pytest.raises(ValueError, match=r"method.component.config.max_steps is 12 there, and 5"):
+        run(tmp_path, given, isi.Attack("relevance", "l0", max_steps=5, bounds=(-1, 1)))
+
+
+@pytest.mark.once
+def test_explanations_sweeps_and_ensembles_run_too(tmp_path, given):
+    model, x, y = given
+    maps = isi.explain(model, x, indicator="relevance", batch_size=SIZE)
+    found = run(tmp_path / "maps", given, isi.Relevance())
+    np.testing.assert_array_equal(found.result().relevance, maps.relevance)
+    assert found.digest() == digest_of(maps)
+    layers = functools.partial(isi.explain, layers=(model.layers[-1].name,), conservation=True)
+    assert run(tmp_path / "layers", given, layers)[5:7].conservation is not None
+    sweep = functools.partial(isi.hardness, attack=isi.JSMA(bounds=(-1, 1)), distances=False)
+    pairs = run(tmp_path / "pairs", given, sweep)
+    one = isi.hardness(model, x, y, attack=isi.JSMA(bounds=(-1, 1)), distances=False)
+    for name in ("sample", "target", "min_budget", "stop_reason"):
+        np.testing.assert_array_equal(getattr(pairs.result(), name), getattr(one, name))
+    assert pairs[[3]].sample.tolist() == [3, 3]
+    best = functools.partial(isi.robustness, attacks=["relevance_l0", "sensitivity_l0"])
+    several = run(tmp_path / "best", given, best)
+    one = isi.robustness(model, x, y, attacks=["relevance_l0", "sensitivity_l0"], batch_size=SIZE)
+    np.testing.assert_array_equal(several.result().distance, one.distance)
+    assert isi.evaluate(several).clean_accuracy == isi.evaluate(one).clean_accuracy
+    with pytest.raises(TypeError, match="Expected a run of an attack"):
+        isi.evaluate(pairs)
+    with pytest.raises(ValueError, match="needs true labels"):
+        run(tmp_path / "unlabelled", given, best, y=False)
+    with pytest.raises(TypeError, match="takes no target"):
+        run(tmp_path / "targeted", given, best, target=1)
+
+
+@pytest.mark.large
+def test_two_processes_are_equal_on_each_backend(tmp_path, given, whole):
+    """Bitwise, if the threads are as many: each of two workers has half of the cores."""
+    assert run(tmp_path, given, workers=2).digest() == digest_of(whole)
+    assert (tmp_path / "model.keras").exists()
