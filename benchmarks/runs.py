@@ -42,9 +42,7 @@ def main(samples: int, workers: int, batch_size: int) -> None:
     assert run is not None
     work = [header["seconds"] for header in map(_header(run), range(shards))]
     halves = [np.mean(part) for part in (work[1 : shards // 2 + 1], work[shards // 2 + 1 :])]
-    print(
-        f"{samples} digits in {shards} shards: {sum(work):.1f} s of work; the first compiles"
-    )
+    print(f"{samples} digits in {shards} shards: {sum(work):.1f} s of work; the first compiles")
     print(f"a shard: {halves[0]:.3f} s in the first half, {halves[1]:.3f} s in the second")
     print(
         f"peak memory: {peaks[0]:.0f} MB after the first shard, {peaks[-1]:.0f} MB after the last"

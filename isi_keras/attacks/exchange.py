@@ -253,7 +253,7 @@ class Exchange:
 
     def _aimed(self, old, seen, goal, logits):
         """The state with the class to aim at, and what to climb: the goal, or nearer to a class."""
-        if self.targeted or self.classes < 3:
+        if not isinstance(goal, aims.Leaving) or self.classes < 3:
             return seen, goal
         memory = seen.memory
         others = ops.where(at_index(seen.clean_prediction, logits), -float("inf"), logits)

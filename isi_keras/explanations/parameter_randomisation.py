@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from isi_keras import _checks, axes, evaluation, indicators, models
+from isi_keras import _checks, axes, indicators, measures, models
 from isi_keras.explanations.explain import explain
 from isi_keras.graph.nodes import Weight
 from isi_keras.models.inputs import as_inputs
@@ -188,7 +188,7 @@ def _ssim(one: np.ndarray, two: np.ndarray, data_format: str) -> np.ndarray:
         size = np.abs(axes.channels_last(maps, data_format).astype("float64")).sum(-1)  # (N, H, W)
         most = size.max(axis=(1, 2), keepdims=True)
         scaled.append(np.divide(size, most, out=np.zeros_like(size), where=most > 0)[..., None])
-    return evaluation.similarities(scaled[0], scaled[1], 1.0, data_format="channels_last")["ssim"]
+    return measures.similarities(scaled[0], scaled[1], 1.0, data_format="channels_last")["ssim"]
 
 
 _SIMILARITIES = {"spearman": _spearman, "ssim": _ssim}

@@ -4,7 +4,7 @@ A goal goes to the call of an attack, `attack(model, x, goal=isi.goals.LabelOn(3
 number for all samples (a class, a label, a value) may be one for each, `(N,)`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from isi_keras import _component
@@ -26,6 +26,7 @@ __all__ = [
     "NoneOf",
     "Target",
     "Untargeted",
+    "from_record",
     "get",
     "of",
 ]
@@ -46,8 +47,13 @@ def of(result) -> Goal:
     """
     if result.goal is None:
         return Untargeted() if result.target is None else Target(result.target)
-    goal = dict(result.goal["config"])
-    if result.aim is not None:
-        name = next(name for name, value in goal.items() if value is None)
-        goal[name] = result.aim
-    return get({**result.goal, "config": goal})
+    return from_record(result.goal, result.aim)
+
+
+def from_record(entry: Mapping[str, Any], each: Any = None) -> Goal:
+    """The goal of what `Goal.recorded` returned, or of some rows of it."""
+    config = dict(entry["config"])
+    if each is not None:
+        name = next(name for name, value in config.items() if value is None)
+        config[name] = each
+    return get({**entry, "config": config})

@@ -24,7 +24,9 @@ __all__ = sorted(PLOTS)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
-    return _of_runs(_load(name)) if name in PLOTS else _load(name)
+    found = _of_runs(_load(name)) if name in PLOTS else _load(name)
+    globals()[name] = found  # in place of what the loader put there, which takes no runs
+    return found
 
 
 @functools.cache

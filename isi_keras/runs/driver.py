@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from isi_keras import _checks
+from isi_keras import _checks, goals
 from isi_keras.runs import models, planning, work
 from isi_keras.runs.engines.processes import refuse_unguarded
 from isi_keras.runs.errors import ShardsFailedError
@@ -29,6 +29,7 @@ def run(
     out: Any,
     y: Any = None,
     target: Any = None,
+    goal: Any = None,
     batch_size: int = 128,
     shard_size: int | None = None,
     keep: Sequence[str] | None = None,
@@ -62,6 +63,7 @@ def run(
             column that holds them; `False` to do without. `None` for those of the source.
         target: the class to reach or to explain, one for all samples or `(N,)`; `None` as the
             method takes it.
+        goal: a goal of `isi_keras.goals`, in place of a target.
         batch_size: how many samples are computed at once.
         shard_size: the greatest number of samples in a shard, which is what a kill can cost a
             worker; `None` for 8 batches.
@@ -103,13 +105,15 @@ def run(
     chosen = planning.as_engine(engine, workers)
     folder = RunFolder(out)
     found = planning.as_source(method, model, source, y)
-    plan = planning.plan_of(method, model, found, target, batch_size, shard_size, keep)
+    plan = planning.plan_of(method, model, found, target, goal, batch_size, shard_size, keep)
     with folder.held((index, count)):
         plan = _agreed(folder, plan)
         if isinstance(found, Rows):
             found.spill(folder.path / INPUT)
         if isinstance(plan["call"]["target"], dict):
             write_array(folder.path / INPUT / "target.npy", np.asarray(target))
+        if "sha256" in (plan["call"]["goal"] or {}):
+            write_array(folder.path / INPUT / "goal.npy", goals.get(goal).recorded()[1])
         in_memory = plan["model"]["kind"] == "saved"
         if in_memory and chosen is not None:
             models.save(model, folder)

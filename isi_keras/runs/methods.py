@@ -9,7 +9,7 @@ from typing import Any
 from isi_keras import _component
 from isi_keras.results import Result
 
-_GIVEN = ("y", "target", "batch_size", "first_index")
+_GIVEN = ("y", "target", "goal", "batch_size", "first_index")
 
 
 def spec_of(method: Any) -> dict[str, Any]:

@@ -39,6 +39,8 @@ def spec_of(model: Any) -> dict[str, Any]:
             found[name] = getattr(classifier, name)
     if classifier.from_logits is False:
         found["from_logits"] = False
+    if classifier.moved is not None:
+        found["moving"] = list(classifier.moved)
     return found
 
 
@@ -104,8 +106,8 @@ def load(spec: dict[str, Any], folder: RunFolder) -> Any:
     else:
         model = load_keras(Path(spec["path"]) if kind == "file" else folder.path / SAVED)
     if spec.get("as_values"):
-        return outputs(model)
-    return logits(model, spec.get("from_logits"))
+        return outputs(model, moving=spec.get("moving"))
+    return logits(model, spec.get("from_logits"), moving=spec.get("moving"))
 
 
 def load_keras(path: Any) -> Any:

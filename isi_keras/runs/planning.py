@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from isi_keras import _checks, sources
+from isi_keras import _checks, goals, sources
 from isi_keras.runs import engines, methods, models, shards
 from isi_keras.sources import Rows, Stream, folders, hashes, pixels
 
@@ -128,6 +128,7 @@ def plan_of(
     model: Any,
     source: Rows | Stream,
     target: Any,
+    goal: Any,
     batch_size: int,
     shard_size: int | None,
     keep: Sequence[str] | None,
@@ -159,6 +160,7 @@ def plan_of(
         "shards": None if samples is None else -(-samples // shard_size),
         "call": {
             "target": _target(target, samples),
+            "goal": None if goal is None else _goal(goal, target, spec, samples),
             "batch_size": batch_size,
             "keep": _kept(keep, stream),
         },
@@ -185,6 +187,23 @@ def _target(target: Any, samples: int | None) -> Any:
             f"{array.dtype} of shape {array.shape}."
         )
     return {"sha256": hashes.of_arrays(array)}
+
+
+def _goal(goal: Any, target: Any, spec: dict[str, Any], samples: int | None) -> dict[str, Any]:
+    if target is not None:
+        raise ValueError(f"Received both target={target!r} and goal={goal!r}. Pass one of them.")
+    if not methods.takes(spec, "goal")[0]:
+        raise TypeError("A goal is for attacks and for isi.robustness. Leave it out.")
+    entry, each = goals.get(goal).recorded()
+    if each is None:
+        return {"entry": entry}
+    if samples is None:
+        raise ValueError(f"Of a stream all samples have one goal. Received: goal={goal!r}.")
+    if len(each) != samples:
+        raise ValueError(
+            f"Expected a goal for each of {samples} samples, or one for all. Received {len(each)}."
+        )
+    return {"entry": entry, "sha256": hashes.of_arrays(each)}
 
 
 def _backend(model: Any) -> str | None:

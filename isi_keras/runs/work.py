@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from isi_keras import goals
 from isi_keras._version import __version__
 from isi_keras.results import AttackResult, Result
 from isi_keras.runs import methods, models, shards
@@ -30,6 +31,7 @@ class Job(NamedTuple):
         method: a function of the model, `x` and what belongs to these.
         source: the samples; a `Stream` if they come with each shard.
         target: the class to reach: one, an array of one for each sample, or `None`.
+        goal: for the samples from one number to another, or `None`.
     """
 
     folder: RunFolder
@@ -38,6 +40,7 @@ class Job(NamedTuple):
     method: Callable[..., Result]
     source: Rows | Stream
     target: Any
+    goal: Callable[[int, int], Any]
 
 
 def span(plan: dict[str, Any], number: int) -> tuple[int, int]:
@@ -64,6 +67,7 @@ def prepared(path: Any, **given: Any) -> Job:
     if isinstance(target, dict):
         with folder.opened(folder.path / INPUT / "target.npy") as file:
             target = np.load(file)
+    goal = _goals(folder, plan["call"]["goal"])
     source = given.get("source")
     if source is None:
         streamed = spec["kind"] == "stream"
@@ -72,7 +76,17 @@ def prepared(path: Any, **given: Any) -> Job:
     if model is None:
         model = models.load(plan["model"], folder)
     method = methods.of_spec(plan["method"], plan["call"]["keep"])
-    return Job(folder, plan, model, method, source, target)
+    return Job(folder, plan, model, method, source, target, goal)
+
+
+def _goals(folder: RunFolder, told: dict[str, Any] | None) -> Callable[[int, int], Any]:
+    if told is None:
+        return lambda begin, end: None
+    if "sha256" not in told:
+        return lambda begin, end: goals.from_record(told["entry"])
+    with folder.opened(folder.path / INPUT / "goal.npy") as file:
+        each = np.load(file)
+    return lambda begin, end: goals.from_record(told["entry"], each[begin:end])
 
 
 @functools.lru_cache(maxsize=1)
@@ -111,6 +125,7 @@ def perform(job: Job, number: int, rows: Any = None) -> dict[str, Any]:
             x,
             y=y,
             target=target[begin : begin + count] if isinstance(target, np.ndarray) else target,
+            goal=job.goal(begin, begin + count),
             batch_size=plan["call"]["batch_size"],
             first_index=begin,
         )
