@@ -88,7 +88,8 @@ class RobustnessMonitor(_Watching):
         attack: an `Attack`, a `JSMA` or another attack, or the name of one.
         x: the samples, `(N, ...)`, within the bounds of the attack. A few hundred do: the cost is
             that of attacking them once in each epoch.
-        y: their true labels, `(N,)`.
+        y: their true labels, `(N,)`; `None` for a goal about values, which are not right or wrong:
+            what was not turned counts as robust.
         every: how many epochs lie between two attacks. The first epoch is looked at, each
             `every`-th after it, and the last; in those between the logs lack these names.
         budgets: numbers of changed inputs, at each of which robust accuracy is wanted.
@@ -134,15 +135,11 @@ class RobustnessMonitor(_Watching):
         goal: Any = None,
     ):
         super().__init__(every)
-        if len(x) != len(y):
-            raise ValueError(
-                f"Expected a label for each sample. Received: {len(x)} samples, {len(y)} labels."
-            )
         self.budgets = tuple(_checks.integer("budgets", budget, 0) for budget in budgets)
         self.target, self.leave = labels.aim(target, leave)
         self.goal = None if goal is None else goal_in_training.chosen(goal, self.target, self.leave)
         self.attack = attacks.get(attack)
-        self.x, self.y = _of_classes(x, y, self.target, self.leave)
+        self.x, self.y = labels.samples_to_attack(x, y, self.target, self.leave)
         self.batch_size = as_batch_size(batch_size)
         self.result: results.AttackResult | None = None
         self.curves: dict[int, np.ndarray] = {}
@@ -163,6 +160,8 @@ class RobustnessMonitor(_Watching):
     def _look(self, epoch, logs):
         began = time.perf_counter()
         result = self._attacked(self.attack)
+        if result.y is None:
+            result = dataclasses.replace(result, y=result.clean_prediction)
         measure = f"l0_{self.attack.unit}"
         changed = evaluation.lost_at(result, measure)
         attacked, turned = result.attacked, result.success
@@ -258,21 +257,6 @@ class ExplanationLogger(_Watching):
 
 def _has_field(attack: Any, name: str) -> bool:
     return any(field.name == name for field in dataclasses.fields(attack))
-
-
-def _of_classes(x, y, target: int | None, leave: tuple[int, ...] | None) -> tuple[Any, Any]:
-    """The samples of the classes that are attacked, and their labels."""
-    if target is None and leave is None:
-        return x, y
-    x, classes = keras.ops.convert_to_numpy(x), keras.ops.convert_to_numpy(y)
-    flat = classes.reshape(len(classes), -1)[:, 0]
-    chosen = flat != target if leave is None else np.isin(flat, leave) & (flat != target)
-    if not chosen.any():
-        raise ValueError(
-            "Expected samples of the classes that are attacked. Received: labels "
-            f"{np.unique(flat).tolist()} with leave={leave}, target={target}."
-        )
-    return x[chosen], classes[chosen]
 
 
 def _writer(folder: str | os.PathLike):

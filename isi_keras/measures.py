@@ -63,7 +63,8 @@ def similarities(
     ssim, squared = np.empty(len(x)), np.empty(len(x))
     for start in range(0, len(x), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
-        before, after = x[part].astype("float32"), adversarial[part].astype("float32")
+        precision = np.result_type(x, adversarial, "float32")
+        before, after = x[part].astype(precision), adversarial[part].astype(precision)
         means = [
             ndimage.uniform_filter(values, window, axes=(1, 2))
             for values in (before, after, before**2, after**2, before * after)

@@ -26,14 +26,12 @@ from makers.paths import GOLDEN, ROOT
 
 # Pictures are drawn without a backend; commands and papers use what other tests check on each.
 # Tests of pages, of scripts and of the package as a whole have the marker `once` themselves.
-# Pages and scripts compile anew all that they show, which is quickest on Torch.
 ONCE = tuple(str(ROOT / "tests" / folder) for folder in ("cli", "papers", "plotting"))
 # Of the cases of a grid, so many count, drawn by its name; the others are large. TensorFlow leads,
 # and JAX compiles for seconds in each. What has a case for each page or picture is run as a whole.
-QUICKEST = ("test_docs", "test_examples")
 WHOLE = ("test_plotting", "/cli/", "test_docs", "test_examples", "test_package", "test_golden")
 CASES = int(
-    os.environ.get("CASES", {"tensorflow": 4, "jax": 1, "torch": 3}[keras.config.backend()])
+    os.environ.get("CASES", {"tensorflow": 3, "jax": 1, "torch": 2}[keras.config.backend()])
 )
 
 
@@ -48,8 +46,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if str(item.path).startswith(ONCE):
             item.add_marker("once")
-        where = "torch" if item.path.stem in QUICKEST else "tensorflow"
-        if item.get_closest_marker("once") and keras.config.backend() != where:
+        if item.get_closest_marker("once") and keras.config.backend() != "tensorflow":
             item.add_marker("large")
         if keras.config.backend() == "jax" and any(word in item.nodeid for word in SPARED):
             item.add_marker("large")

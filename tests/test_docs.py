@@ -54,13 +54,15 @@ def steps(page):
             yield text.count("\n", 0, block.start()) + 1, block[2], printed
 
 
+# Each takes a minute or half of one, and shows what tests of its parts check too.
+LONGEST = ("photographs", "robustness-in-fit")
 WITH_CODE = [page for page in PAGES if list(steps(page))]
 
 
 def with_code():
-    """Each page with code; that of a large network takes a minute."""
+    """Each page with code; those that take longest are large."""
     for page in WITH_CODE:
-        marks = [pytest.mark.large] if page.stem == "photographs" else []
+        marks = [pytest.mark.large] if page.stem in LONGEST else []
         yield pytest.param(page, id=name_of(page), marks=marks)
 
 

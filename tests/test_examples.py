@@ -20,9 +20,9 @@ BEGINS = {".png": b"\x89PNG\r\n\x1a\n", ".pdf": b"%PDF", ".gif": b"GIF89a"}
 
 
 def cases():
-    """Each script; that of a large network takes a minute."""
+    """Each script; those of large networks are large."""
     for path in SCRIPTS:
-        marks = [pytest.mark.large] if path.stem == "photographs" else []
+        marks = [pytest.mark.large] if path.stem in ("cifar", "photographs") else []
         yield pytest.param(path, id=path.stem, marks=marks)
 
 

@@ -20,6 +20,7 @@ gain go a part of their way, a rise for those among the first so many times `siz
 
 _SHRINK, _NEW = 0.9, (0.5, 0.05)
 _LATE = 0.8
+_LEAST = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,7 +114,8 @@ class Exchange:
     def step(self, model, samples, state, limits):
         """One move: a look at the candidate or half-way to it, and the next candidate."""
         old, origin = state, samples.x
-        judged = old.memory.move % 2 == 0
+        move = old.memory.move
+        judged = ops.logical_or(move % 2 == 0, move == 1)
         x = ops.where(rows_like(judged, origin), old.memory.candidate, self._stair(samples, old))
         point = indicators.at(self.differentiable, model, x)
         seen = old.observed(point.logits, self.cost)
@@ -226,7 +228,7 @@ class Exchange:
 
     def _moves(self, max_steps):
         """How many moves a round has, three quarters of the passes of the budget at most."""
-        return ops.clip(max_steps // 4, 1, self.moves)
+        return ops.clip(max_steps // 4, _LEAST, self.moves)
 
     def _done(self, memory, max_steps):
         """The share of the moves of a round that each sample has made, `(S,)`."""

@@ -1,8 +1,9 @@
 """Which class each sample has, and which classes an attack in training leaves and reaches."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -74,3 +75,34 @@ def only(classes: Any, leave: tuple[int, ...] | None) -> Any:
         return classes
     wanted = ops.any(ops.equal(classes[:, None], ops.convert_to_tensor(leave, "int32")), axis=-1)
     return ops.where(wanted, classes, NONE)
+
+
+def samples_to_attack(
+    x: Any, y: Any, target: int | None, leave: tuple[int, ...] | None
+) -> tuple[Any, Any]:
+    """The samples of the classes that are attacked, and their labels.
+
+    Raises:
+        ValueError: if their numbers differ, there are none, or it cannot be told which they are.
+    """
+    several = isinstance(x, list | tuple | Mapping)
+    if y is not None and not several and len(x) != len(y):
+        raise ValueError(
+            f"Expected a label for each sample. Received: {len(x)} samples, {len(y)} labels."
+        )
+    if target is None and leave is None:
+        return x, y
+    if several or y is None:
+        raise ValueError(
+            "target and leave choose samples by their labels, of a model with one input. Pass the "
+            "samples you want, with their labels y, and a goal."
+        )
+    x, classes = keras.ops.convert_to_numpy(x), keras.ops.convert_to_numpy(y)
+    flat = classes.reshape(len(classes), -1)[:, 0]
+    chosen = flat != target if leave is None else np.isin(flat, leave) & (flat != target)
+    if not chosen.any():
+        raise ValueError(
+            "Expected samples of the classes that are attacked. Received: labels "
+            f"{np.unique(flat).tolist()} with leave={leave}, target={target}."
+        )
+    return x[chosen], classes[chosen]

@@ -42,8 +42,8 @@ class MinimalL0(BaseAttack):
     was tried last. Inside adversarial training it takes one search, without taking back.
 
     Args:
-        budget: how many passes a sample may take at most, at least 1. A pass is a forward and a
-            backward one; a forward pass alone is a third of it.
+        budget: how many passes a sample may take at most, for two moves at least. A pass is a
+            forward and a backward one; a forward pass alone is a third of it.
         restarts: how often the search begins anew, at least 0.
         patience: after how many moves that brought nothing better a search ends, at least 1.
         swaps: after how many exchanges in a row that were no good taking back ends, from 0 to 144.
@@ -106,10 +106,10 @@ class MinimalL0(BaseAttack):
 
     def resolve(self, planned, x, target, batch_size, numbers):  # noqa: D102
         least = thirds(self.indicator.cost(planned.classes))
-        if least > self.max_steps:
+        if 2 * least > self.max_steps:
             raise ValueError(
-                f"A single move by this indicator takes {least / 3:.0f} passes, more than "
-                f"budget={self.budget}. Pass a greater budget or another indicator."
+                f"Two moves, the fewest that can change anything, take {2 * least / 3:.0f} passes "
+                f"by this indicator. Received: budget={self.budget}. Pass a greater one."
             )
         return super().resolve(planned, x, target, batch_size, numbers)
 

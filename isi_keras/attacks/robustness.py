@@ -13,6 +13,7 @@ from isi_keras.attacks.base import BaseAttack
 from isi_keras.attacks.jsma import JSMA
 from isi_keras.attacks.state import UNKNOWN
 from isi_keras.evaluation import DISTANCES, lost_at
+from isi_keras.models.inputs import as_inputs
 from isi_keras.results import AttackResult, RobustnessResult, Stop
 
 BOUNDS = (-1.0, 1.0)
@@ -146,7 +147,9 @@ def _finite(classifier: models.Classifier, result: AttackResult, batch_size: int
     """
     ended, finite = np.flatnonzero(result.success | result.not_finite), np.ones(len(result), bool)
     if len(ended):
-        logits = classifier.predict(result[ended].inputs, batch_size)
+        inputs = as_inputs(classifier.model, result[ended].inputs)
+        planned = classifier.plan(inputs, one_value=goals.of(result).of_values)
+        logits = planned.predict(inputs, batch_size)
         finite[ended] = np.isfinite(logits).all(axis=-1)
     return finite
 

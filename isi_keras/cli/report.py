@@ -21,7 +21,8 @@ class Format(StrEnum):
 
 
 Results = Annotated[
-    list[Path], typer.Argument(metavar="RESULT...", help="The .npz of one result, or of several.")
+    list[Path],
+    typer.Argument(metavar="RESULT...", help="The .npz of results, or runs."),
 ]
 Checks = Annotated[
     list[str] | None,
@@ -78,6 +79,7 @@ def report(
     from isi_keras.cli import output
     from isi_keras.reporting import report
     from isi_keras.results import Result
+    from isi_keras.runs.stored import Run
 
     if label is not None and len(label) != len(results):
         raise typer.BadParameter(
@@ -88,9 +90,10 @@ def report(
         out = results[0].with_name("report.html")
     if out is not None:
         output.check_writable(out)
-    records = [Result.load(path) for path in results]
+    records = [Run(path).result() if path.is_dir() else Result.load(path) for path in results]
     about = {"command": shlex.join(["isi-keras", *sys.argv[1:]])}
-    about |= {f"SHA-256 of {path.name}": _digest(path) for path in results}
+    hashed = [path / "run.json" if path.is_dir() else path for path in results]
+    about |= {f"SHA-256 of {path.name}": _digest(path) for path in hashed}
     if model is not None:
         about |= {"model": f"{model.name}, SHA-256 {_digest(model)}"}
     labels = label or output.labels_of(results)

@@ -66,8 +66,11 @@ class Running:
             picture = self.picture or folder / "picture.png"
             if "://" not in str(self.out):
                 output.check_writable(folder / "run.json")
-                if self.overwrite:
-                    remove(folder)
+            if self.overwrite and self.part is not None:
+                raise BadParameter(
+                    "--overwrite would remove what the other parts have done. Remove the folder "
+                    "before the first part starts, or take another."
+                )
             output.check_picture(picture, self.overwrite or self.picture is None)
             return self.out, picture
         for name, usual in (("workers", 1), ("engine", None), ("part", None), ("keep", None)):
@@ -117,6 +120,8 @@ class Running:
                 first_index=0,
                 verbose=options.verbose(),
             )
+        if self.overwrite and "://" not in str(self.out):
+            remove(Path(str(self.out)))
         network = given.name if from_logits is None else logits(given.network, from_logits)
         keep = self._as_keep()
         if trajectory:

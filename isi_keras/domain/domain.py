@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -259,6 +259,11 @@ class Domain(_component.Component):
 def _groups(groups: Any, names: Sequence[str]) -> tuple[tuple[int, ...], ...]:
     found, seen = [], {}
     for number, group in enumerate(groups):
+        if isinstance(group, str) or not isinstance(group, Iterable):
+            raise TypeError(
+                "Expected groups to be groups of columns, such as [(1, 2, 3)]. Received: "
+                f"groups={groups!r}."
+            )
         members = tuple(columns.index_of("groups", member, names) for member in group)
         if len(members) < 2 or len(set(members)) < len(members):
             raise ValueError(

@@ -26,7 +26,6 @@ __all__ = [
     "NoneOf",
     "Target",
     "Untargeted",
-    "from_record",
     "get",
     "of",
 ]

@@ -27,6 +27,12 @@ class _OfValues(Goal):
                 f"sample, (N,). Received: value={self.value!r}."
             )
 
+        if np.ndim(self.output):
+            raise ValueError(
+                "Expected output to be the number of one output, the same for all samples. "
+                f"Received: output={self.output!r}. Attack the samples of each output apart."
+            )
+
     def asked(self, planned, count, clean):
         removed = planned.graphs.removed
         if removed and not planned.as_values:

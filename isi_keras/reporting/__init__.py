@@ -23,6 +23,7 @@ from isi_keras.results import (
     RandomisationResult,
     Result,
     RobustnessResult,
+    Stored,
 )
 
 __all__ = ["Page", "report"]
@@ -135,6 +136,8 @@ def _whole(result: Any) -> Result:
             f"Expected a result, or the parts of one. Received: {type(result).__name__}. Pass what "
             "an attack returned, or Result.load(path)."
         )
+    if isinstance(result, Stored):
+        return result.result()  # says what is missing
     return Result.concatenate(result)
 
 

@@ -13,6 +13,12 @@ class Stored(abc.ABC):
     def result(self) -> Result:
         """The whole record, in memory."""
 
+    def report(self, path: Any = None, **options: Any) -> Any:
+        """The report of it alone, as `Result.report` makes it."""
+        import isi_keras
+
+        return isi_keras.report(self, path, **options)  # pyright: ignore[reportCallIssue]
+
     @abc.abstractmethod
     def measured(self) -> Any:
         """What `evaluate` needs of it: numbers of each sample, without the samples."""

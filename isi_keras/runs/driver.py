@@ -107,7 +107,7 @@ def run(
     found = planning.as_source(method, model, source, y)
     plan = planning.plan_of(method, model, found, target, goal, batch_size, shard_size, keep)
     with folder.held((index, count)):
-        plan = _agreed(folder, plan)
+        plan = _agreed(folder, plan, (index, count))
         if isinstance(found, Rows):
             found.spill(folder.path / INPUT)
         if isinstance(plan["call"]["target"], dict):
@@ -157,6 +157,8 @@ class _Drive:
             given: the model and the source, for this process.
         """
         done = set(self.folder.done())
+        for number in done:
+            header_of(self.folder, number)  # whole, and of this run
         mine = [number for number in self._numbers() if number not in done]
         spans = [work.span(self.plan, number) for number in done]
         before = sum(end - begin for begin, end in spans)
@@ -196,8 +198,14 @@ class _Drive:
                 self._compare(number - 1, x, y)
             elif (number - 1) % count == index:
                 yield number - 1, (x, y)
-        end = json.dumps({"samples": samples, "shards": number})
-        self.folder.commit(self.folder.path / END, end.encode())
+        end, place = {"samples": samples, "shards": number}, self.folder.path / END
+        before = json.loads(place.read_text()) if place.exists() else end
+        if before != end or any(each >= number for each in done):
+            raise ValueError(
+                f"The stream ends after {samples} samples, and not where it ended before. Take the "
+                "same one, or another folder for `out`."
+            )
+        self.folder.commit(place, json.dumps(end).encode())
 
     def _compare(self, number: int, x: Any, y: Any) -> None:
         if hashes.of_arrays(x, y) != header_of(self.folder, number)["input"]:
@@ -263,7 +271,7 @@ class _Drive:
             signal.signal(signal.SIGINT, before)
 
 
-def _agreed(folder: RunFolder, plan: dict[str, Any]) -> dict[str, Any]:
+def _agreed(folder: RunFolder, plan: dict[str, Any], part: tuple[int, int]) -> dict[str, Any]:
     """The plan with its `id`, which the folder now holds.
 
     Raises:
@@ -272,11 +280,11 @@ def _agreed(folder: RunFolder, plan: dict[str, Any]) -> dict[str, Any]:
     plan = json.loads(json.dumps(plan))
     plan["id"] = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:32]
     place = folder.path / PLAN
-    if place.exists():
+    if place.exists() and (folder.done() or part[1] > 1):
         held = folder.plan()
         planning.check_same(str(folder), held, plan)
         return held
-    left = list(folder.path.iterdir()) if folder.path.exists() else []
+    left = [] if place.exists() else list(folder.path.iterdir()) if folder.path.exists() else []
     others = [each.name for each in left if not each.name.startswith(".")]
     if others:
         raise ValueError(

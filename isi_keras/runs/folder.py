@@ -14,6 +14,8 @@ try:
 except ImportError:  # not on Windows, where two starts on one folder do work twice, not wrong
     fcntl = None
 
+FORMAT = 1
+_NEEDED = {"format", "id", "method", "model", "source", "samples", "shard_size", "shards", "call"}
 PLAN, SHARDS, FAILED, INPUT = "run.json", "shards", "failed", "input"
 _BLOCK = 2**16  # of a remote file no more is fetched at once than a table needs
 
@@ -55,11 +57,23 @@ class RunFolder:
 
         Raises:
             FileNotFoundError: if there is none.
+            ValueError: if it is damaged, or of a later version.
         """
         place = self.path / PLAN
         if not place.exists():
             raise FileNotFoundError(f"There is no run in {str(self)!r}: it has no {PLAN}.")
-        return json.loads(place.read_text())
+        try:
+            plan = json.loads(place.read_text())
+        except ValueError as error:
+            raise ValueError(
+                f"{str(place)!r} is damaged ({error}). The shards are kept: put the file back, or "
+                "take another folder."
+            ) from error
+        missing = _NEEDED.difference(plan if isinstance(plan, dict) else ())
+        if missing or plan["format"] != FORMAT:
+            what = f"lacks {sorted(missing)[0]!r}" if missing else f"is of format {plan['format']}"
+            raise ValueError(f"{str(place)!r} is no run that this version reads: it {what}.")
+        return plan
 
     def shard(self, number: int) -> Any:
         """The file of a shard."""

@@ -6,6 +6,8 @@ import importlib.resources
 import json
 import os
 import re
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +53,7 @@ def _of_name(name: str | Path) -> dict[str, Any]:
             raise FileNotFoundError(f"There is no model file {str(name)!r}.")
         return {"kind": "file", "path": str(path.resolve()), "sha256": hashes.of_file(path)}
     if isinstance(name, str) and _FACTORY.fullmatch(name):
-        return {"kind": "factory", "name": name}
+        return {"kind": "factory", "name": name, "sha256": _hash_of(_made(name).model)}
     from isi_keras import zoo
     from isi_keras._checks import unknown
 
@@ -97,8 +99,12 @@ def load(spec: dict[str, Any], folder: RunFolder) -> Any:
     from isi_keras.models import logits, outputs
 
     if kind == "factory":
-        module, _, name = spec["name"].partition(":")
-        model = getattr(importlib.import_module(module), name)()
+        model = _made(spec["name"])
+        if _hash_of(model.model) != spec["sha256"]:
+            raise ValueError(
+                f"{spec['name']!r} makes another model here than where the run was begun. Let it "
+                "load its weights, or draw them with a fixed seed."
+            )
     elif kind == "zoo":
         from isi_keras import zoo
 
@@ -127,6 +133,12 @@ def load_keras(path: Any) -> Any:
         ) from error
 
 
+def _made(name: str) -> Any:
+    """What a factory makes."""
+    module, _, function = name.partition(":")
+    return _classifier(getattr(importlib.import_module(module), function)())
+
+
 def _classifier(model: Any) -> Any:
     from isi_keras.models import logits
 
@@ -136,21 +148,35 @@ def _classifier(model: Any) -> Any:
 def _hash_of(model: Any) -> str:
     """The hash of what a model computes: its configuration, its own names aside, and weights."""
     found = hashlib.sha256()
+    names: list[str] = [model.name]
     try:
-        text = json.dumps(model.get_config(), sort_keys=True, default=_told)
+        config = model.get_config()
+        text = json.dumps(config, sort_keys=True, default=_told)
+        names += _names(config)
     except NotImplementedError:
         text = f"{type(model).__module__}.{type(model).__qualname__}"
-    for number, name in enumerate(dict.fromkeys(_names(model))):
+        warnings.warn(
+            f"{type(model).__name__} has no configuration, so a change of it is not noticed where "
+            "its weights stay the same. Give it `get_config`.",
+            stacklevel=4,
+        )
+    for number, name in enumerate(dict.fromkeys(names)):
         text = text.replace(f'"{name}"', f'"#{number}"')
     found.update(text.encode())
     found.update(hashes.of_arrays(*model.get_weights()).encode())
     return found.hexdigest()
 
 
-def _names(model: Any):
-    yield model.name
-    for layer in getattr(model, "layers", ()):
-        yield from _names(layer)
+def _names(config: Any) -> Iterator[str]:
+    """The names of layers in a configuration, in its order."""
+    if isinstance(config, dict):
+        own = config.get("config")
+        if isinstance(own, dict) and "name" in own and "Policy" not in str(config["class_name"]):
+            yield own["name"]
+        config = list(config.values())
+    if isinstance(config, list | tuple):
+        for part in config:
+            yield from _names(part)
 
 
 def _told(value: Any) -> Any:

@@ -8,9 +8,9 @@ import numpy as np
 
 from isi_keras import _checks, goals, sources
 from isi_keras.runs import engines, methods, models, shards
+from isi_keras.runs.folder import FORMAT
 from isi_keras.sources import Rows, Stream, folders, hashes, pixels
 
-FORMAT = 1
 _BATCHES = 8
 _DEFAULT = ("adversarial", "relevance")
 _CHANGED = {"sha256", "y_sha256"}

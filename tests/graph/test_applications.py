@@ -13,7 +13,7 @@ import isi_keras as isi
 
 # The others take up to minutes each: `make test-large`.
 SMALL = {
-    "tensorflow": ("ResNet50", "ViT"),
+    "tensorflow": ("ViT",),
     "torch": ("VGG16", "MobileNetV2"),
     "jax": ("ViT",),
 }[keras.config.backend()]
