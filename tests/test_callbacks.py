@@ -221,3 +221,15 @@ def test_classes_to_leave_and_to_reach():
     ):
         with pytest.raises(ValueError, match=match):
             RobustnessMonitor(ATTACK, x, y, **options)
+
+
+def test_a_goal_about_values_needs_no_labels():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x = np.random.default_rng(0).uniform(-0.5, 0.5, (8, 3)).astype("float32")
+    attack = isi.Attack("sensitivity", "l0", max_steps=3)
+    above = float(model.predict(x, verbose=0).max()) + 0.1
+    monitor = RobustnessMonitor(attack, x, None, goal=isi.goals.Above(above))
+    logs = model.fit(x, x[:, 0], callbacks=[monitor], verbose=0).history
+    turned = (model.predict(monitor.result.adversarial, verbose=0)[:, 0] > above).mean()
+    np.testing.assert_allclose(logs["val_robust_accuracy"], 1 - turned)

@@ -343,3 +343,17 @@ def test_goals_survive_json():
         assert hash(again) == hash(goal)
     assert MADE["LabelOn"].recorded()[1].tolist() == [1, 2]
     assert MADE["AnyOf"].recorded()[1] is None
+
+
+@pytest.mark.once
+def test_robustness_of_one_value_as_it_is(values, x):
+    model = keras.Sequential([keras.Input(x.shape[1:]), keras.layers.Dense(1)])
+    above = goals.Above(float(model.predict(x, verbose=0).max()) + 0.1)
+    found = isi.robustness(model, x, None, attacks=["sensitivity_l0"], goal=above)
+    alone = isi.robustness(isi.outputs(model), x, None, attacks=["sensitivity_l0"], goal=above)
+    np.testing.assert_array_equal(found.distance, alone.distance)
+
+
+def test_one_output_for_all_samples():
+    with pytest.raises(ValueError, match="number of one output, the same for all samples"):
+        goals.Above(0.5, output=[0, 1])

@@ -131,7 +131,6 @@ def test_a_threshold_beyond_what_was_tried_says_so():
         ("robust_acuracy>=0.5", "Did you mean 'robust_accuracy'"),
         ("robust_accuracy>=half", "'half' is no number"),
         ("other:steps>1", "Unknown result: 'other'"),
-        ("robust_accuracy_at_2_l2>1", "knows distances in l0_feature only"),
     ],
 )
 def test_thresholds_that_cannot_be_read(threshold, text):

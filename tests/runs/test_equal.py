@@ -2,12 +2,13 @@
 
 import functools
 
+import keras
 import numpy as np
 import pytest
 from makers.networks import images, small_network
 
 import isi_keras as isi
-from isi_keras.runs import shards
+from isi_keras.runs import models, shards
 
 FIELDS = ("x", "adversarial", "order", "success", "stop_reason", "steps", "y", "forward")
 SAMPLES, SIZE = 16, 4
@@ -58,8 +59,6 @@ def test_one_call_four_shards_parts_and_a_resumed_run_are_equal(tmp_path, given,
 
 
 def test_another_model_is_refused_and_the_same_one_made_anew_is_not(tmp_path, given):
-    import keras
-
     model, x, y = given
     run(tmp_path, given)
     again = keras.Sequential.from_config({**model.get_config(), "name": "another_name"})
@@ -106,3 +105,47 @@ def test_two_processes_are_equal_on_each_backend(tmp_path, given, whole):
     """Bitwise, if the threads are as many: each of two workers has half of the cores."""
     assert run(tmp_path, given, workers=2).digest() == digest_of(whole)
     assert (tmp_path / "model.keras").exists()
+
+
+@pytest.mark.once
+@pytest.mark.filterwarnings("ignore:Every sample is already")
+def test_goals_and_inputs_that_move(tmp_path, given):
+    _, x, _ = given
+    x = x.reshape(SAMPLES, -1)[:, :6]
+    inputs = {name: keras.Input((3,), name=name) for name in "ab"}
+    z = keras.layers.Dense(2, activation="sigmoid")(keras.layers.Concatenate()([*inputs.values()]))
+    model = isi.logits(keras.Model(inputs, z), moving="a")
+    data = {"a": x[:, :3], "b": x[:, 3:]}
+    goal = isi.goals.LabelOn(np.arange(SAMPLES) % 2)
+    attack = isi.Attack("sensitivity", "l0", max_steps=3, bounds=(-1, 1))
+    whole = attack(model, data, goal=goal)
+    options = {"batch_size": SIZE, "shard_size": SIZE, "verbose": 0}
+    starts = range(0, SAMPLES, SIZE)
+    batches = [{name: part[i : i + SIZE] for name, part in data.items()} for i in starts]
+    single = isi.logits(keras.Model(inputs, z), moving="a")
+    with pytest.raises(ValueError, match="Of a stream all samples have one goal"):
+        isi.run(attack, single, lambda: iter(batches), out=tmp_path / "a", goal=goal, **options)
+    one = isi.goals.LabelOn(1)
+    found = isi.run(attack, single, lambda: iter(batches), out=tmp_path / "b", goal=one, **options)
+    again = attack(model, data, goal=one)
+    np.testing.assert_array_equal(found.result().adversarial, again.adversarial)
+    np.testing.assert_array_equal(found.result().held["b"], data["b"])
+    assert isi.goals.of(found.result()) == one
+    table = keras.Sequential([keras.Input((6,)), keras.layers.Dense(2, activation="sigmoid")])
+    whole = attack(table, x, goal=goal)
+    found = isi.run(attack, table, x, out=tmp_path / "c", goal=goal, **options).result()
+    np.testing.assert_array_equal(found.adversarial, whole.adversarial)
+    np.testing.assert_array_equal(found.aim, whole.aim)
+    other = isi.goals.LabelOn(1 - np.arange(SAMPLES) % 2)
+    with pytest.raises(ValueError, match="begun with another"):
+        isi.run(attack, table, x, out=tmp_path / "c", goal=other, **options)
+
+
+@pytest.mark.once
+def test_a_model_built_anew_is_the_same():
+    def built(**options):
+        keras.utils.set_random_seed(0)
+        return keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, **options)])
+
+    assert models.spec_of(built()) == models.spec_of(built())
+    assert models.spec_of(built()) != models.spec_of(built(dtype="mixed_bfloat16"))

@@ -224,3 +224,53 @@ def test_a_run_folder_can_be_moved(tmp_path, wanted):
     assert found.digest() == wanted
     assert len(found.result()) == fake.ROWS
     assert os.path.exists(found.path)
+
+
+def test_a_shard_of_another_run_is_not_read(tmp_path):
+    run(tmp_path / "one")
+    run(tmp_path / "two", source=fake.samples(seed=1))
+    shutil.copy(tmp_path / "two/shards/000001.npz", tmp_path / "one/shards/000001.npz")
+    with pytest.raises(ValueError, match="belongs to another run or place"):
+        isi.evaluate(isi.Run(tmp_path / "one"))
+    with pytest.raises(ValueError, match="Remove it: the next start computes it anew"):
+        run(tmp_path / "one")
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("{", "is damaged"),
+        ("[1]", "lacks 'call'"),
+        ('{"format": 7}', "is no run that this version"),
+    ],
+)
+def test_a_damaged_plan_is_said_to_be_one(tmp_path, text, match):
+    run(tmp_path)
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(ValueError, match=match):
+        len(isi.Run(tmp_path))
+
+
+def test_a_mistake_does_not_use_up_the_folder(tmp_path):
+    x, y = fake.samples()
+    with pytest.raises(RuntimeError, match="shards failed"):
+        run(tmp_path, source=(np.full_like(x, np.nan), y))
+    assert run(tmp_path).status().finished
+
+
+def test_a_report_of_part_of_a_run_says_so(tmp_path):
+    run(tmp_path, part=(0, 2))
+    with pytest.warns(UserWarning, match="not finished: this is of 2 of 4 shards"):
+        page = isi.Run(tmp_path).report()
+    assert page.to_dict()
+
+
+def test_a_stream_that_ends_elsewhere_is_refused(tmp_path):
+    x, y = fake.samples()
+
+    def batches(rows):
+        return lambda: ((x[i : i + 3], y[i : i + 3]) for i in range(0, rows, 3))
+
+    run(tmp_path, source=batches(24))
+    with pytest.raises(ValueError, match="ends after 12 samples, and not where it ended before"):
+        run(tmp_path, source=batches(12))
