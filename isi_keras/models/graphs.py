@@ -260,5 +260,5 @@ def unclear(model: keras.Model, graph: Graph) -> str:
         "isi_keras.logits(model, from_logits=True) takes the outputs as logits (one as those of "
         "two classes); isi_keras.outputs(model) takes them as values, to be explained, or attacked "
         "with goal=isi_keras.goals.Above(value) or Below(value); or end it with "
-        " keras.layers.Softmax() (or a sigmoid for one unit), which is then removed."
+        "keras.layers.Softmax() (or a sigmoid for one unit), which is then removed."
     )

@@ -79,7 +79,7 @@ def test_explanations_sweeps_and_ensembles_run_too(tmp_path, given):
     found = run(tmp_path / "maps", given, isi.Relevance())
     np.testing.assert_array_equal(found.result().relevance, maps.relevance)
     assert found.digest() == digest_of(maps)
-    layers = functools.partial(isi.explain, layers=(model.layers[-1].name,), conservation=True)
+    layers = functools.partial(isi.explain, layers=(model.layers[0].name,), conservation=True)
     assert run(tmp_path / "layers", given, layers)[5:7].conservation is not None
     sweep = functools.partial(isi.hardness, attack=isi.JSMA(bounds=(-1, 1)), distances=False)
     pairs = run(tmp_path / "pairs", given, sweep)
