@@ -15,8 +15,8 @@ from isi_keras.norms.base import flat, rows_like
 from isi_keras.results import Stop
 
 RISES, WIDTHS = (0.175, 0.15), ((1, 3, 5, 7), (2, 2, 5, 5))
-"""Where the slope is taken in every second move, two stairs by turns: the inputs of the greatest
-gain go a part of their way, a rise for those among the first so many times `size`."""
+"""Where the slope is taken in every second move after the first two, two stairs by turns: the inputs
+of the greatest gain go a part of their way, a rise for those among the first so many times `size`."""
 
 _SHRINK, _NEW = 0.9, (0.5, 0.05)
 _LATE = 0.8
@@ -112,7 +112,7 @@ class Exchange:
         )
 
     def step(self, model, samples, state, limits):
-        """One move: a look at the candidate or half-way to it, and the next candidate."""
+        """One move: a look at the candidate or on a stair, and the next candidate."""
         old, origin = state, samples.x
         move = old.memory.move
         judged = ops.logical_or(move % 2 == 0, move == 1)
