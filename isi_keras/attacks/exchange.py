@@ -15,8 +15,9 @@ from isi_keras.norms.base import flat, rows_like
 from isi_keras.results import Stop
 
 RISES, WIDTHS = (0.175, 0.15), ((1, 3, 5, 7), (2, 2, 5, 5))
-"""Where the slope is taken in every second move after the first two, two stairs by turns: the inputs
-of the greatest gain go a part of their way, a rise for those among the first so many times `size`."""
+"""Where the slope is taken in every second move after the first two, two stairs by turns: the
+inputs of the greatest gain go a part of their way, a rise for those among the first so many times
+`size`."""
 
 _SHRINK, _NEW = 0.9, (0.5, 0.05)
 _LATE = 0.8
