@@ -254,7 +254,7 @@ class TestThatNothingIsMissed:
 
 
 # Attributes that begin with an underscore, yet are documented.
-DOCUMENTED = {"_exit", "_replace", "_asdict", "_fields", "_value_"}  # of NamedTuple and of Enum
+DOCUMENTED = {"_exit", "_replace", "_asdict", "_fields", "_value_"}  # of NamedTuple, Enum, os
 PRIVATE = {name.attribute for name in _keras.NAMES.values() if name.attribute.startswith("_")}
 PRIVATE |= set(_keras.IMPORTS)
 
