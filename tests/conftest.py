@@ -27,14 +27,16 @@ from makers.paths import GOLDEN, ROOT
 # Pictures are drawn without a backend; commands and papers use what other tests check on each.
 # Tests of pages, of scripts and of the package as a whole have the marker `once` themselves.
 ONCE = tuple(str(ROOT / "tests" / folder) for folder in ("cli", "papers", "plotting"))
-# Of the cases of a grid, so many count, drawn by its name; the others are large. TensorFlow leads,
-# and JAX compiles for seconds in each. What has a case for each page or picture is run as a whole.
+# Of the cases of a grid, so many count, drawn by its name; the others are large. What has a case
+# for each page or picture is run as a whole. Torch compiles nothing and runs every test; of those
+# that it runs, TensorFlow and JAX, which compile for seconds in each, run a share, drawn by name.
 WHOLE = ("test_plotting", "/cli/", "test_docs", "test_examples", "test_package", "test_golden")
 CASES = int(
-    os.environ.get("CASES", {"tensorflow": 3, "jax": 1, "torch": 2}[keras.config.backend()])
+    os.environ.get("CASES", {"tensorflow": 3, "jax": 1, "torch": 3}[keras.config.backend()])
 )
 
 
+SHARE = float(os.environ.get("SHARE", 1.0 if keras.config.backend() == "torch" else 0.5))
 UNWATCHED = ("attacks", "explanations", "indicators", "rules", "test_golden.py", "test_oracles.py")
 # What computes with NumPy, or with what other files have on JAX, and would be compiled for minutes.
 SPARED = ("test_faithfulness", "test_jsma", "tests/results/", "test_component", "test_zoo")
@@ -51,6 +53,9 @@ def pytest_collection_modifyitems(items):
         if keras.config.backend() == "jax" and any(word in item.nodeid for word in SPARED):
             item.add_marker("large")
         grids[item.nodeid.partition("[")[0]].append(item)
+        whole = item.get_closest_marker("once") or any(word in item.nodeid for word in WHOLE)
+        if not whole and random.Random(item.nodeid).random() >= SHARE:
+            item.add_marker("large")
     for name, cases in grids.items():
         whole = keras.config.backend() != "jax" and any(word in name for word in WHOLE)
         if len(cases) > CASES and not whole:
