@@ -29,7 +29,7 @@ def drawable(texts: list[str]) -> list[str]:
     warnings.warn(
         f"No installed font has {len(unknown)} of the characters, such as {named!r}, so "
         f"{MISSING} stands for them. Install a font that has them, or use plotting.text_html.",
-        stacklevel=3,
+        stacklevel=4,
     )
     table = dict.fromkeys(map(ord, unknown), MISSING)
     return [text.translate(table) for text in texts]

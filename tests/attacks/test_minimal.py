@@ -184,7 +184,9 @@ def test_any_indicator_ranks_the_inputs():
         result = isi.MinimalL0(budget=60, restarts=0, indicator=indicator)(model, x)
         assert result.success.mean() > 0.5
         assert (passes(result) <= 60).all()
-    with pytest.raises(ValueError, match=r"takes 25 passes, more than budget=20\. Pass a greater"):
+    with pytest.raises(
+        ValueError, match=r"take 51 passes by this indicator\. Received: budget=20\. Pass a greater"
+    ):
         isi.MinimalL0(budget=20, indicator="smoothgrad")(model, x)
 
 

@@ -41,7 +41,16 @@ def files(tmp_path):
 
 def test_hardness(files, tmp_path):
     model, x, y = files
-    text = run("hardness", "small.keras", "d.npz", "--from-logits", "--budget", 0.34)
+    text = run(
+        "hardness",
+        "small.keras",
+        "d.npz",
+        "--from-logits",
+        "--budget",
+        0.34,
+        "--out",
+        "results/small-hardness",
+    )
     found = isi.HardnessResult.load("results/small-hardness.npz")
     attack = isi.JSMA(bounds=(-1, 1))
     wanted = isi.hardness(isi.logits(model, True), x, y, attack=attack)
@@ -70,7 +79,7 @@ def test_hardness_passes_its_options_on(files):
     assert found.samples == 5
     assert found.distance is None
     assert "adversarial distance" not in text
-    run(*common, "--indicator", "sensitivity", "--no-distances")
+    run(*common, "--indicator", "sensitivity", "--no-distances", "--overwrite")
     assert isi.HardnessResult.load("h.npz").config["config"]["attack"]["class_name"] == "Attack"
 
 
