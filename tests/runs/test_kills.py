@@ -63,7 +63,7 @@ def shards(folder):
     return {p.name: p.stat().st_mtime_ns for p in (folder / "shards").glob("[0-9]*.npz")}
 
 
-def wait_for(condition, seconds=30):
+def wait_for(condition, seconds=200):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
@@ -160,7 +160,7 @@ def test_ctrl_c_ends_after_the_shards_under_way(tmp_path, wanted):
     process = start(folder, "slow=0.3", verbose=1)
     wait_for(lambda: (folder / "shards").exists() and shards(folder))
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: all processes get it
-    said = process.communicate(timeout=30)[0]
+    said = process.communicate(timeout=200)[0]
     assert "ending after the shards under way" in said
     assert "KeyboardInterrupt: Interrupted." in said
     assert "the same call goes on" in said
@@ -170,6 +170,6 @@ def test_ctrl_c_ends_after_the_shards_under_way(tmp_path, wanted):
 
 def test_a_script_without_a_guard_is_told_so(tmp_path):
     process = start(tmp_path / "run", call="main()")
-    said = process.communicate(timeout=60)[0]
+    said = process.communicate(timeout=200)[0]
     assert 'Put the call under `if __name__ == "__main__":`' in said
     assert process.returncode == 1
