@@ -158,11 +158,12 @@ class _Drive:
         """
         done = set(self.folder.done())
         for number in done:
-            header_of(self.folder, number)  # whole, and of this run
+            if number % self.part[1] == self.part[0]:
+                header_of(self.folder, number)  # whole, and of this run
         mine = [number for number in self._numbers() if number not in done]
         spans = [work.span(self.plan, number) for number in done]
         before = sum(end - begin for begin, end in spans)
-        total = None if self.plan["samples"] is None else self.plan["samples"]
+        total = self.plan["samples"]
         progress = Progress(total, before)
         tasks = self._tasks(done, mine)
         if engine is None:

@@ -1,6 +1,7 @@
 """A run on disk: `run.json` (what), `shards/NNNNNN.npz` (done), `failed/NNNNNN.json` (why not)."""
 
 import contextlib
+import functools
 import json
 import os
 from collections.abc import Iterator
@@ -74,6 +75,11 @@ class RunFolder:
             what = f"lacks {sorted(missing)[0]!r}" if missing else f"is of format {plan['format']}"
             raise ValueError(f"{str(place)!r} is no run that this version reads: it {what}.")
         return plan
+
+    @functools.cached_property
+    def identity(self) -> str:
+        """The `id` of its plan, read once."""
+        return self.plan()["id"]
 
     def shard(self, number: int) -> Any:
         """The file of a shard."""

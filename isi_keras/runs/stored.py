@@ -278,7 +278,7 @@ def _shard(folder: RunFolder, number: int) -> Iterator[tuple[Any, dict[str, Any]
             header = json.loads(str(data["__header__"]))
         except (*_DAMAGED, ValueError, KeyError, IndexError) as error:
             raise _damaged(place, error) from error
-        told, run = (header.get("run"), header.get("shard")), folder.plan()["id"]
+        told, run = (header.get("run"), header.get("shard")), folder.identity
         if told != (run, number):
             raise ValueError(
                 f"{str(place)!r} belongs to another run or place: it says shard {told[1]} of run "
