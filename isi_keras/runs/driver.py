@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from isi_keras import _checks, goals
+from isi_keras import _checks
 from isi_keras.runs import models, planning, work
 from isi_keras.runs.engines.processes import refuse_unguarded
 from isi_keras.runs.errors import ShardsFailedError
@@ -113,6 +113,8 @@ def run(
         if isinstance(plan["call"]["target"], dict):
             write_array(folder.path / INPUT / "target.npy", np.asarray(target))
         if "sha256" in (plan["call"]["goal"] or {}):
+            from isi_keras import goals  # needs a backend, as no run without a model does
+
             write_array(folder.path / INPUT / "goal.npy", goals.get(goal).recorded()[1])
         in_memory = plan["model"]["kind"] == "saved"
         if in_memory and chosen is not None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from isi_keras import _checks, goals, sources
+from isi_keras import _checks, sources
 from isi_keras.runs import engines, methods, models, shards
 from isi_keras.runs.folder import FORMAT
 from isi_keras.sources import Rows, Stream, folders, hashes, pixels
@@ -194,6 +194,8 @@ def _goal(goal: Any, target: Any, spec: dict[str, Any], samples: int | None) -> 
         raise ValueError(f"Received both target={target!r} and goal={goal!r}. Pass one of them.")
     if not methods.takes(spec, "goal")[0]:
         raise TypeError("A goal is for attacks and for isi.robustness. Leave it out.")
+    from isi_keras import goals  # needs a backend, as no run without a model does
+
     entry, each = goals.get(goal).recorded()
     if each is None:
         return {"entry": entry}

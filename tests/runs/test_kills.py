@@ -84,6 +84,15 @@ def alive(group):
     return False
 
 
+def test_no_backend_starts_for_what_needs_none(tmp_path, wanted):
+    process = start(
+        tmp_path / "run", more="workers=1", call=f"{GUARDED}\nassert 'keras' not in sys.modules"
+    )
+    said, _ = process.communicate(timeout=200)
+    assert process.returncode == 0, said
+    assert isi.Run(tmp_path / "run").digest() == wanted
+
+
 def test_a_killed_worker_is_replaced(tmp_path, wanted):
     found = run(tmp_path / "run", kill=str(tmp_path / "once"))
     assert (tmp_path / "once").exists()
