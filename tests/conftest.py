@@ -25,7 +25,8 @@ import pytest
 from makers.paths import GOLDEN, ROOT
 
 # Pictures are drawn without a backend; commands and papers use what other tests check on each.
-# Tests of pages, of scripts and of the package as a whole have the marker `once` themselves.
+# Tests of pages, of scripts and of the package as a whole have the marker `once` themselves. They
+# run on Torch, which starts soonest and compiles nothing.
 ONCE = tuple(str(ROOT / "tests" / folder) for folder in ("cli", "papers", "plotting"))
 # Of the cases of a grid, so many count, drawn by its name; the others are large. What has a case
 # for each page or picture is run as a whole. Torch compiles nothing and runs every test; of those
@@ -36,7 +37,7 @@ CASES = int(
 )
 
 
-SHARE = float(os.environ.get("SHARE", 1.0 if keras.config.backend() == "torch" else 0.5))
+SHARE = float(os.environ.get("SHARE", 1.0 if keras.config.backend() == "torch" else 0.35))
 UNWATCHED = ("attacks", "explanations", "indicators", "rules", "test_golden.py", "test_oracles.py")
 # What computes with NumPy, or with what other files have on JAX, and would be compiled for minutes.
 SPARED = ("test_faithfulness", "test_jsma", "tests/results/", "test_component", "test_zoo")
@@ -48,7 +49,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if str(item.path).startswith(ONCE):
             item.add_marker("once")
-        if item.get_closest_marker("once") and keras.config.backend() != "tensorflow":
+        if item.get_closest_marker("once") and keras.config.backend() != "torch":
             item.add_marker("large")
         if keras.config.backend() == "jax" and any(word in item.nodeid for word in SPARED):
             item.add_marker("large")

@@ -13,6 +13,7 @@ from keras import ops
 
 from isi_keras.attacks.state import Samples, State
 from isi_keras.backend import SHRINK, tensor
+from isi_keras.models.batches import within_memory
 from isi_keras.results import Stop
 
 # A batch is not shrunk below an eighth, nor below so many: compiling for each size costs more.
@@ -70,11 +71,12 @@ def drive(
             rows, mask = nobody = _rows(given, slots, slots[:0])
         else:
             rows, mask = nobody
-        held, state, seen = step(held, state, rows, mask)
+        with within_memory(size):
+            held, state, seen = step(held, state, rows, mask)
+            stop = ops.convert_to_numpy(state.stop)
         if watch is not None:
             watch(slots, seen)
         age += 1
-        stop = ops.convert_to_numpy(state.stop)
         ended = np.flatnonzero((stop != Stop.RUNNING) & (slots >= 0))
         if len(ended):
             finished(slots[ended], _rows_of(state, ended))

@@ -6,8 +6,10 @@ import json
 import logging
 import os
 import re
+import signal
 import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,7 @@ from isi_keras.runs.errors import ShardsFailedError
 
 BACKENDS = ("tensorflow", "jax", "torch")
 INTERRUPTED = 130
+_EXPECTED = (ValueError, TypeError, OSError, ImportError, MemoryError)
 
 _KEPT = "With --out FOLDER/ what is done is kept, and the same command goes on."
 
@@ -33,9 +36,10 @@ _OPTIONS = {
 def reported() -> Iterator[None]:
     """Turns an error of the library into one message on stderr and exit code 1, Ctrl-C into 130.
 
-    Warnings of the library become notes on stderr; those of other packages are not shown.
+    Warnings of the library become notes on stderr; those of other packages are not shown. SIGTERM,
+    by which schedulers end what runs, is taken as Ctrl-C is: no half of a file stays.
     """
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _terminable():
         warnings.simplefilter("ignore")
         warnings.filterwarnings("always", category=UserWarning, module="isi_keras")
         warnings.showwarning = _note
@@ -46,9 +50,23 @@ def reported() -> Iterator[None]:
         except KeyboardInterrupt as error:
             _say("Stopped", str(error) or f"Nothing is kept. {_KEPT}")
             raise Exit(INTERRUPTED) from error
-        except (ValueError, TypeError, OSError, ImportError, ShardsFailedError) as error:
+        except (*_EXPECTED, ShardsFailedError) as error:
             _say("Error", _for_the_command_line(str(error) or type(error).__name__))
             raise Exit(1) from error
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM interrupts, unless somebody else decided what it does."""
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def start_backend() -> None:

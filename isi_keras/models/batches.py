@@ -1,6 +1,7 @@
 """Many samples, a batch at a time."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -38,10 +39,44 @@ def in_batches(
     found = []
     for begin in range(0, rows, size):
         chosen = np.arange(begin, min(begin + size, rows))
-        found.append(keras.tree.map_structure(ops.convert_to_numpy, run(np.resize(chosen, size))))
+        with within_memory(size):
+            batch = run(np.resize(chosen, size))
+            found.append(keras.tree.map_structure(ops.convert_to_numpy, batch))
         if verbose:
             bar.update(chosen[-1] + 1)
     return keras.tree.map_structure(lambda *parts: np.concatenate(parts)[:rows], *found)
+
+
+@contextlib.contextmanager
+def within_memory(size: int) -> Iterator[None]:
+    """Says how to go on where memory for `size` samples at once is refused.
+
+    Raises:
+        MemoryError: in place of what the backend raises then, which differs from one to another.
+    """
+    try:
+        yield
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"
+        if not any(words in said.lower() for words in _REFUSED):
+            raise
+        advice = f"Pass batch_size={size // 4 or 1}" if size > 1 else "Take a machine with more"
+        raise MemoryError(
+            f"There is no memory for {size} sample{'s' * (size > 1)} at once. {advice}. "
+            f"The backend said {said.splitlines()[0][:200]}"
+        ) from error
+
+
+# What TensorFlow, JAX, Torch and NumPy say where memory is refused, on CPUs and GPUs.
+_REFUSED = (
+    "memoryerror",
+    "out of memory",
+    "outofmemory",
+    "resource_exhausted",
+    "resourceexhausted",
+    "allocate memory",
+    "unable to allocate",
+)
 
 
 def taken(chosen: np.ndarray, *structures) -> list[Any]:

@@ -252,26 +252,27 @@ class _Drive:
 
     @contextlib.contextmanager
     def _interruptible(self) -> Iterator[None]:
-        """Ctrl-C ends the run after the shards under way; a second one at once."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = signal.getsignal(signal.SIGINT)
+        """Ctrl-C or SIGTERM ends the run after the shards under way; a second one at once."""
+        ours = threading.current_thread() is threading.main_thread()
+        found = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM) if ours}
+        before = {each: how for each, how in found.items() if how is not None}  # Python's own
 
         def end(number, frame):
             self.ending = True
-            signal.signal(signal.SIGINT, before)
+            restore()
             if self.verbose:
                 print("\nending after the shards under way; Ctrl-C again ends at once", flush=True)
 
-        if before is None:  # set from outside of Python
-            yield
-            return
-        signal.signal(signal.SIGINT, end)
+        def restore():
+            for number, how in before.items():
+                signal.signal(number, how)
+
+        for number in before:
+            signal.signal(number, end)
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, before)
+            restore()
 
 
 def _agreed(folder: RunFolder, plan: dict[str, Any], part: tuple[int, int]) -> dict[str, Any]:

@@ -122,6 +122,15 @@ def test_ctrl_c_is_130(capsys):
     assert "Stopped: Nothing is kept. With --out FOLDER/" in capsys.readouterr().err
 
 
+def test_a_scheduler_ends_a_command_as_ctrl_c_does(capsys):
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(backend.Exit) as error, backend.reported():
+        signal.raise_signal(signal.SIGTERM)
+    assert error.value.exit_code == backend.INTERRUPTED
+    assert capsys.readouterr().err.startswith("Stopped")
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
 @pytest.mark.large
 def test_ctrl_c_keeps_what_is_done(files, tmp_path):
     x = np.random.default_rng(0).uniform(-1, 1, (6000, 8, 6, 1)).astype("float32")

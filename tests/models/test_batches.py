@@ -1,9 +1,13 @@
 """Many samples in batches of one size."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
+from keras import layers
 
+import isi_keras as isi
 from isi_keras.models.batches import in_batches, taken
 
 
@@ -47,3 +51,28 @@ def test_tensors_keep_their_types():
     for dtype in ("float32", "int32", "bool"):
         (found,) = taken(np.array([1, 0]), np.zeros(3, dtype))
         assert keras.backend.standardize_dtype(found.dtype) == dtype
+
+
+OVERCOMMIT = Path("/proc/sys/vm/overcommit_memory")
+
+
+@pytest.mark.skipif(
+    not OVERCOMMIT.exists() or OVERCOMMIT.read_text().strip() == "1",
+    reason="memory that is not there is only refused where the system counts it",
+)
+@pytest.mark.parametrize("what", ["explain", "attack"])
+def test_refused_memory_says_which_batch_to_try(what):
+    """Activations of 400 GB; the model is as it was afterwards."""
+    x = keras.Input((8,))
+    h = layers.Reshape((1000, 1000))(layers.Dense(1_000_000, "relu")(x))
+    model = keras.Model(x, layers.Dense(3, "softmax")(layers.GlobalAveragePooling1D()(h)))
+    weights = [weight.copy() for weight in model.get_weights()]
+    data = np.zeros((100_000, 8), "float32")
+    method = {"explain": isi.explain, "attack": isi.Attack("sensitivity", bounds=(0, 1))}[what]
+    with pytest.raises(
+        MemoryError, match=r"no memory for 100000 samples at once\. Pass batch_size=25000\. The ba"
+    ):
+        method(model, data, batch_size=100_000)
+    assert len(isi.explain(model, data[:2], indicator="sensitivity")) == 2
+    for before, after in zip(weights, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)

@@ -164,11 +164,12 @@ def test_a_full_disk_ends_the_run(tmp_path, wanted):
     assert run(folder, workers=1).digest() == wanted
 
 
-def test_ctrl_c_ends_after_the_shards_under_way(tmp_path, wanted):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
+def test_a_signal_ends_the_run_after_the_shards_under_way(number, tmp_path, wanted):
     folder = tmp_path / "run"
     process = start(folder, "slow=0.3", verbose=1)
     wait_for(lambda: (folder / "shards").exists() and shards(folder))
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: all processes get it
+    os.killpg(process.pid, number)  # as a terminal and a scheduler do: all processes get it
     said = process.communicate(timeout=200)[0]
     assert "ending after the shards under way" in said
     assert "KeyboardInterrupt: Interrupted." in said

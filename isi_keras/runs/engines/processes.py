@@ -113,7 +113,7 @@ def processes(
         for worker in crew.values():
             worker.process.join(0.0 if worker.task else 2.0)
             if worker.process.is_alive():
-                worker.process.terminate()
+                worker.process.kill()
                 worker.process.join(5.0)
 
 
@@ -159,7 +159,8 @@ def _given_up(number: int, code: int | None) -> dict[str, Any]:
 
 def _serve(pipe: Any, path: str, identity: str) -> None:
     """What a process does: shard after shard, until its parent has no more, or is no more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends the run
+    for number in (signal.SIGINT, signal.SIGTERM):  # they reach all; the parent ends the run
+        signal.signal(number, signal.SIG_IGN)
     parent = mp.parent_process()
 
     def watch() -> None:
