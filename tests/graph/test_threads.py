@@ -1,6 +1,12 @@
 """Nobody notices that a model is being explained, and whoever explains notices nobody."""
 
+import concurrent.futures
+import copy
+import gc
+import os
+import pickle
 import threading
+import weakref
 
 import keras
 import numpy as np
@@ -91,6 +97,88 @@ def test_an_explanation_beside_training():
             compiling._KEPT.pop(model, None)
             found = isi.explain(model, x, indicator="epsilon").relevance
             np.testing.assert_allclose(found, wanted, atol=1e-6)
+
+
+def test_eight_threads_give_what_each_gives_alone():
+    """On two models at once, nothing of which is compiled yet."""
+    models, x = [small_network(), small_network()], images(6)
+    models[1].set_weights([1.5 * weight for weight in models[0].get_weights()])
+    jobs = [
+        job
+        for model in models
+        for job in (
+            lambda model=model: isi.explain(model, x, indicator="epsilon_plus").relevance,
+            lambda model=model: isi.explain(model, x, indicator="sensitivity").relevance,
+            lambda model=model: isi.Attack("sensitivity", max_steps=3)(model, x).adversarial,
+            lambda model=model: ops.convert_to_numpy(model(x)),
+        )
+    ]
+    alone = [job() for job in jobs]
+    before = [state(model) for model in models]
+    for model in models:
+        compiling._KEPT.pop(model)
+    together = threading.Barrier(8)
+
+    def run(number):
+        together.wait()
+        return jobs[number]()
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        for found, wanted in zip(pool.map(run, range(8)), alone, strict=True):
+            np.testing.assert_array_equal(found, wanted)
+    for model, one in zip(models, before, strict=True):
+        same(one, state(model))
+
+
+METHODS = [
+    isi.Attack("epsilon_plus", max_steps=3),
+    isi.JSMA(bounds=(-1, 1)),
+    isi.MinimalL0(budget=12),
+    isi.Relevance("epsilon_gamma_box"),
+    isi.SmoothGrad(samples=2),
+    isi.IntegratedGradients(steps=3),
+]
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: type(method).__name__)
+def test_methods_are_pickled_and_copied(method):
+    """Also after they ran: what was compiled is of the model, not of the method."""
+    model, x = small_network(), images(3)
+
+    def run(one):
+        attacks = hasattr(one, "domain")
+        return (
+            one(model, x).adversarial if attacks else isi.explain(model, x, indicator=one).relevance
+        )
+
+    found = run(method)
+    for again in (pickle.loads(pickle.dumps(method)), copy.deepcopy(method)):
+        assert again.get_config() == method.get_config()
+        np.testing.assert_array_equal(run(again), found)
+
+
+def resident():
+    """Bytes of memory that this process holds."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.large
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="memory is read in /proc")
+def test_three_hundred_models_leave_nothing():
+    """Models and what was traced of them go together, and memory stays as it is."""
+    x, held = images(4), []
+    for number in range(300):
+        model = small_network()
+        isi.explain(model, x, indicator="epsilon_plus")
+        isi.Attack("sensitivity", max_steps=2)(model, x)
+        gone = weakref.ref(model)
+        del model
+        gc.collect()
+        assert gone() is None, number
+        held.append(resident())
+    assert not compiling._KEPT
+    assert held[299] - held[99] < 100e6, [round(one / 1e6) for one in held[::50]]
 
 
 class Failing(layers.Layer):
