@@ -27,6 +27,12 @@ def logits(loaded):
     return keras.ops.convert_to_numpy(isi.logits(model)(x))
 
 
+def test_its_configuration_is_that_of_the_untrained_one(loaded):
+    untrained = zoo.efficientnet_lite0()
+    for layer, other in zip(loaded[0].layers, untrained.layers, strict=True):
+        assert layer.get_config() == {**other.get_config(), "name": layer.name}
+
+
 def test_it_names_the_photographs(loaded, logits):
     _, (x, y) = loaded
     np.testing.assert_array_equal(logits.argmax(1), y)

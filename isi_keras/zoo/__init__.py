@@ -240,7 +240,7 @@ def load(name: str = "lenet-mnist") -> tuple[keras.Model, tuple[np.ndarray, np.n
         return efficientnet.trained(), (photographs(), labels)
     data = importlib.resources.files("isi_keras") / "data"
     with importlib.resources.as_file(data / f"{name}.keras") as path:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        model = layers.saved(path)
     with importlib.resources.as_file(data / "mnist-test.npz") as path, np.load(path) as split:
         x, y = split["x"], split["y"]
     return model, (as_input(x, BOUNDS[name]), y.astype("int64"))

@@ -44,17 +44,25 @@ def efficientnet_lite0() -> keras.Model:
         >>> efficientnet_lite0().output_shape
         (None, 1000)
     """
+    return _built("glorot_uniform")
+
+
+def _built(kernels: str) -> keras.Model:
+    """The network; `kernels` is the initializer of its kernels."""
     inputs = keras.Input((224, 224, 3))
-    x = _convolved(inputs, 32, 3, 2, "stem")  # (N, 112, 112, 32)
+    x = _convolved(inputs, 32, 3, 2, "stem", kernels)  # (N, 112, 112, 32)
     number = 0
     for repeats, size, stride, expansion, filters in BLOCKS:
         for repeat in range(repeats):
-            x = _block(x, size, stride if repeat == 0 else 1, expansion, filters, number)
+            step = stride if repeat == 0 else 1
+            x = _block(x, size, step, expansion, filters, f"block{number}", kernels)
             number += 1
-    x = _convolved(x, 1280, 1, 1, "head")  # (N, 7, 7, 1280)
+    x = _convolved(x, 1280, 1, 1, "head", kernels)  # (N, 7, 7, 1280)
     x = keras.layers.GlobalAveragePooling2D(data_format="channels_last", name="pool")(x)
     x = keras.layers.Dropout(0.2, name="dropout")(x)
-    outputs = keras.layers.Dense(1000, activation="softmax", name="predictions")(x)
+    outputs = keras.layers.Dense(
+        1000, activation="softmax", kernel_initializer=kernels, name="predictions"
+    )(x)
     return keras.Model(inputs, outputs, name="efficientnet_lite0")
 
 
@@ -64,11 +72,14 @@ def trained() -> keras.Model:
     Raises:
         ImportError: if the package is not installed; the text says how.
     """
-    model = efficientnet_lite0()
+    model = _built("zeros")  # not drawn, as JAX compiles that anew for each shape of a kernel
     weights = torch_file.read(weights_file())
     for layer, part in _parts(model):
         arrays = [_as_keras(layer, name, weights[name]) for name in _names(layer, part)]
         layer.set_weights(arrays)
+        for name in ("kernel_initializer", "depthwise_initializer"):
+            if hasattr(layer, name):
+                setattr(layer, name, keras.initializers.GlorotUniform())
     return model
 
 
@@ -87,32 +98,36 @@ def weights_file() -> Path:
     return Path(found.origin).parent / WEIGHTS
 
 
-def _block(x, size: int, stride: int, expansion: int, filters: int, number: int):
-    before, name = x, f"block{number}"
+def _block(x, size: int, stride: int, expansion: int, filters: int, name: str, kernels: str):
+    before = x
     if expansion != 1:
-        x = _convolved(x, expansion * x.shape[-1], 1, 1, f"{name}_expand")
+        x = _convolved(x, expansion * x.shape[-1], 1, 1, f"{name}_expand", kernels)
     x = keras.layers.DepthwiseConv2D(
         size,
         stride,
         padding="same",
         use_bias=False,
+        depthwise_initializer=kernels,
         data_format="channels_last",
         name=f"{name}_depthwise",
     )(x)
     x = _activated(x, f"{name}_depthwise")
-    x = _convolved(x, filters, 1, 1, f"{name}_project", activated=False)
+    x = _convolved(x, filters, 1, 1, f"{name}_project", kernels, activated=False)
     if stride == 1 and before.shape[-1] == filters:
         return keras.layers.Add(name=f"{name}_add")([x, before])
     return x
 
 
-def _convolved(x, filters: int, size: int, stride: int, name: str, *, activated: bool = True):
+def _convolved(
+    x, filters: int, size: int, stride: int, name: str, kernels: str, *, activated: bool = True
+):
     x = keras.layers.Conv2D(
         filters,
         size,
         stride,
         padding="same",
         use_bias=False,
+        kernel_initializer=kernels,
         data_format="channels_last",
         name=name,
     )(x)
