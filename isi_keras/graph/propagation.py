@@ -240,7 +240,10 @@ class Propagation:
                 if id(tensors[0]) in needed:
                     found[name if count == 0 else f"{name}/{count}"] = tensors[0]
             if not any(key.partition("/")[0] == name for key in found):
-                raise ValueError(f"The layer {name!r} takes no part in computing the logits.")
+                raise ValueError(
+                    f"The logits do not depend on what the layer {name!r} returns: it is beside "
+                    "them, or after them, as a softmax at the end is. Ask for a layer before them."
+                )
         return found
 
 

@@ -202,6 +202,11 @@ class TestExplain:
         model.layers[1].name = "one"
         with pytest.raises(ValueError, match=r"several layers of the name 'one'"):
             isi.explain(model, np.ones((1, 4), "float32"), layers=["one"])
+        ends = [layers.Dense(3), layers.Dense(2, "softmax", name="last")]
+        with pytest.raises(ValueError, match=r"do not depend on what the layer 'last' returns"):
+            isi.explain(
+                keras.Sequential([keras.Input((4,)), *ends]), np.ones((1, 4)), layers=["last"]
+            )
 
     def test_a_merged_layer_has_no_relevance_of_its_own(self):
         model = keras.Sequential(
