@@ -109,7 +109,7 @@ def test_tutorials_end_in_a_picture():
 
 def commands_of(page):
     """The command lines of a page: those of `console` blocks, and of indented ones."""
-    text = page.read_text()
+    text = page.read_text().replace("\\\n", " ")
     for block in FENCE.finditer(text):
         if block[1] == "console":
             yield from block[2].splitlines()
