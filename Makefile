@@ -51,7 +51,7 @@ doctest: $(ALL)/.installed ## the examples in the docstrings
 	$(RUN) $(ALL)/bin/python -m pytest -q --doctest-modules isi_keras --ignore=isi_keras/backend
 
 docs: $(ALL)/.installed ## build the site into site/
-	NO_MKDOCS_2_WARNING=1 $(ALL)/bin/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(ALL)/bin/mkdocs build --strict
 
 wheel: $(ALL)/.installed ## build the wheel, and use it outside the checkout
 	$(ALL)/bin/python scripts/check_wheel.py

@@ -11,6 +11,7 @@ from pathlib import Path
 from mkdocs.structure.files import File
 
 FOLDER = "figures"
+CONTRIBUTING = "contributing.md"
 PICTURES = (".png", ".svg", ".gif")
 IMAGE = re.compile(r'(<a [^>]*>)?(<img [^>]*?src="(?:\.\./)*(figures/[^"]+\.png)"[^>]*?)( ?/?>)')
 INCH = 98
@@ -27,8 +28,11 @@ def on_files(files, config):
     return files
 
 
-def on_page_markdown(markdown, **_):
+def on_page_markdown(markdown, page, config, **_):
     """Takes from links the step out of `docs/`."""
+    if page.file.src_uri == CONTRIBUTING:  # whose links are those of the root of the checkout
+        text = (Path(config.config_file_path).parent / "CONTRIBUTING.md").read_text()
+        markdown = text.replace("](docs/", "](")
     return markdown.replace(f"../{FOLDER}/", f"{FOLDER}/")
 
 
