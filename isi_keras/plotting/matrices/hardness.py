@@ -27,7 +27,7 @@ def hardness(result: HardnessResult, *, budget: float | None = None) -> Figure:
 
     The panels are the success rate and the mean distortion of the successes, both within a budget,
     the hardness over all budgets, and the adversarial distance by pairs of inputs if it was
-    computed. Each has its own colours; the success rate goes from 0 to 100 %. Numbers stand in the
+    computed. Each has its own colours; the success rate goes from 0 to 100 %. Numbers appear in the
     cells where they fit. The hardness of pairs without any success, 0 by its formula, is left out.
 
     Args:
