@@ -1,8 +1,8 @@
 """Version, repository and issues on every page.
 
 `[project.urls]` of `pyproject.toml` is the one place for addresses: `Repository` puts
-the repository into the header and a link to its source on each page, `Issues` a link
-into the footer. Without them there are no such links.
+the repository into the header and the footer of each page, `Issues` a link into the
+footer. Without them there are no such links.
 """
 
 import re
@@ -20,5 +20,4 @@ def on_config(config):
     if "Repository" in urls:
         config.repo_url = urls["Repository"]
         config.repo_name = "/".join(urls["Repository"].rstrip("/").split("/")[-2:])
-        config.edit_uri = "blob/main/docs/"
     return config
