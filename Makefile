@@ -51,7 +51,7 @@ doctest: $(ALL)/.installed ## the examples in the docstrings
 	$(RUN) $(ALL)/bin/python -m pytest -q --doctest-modules isi_keras --ignore=isi_keras/backend
 
 docs: $(ALL)/.installed ## build the site into site/
-	NO_MKDOCS_2_WARNING=1 $(ALL)/bin/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(ALL)/bin/mkdocs build --strict
 
 wheel: $(ALL)/.installed ## build the wheel, and use it outside the checkout
 	$(ALL)/bin/python scripts/check_wheel.py
@@ -59,7 +59,7 @@ wheel: $(ALL)/.installed ## build the wheel, and use it outside the checkout
 figures: $(ALL)/.installed ## regenerate figures/; examples/cifar.py, which downloads and trains for hours, is left out
 	KERAS_BACKEND=$(BACKEND) $(ALL)/bin/isi-keras reproduce isi --out figures/isi
 	KERAS_BACKEND=$(BACKEND) $(ALL)/bin/isi-keras reproduce jsma --out figures/jsma
-	for example in $(filter-out examples/cifar.py,$(wildcard examples/*.py)) scripts/traced_graph.py scripts/two_passes.py; do KERAS_BACKEND=$(BACKEND) $(ALL)/bin/python $$example || exit 1; done
+	for example in $(filter-out examples/cifar.py,$(wildcard examples/*.py)) scripts/traced_graph.py scripts/two_passes.py scripts/landing.py scripts/pictures.py; do KERAS_BACKEND=$(BACKEND) $(ALL)/bin/python $$example || exit 1; done
 
 benchmarks: $(ALL)/.installed ## seconds and ratios on this machine
 	$(RUN) $(ALL)/bin/python benchmarks/attack.py

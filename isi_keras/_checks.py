@@ -31,7 +31,7 @@ def positive(name: str, value: Any) -> float:
     """A number above 0.
 
     Raises:
-        TypeError: if it is no number.
+        TypeError: if it is not a number.
         ValueError: if it is not above 0.
     """
     text = f"Expected {name} to be a number above 0. Received: {name}={value!r}."

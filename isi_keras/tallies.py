@@ -30,7 +30,7 @@ class Tallies:
         forward: forward passes, `(N,)`.
         backward: backward passes, `(N,)`.
         distances: by the names of `DISTANCES` arrays `(N,)`.
-        similarities: by those of `SIMILARITIES`, likewise; empty if the inputs are no images.
+        similarities: by those of `SIMILARITIES`, likewise; empty if the inputs are not images.
         shape: that of a sample.
         data_format: `"channels_last"` or `"channels_first"`.
         seconds: wall-clock time.

@@ -17,13 +17,22 @@ ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs" / "tutorials"
 NOTEBOOKS = ROOT / "docs" / "notebooks"
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```\n?", re.MULTILINE | re.DOTALL)
+DRAWN = re.compile(r"!\[[^\]]*\]\([^)]*figures/pages/[^)]*\)\n*")
 PICTURE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
 LINK = re.compile(r"\[([^\]]+)\]\((?![a-z]+:)[^)]*\)")
-NOTEBOOK_LINK = re.compile(r"^As a notebook: .*$\n*", re.MULTILINE)
-INSTALL = """# Installs the package; in a checkout, %pip install --quiet "../..[tensorflow]" does.
-%pip install --quiet "isi-keras[tensorflow]"
-
+NOTEBOOK_LINK = re.compile(r"^Also as a notebook: .*$\n*", re.MULTILINE)
+INSTALL = """import importlib.util
 import os
+from pathlib import Path
+
+# The package comes from the checkout that this notebook lies in, otherwise from the package index.
+# It is on no index yet: outside a checkout, put the path of one, or of a wheel, into `package`.
+here = Path.cwd().resolve()
+checkouts = (folder for folder in (here, *here.parents) if (folder / "isi_keras").is_dir())
+package = str(next(checkouts, "isi-keras"))
+
+if importlib.util.find_spec("isi_keras") is None:
+    %pip install --quiet "{package}[tensorflow]"
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # or "jax", "torch"
 """
@@ -71,7 +80,7 @@ def cells_of(text: str):
     blocks, end, after_code = list(FENCE.finditer(text)), 0, False
     for block in itertools.chain(blocks, [None]):
         between = text[end : block.start() if block else len(text)]
-        if between.strip():
+        if words(between).strip():
             yield words(between), "markdown"
             after_code = False
         if block is None:
@@ -85,6 +94,7 @@ def cells_of(text: str):
 
 def words(text: str) -> str:
     """Prose without what leads out of the notebook: pictures and links to other pages."""
+    text = DRAWN.sub("", text)  # the cell before draws it itself
     text = PICTURE.sub(lambda found: f"*(On the page: {found[1].lower()}.)*", text)
     return LINK.sub(r"\1", text).strip() + "\n"
 

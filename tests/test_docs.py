@@ -6,6 +6,7 @@ import inspect
 import io
 import itertools
 import json
+import os
 import re
 import runpy
 import shlex
@@ -33,6 +34,14 @@ HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 SNIPPET = re.compile(r'^--8<-- "(.+)"$', re.MULTILINE)
 
 
+def loaded(path):
+    """A file that is no module of a package."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def name_of(page):
     return page.relative_to(ROOT).as_posix()
 
@@ -55,7 +64,7 @@ def steps(page):
 
 
 # Each takes a minute or half of one, and shows what tests of its parts check too.
-LONGEST = ("photographs", "robustness-in-fit")
+LONGEST = ("photographs", "plotting", "robustness-in-fit")
 WITH_CODE = [page for page in PAGES if list(steps(page))]
 
 
@@ -109,7 +118,7 @@ def test_tutorials_end_in_a_picture():
 
 def commands_of(page):
     """The command lines of a page: those of `console` blocks, and of indented ones."""
-    text = page.read_text()
+    text = page.read_text().replace("\\\n", " ")
     for block in FENCE.finditer(text):
         if block[1] == "console":
             yield from block[2].splitlines()
@@ -349,7 +358,7 @@ def test_every_table_of_results_is_compared():
     """A table that ends in numbers is measured somewhere; a new one needs a test of its own."""
     tested = {
         "README.md": 1,  # the notebook's runs
-        "docs/index.md": 1,  # of benchmarks.md, compared below
+        "docs/install.md": 1,  # of benchmarks.md, compared below
         "docs/concepts/rules.md": 1,  # attention-faithfulness.json, compared below
         "docs/reproducing.md": 7,  # the notebook's runs, five of JSMA, isi_against_jsma
         "docs/benchmarks.md": 5,  # seconds of a machine, no figure holds; minimal_l0, compared
@@ -403,14 +412,6 @@ def members_of(module):
     return [name for name in getattr(module, "__all__", own) if name != "get"]
 
 
-def loaded(path):
-    """A file that is no module of a package."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_notebooks_are_those_of_the_pages():
     """If this fails, run `python scripts/notebooks.py`."""
     make = loaded(ROOT / "scripts/notebooks.py")
@@ -422,22 +423,92 @@ def test_notebooks_are_those_of_the_pages():
         cells = json.loads(path.read_text())["cells"]
         code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
         assert "%pip install" in code[0]
+        assert installed_from(code[0]) == str(ROOT)
         assert code[1:] == [block.rstrip("\n") for _, block, _ in steps(page)]
         assert f"../notebooks/{path.name}" in page.read_text(), name_of(page)
 
 
+def installed_from(cell):
+    """Where the first cell of a notebook takes the package from, opened where it lies."""
+    before = Path.cwd()
+    os.chdir(ROOT / "docs/notebooks")
+    try:
+        exec(cell.partition("\nif importlib")[0], found := {})
+    finally:
+        os.chdir(before)
+    return found["package"]
+
+
 def test_every_picture_is_in_the_gallery():
     pytest.importorskip("mkdocs")
-    hook = loaded(ROOT / "docs/_mkdocs/figures.py")
-    assert hook.MARK in (ROOT / "docs" / hook.GALLERY).read_text()
-    shown = hook.gallery(ROOT)
-    pictures = hook.pictures(ROOT)
-    assert len(pictures) == shown.count("![")
-    for path in pictures:
-        assert f"]({Path('..', path.relative_to(ROOT))})" in shown
-        made, _ = hook.maker(ROOT, path)
+    hook = loaded(ROOT / "docs/_mkdocs/gallery.py")
+    entries = hook.entries(ROOT)
+    shown = sorted(name for _, name, _ in entries)
+    assert shown == [path.relative_to(ROOT).as_posix() for path in hook.pictures(ROOT)]
+    assert len({title for title, _, _ in entries}) == len(entries)
+    for _, name, function in entries:
+        plot = re.match(r"\[`(\w+)`\]", function)
+        assert not function or plot[1] in isi.plotting.PLOTS
+        made = hook.command(ROOT, ROOT / name)
         if made.startswith("isi-keras"):
             parsed(shlex.split(made)[1:])
+
+
+PICTURES = loaded(ROOT / "scripts/pictures.py")
+
+
+@pytest.mark.parametrize("name", PICTURES.pages())
+def test_pages_show_what_their_code_draws_and_prints(name):
+    """If this fails, run `python scripts/pictures.py` with the name of the page."""
+    made = json.loads((ROOT / "figures/pages" / name / "page.json").read_text())
+    code = PICTURES.blocks(name)
+    assert made["code"] == PICTURES.digest(code), "the pictures are of another code"
+    parts = PICTURES.FENCE.sub(
+        lambda block: "\0" if block[1] == "python" else "",
+        (ROOT / "docs" / f"{name}.md").read_text(),
+    ).split("\0")
+    for picture in made["pictures"]:
+        path = f"figures/pages/{name}/{picture['file']}"
+        assert (ROOT / path).exists()
+        assert f"{path})" in parts[picture["block"] + 1], f"{name} does not show {path}"
+    drawn = {picture["block"] for picture in made["pictures"]}
+    for number, (block, said) in enumerate(code):
+        plots = re.findall(r"isi\.plotting\.(\w+)\(", block)
+        if set(plots) & set(isi.plotting.PLOTS) - {"text_html"}:
+            assert number in drawn, f"{name}: block {number} draws and saves nothing"
+        if said and "..." in said:
+            same = doctest.OutputChecker().check_output(
+                said, made["printed"][str(number)], doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+            )
+            assert same, f"{name}: block {number}"
+
+
+def test_every_plot_has_a_picture_in_the_reference():
+    text = (ROOT / "docs/reference/plotting.md").read_text()
+    for part in text.split("\n## ")[1:]:
+        name = re.search(r"^::: isi_keras\.plotting\.(\w+)$", part, re.MULTILINE)[1]
+        assert f"isi.plotting.{name}(" in part or name in ("text", "text_html")
+        assert "![" in part or name == "text_html"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_code_fits_its_column(page):
+    text = page.read_text()
+    for block in FENCE.finditer(text):
+        if block[1] != "text":  # output is as long as it is, and is wrapped
+            for line in block[2].splitlines():
+                assert len(line) <= 88, line
+    for line in FENCE.sub("", text).splitlines():
+        assert not line.startswith("    ") or len(line) <= 88, line
+
+
+def test_the_first_page_says_what_its_picture_shows():
+    measured = json.loads((ROOT / "figures/landing/landing.json").read_text())
+    text = " ".join((ROOT / "docs/index.md").read_text().split())
+    number = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven")[measured["pixels"]]
+    assert measured["success"]
+    assert f"The network says: {measured['before']}." in text
+    assert f"{number} pixels of {measured['of']:,}: {measured['after']}." in text
 
 
 def test_the_figure_of_the_two_passes(tmp_path, monkeypatch):
@@ -460,10 +531,10 @@ def test_the_figure_of_the_traced_graph(tmp_path, monkeypatch):
     assert kept["hidden/Add"].tolist() == pytest.approx([1.5, -0.5], abs=1e-5)
 
 
-def test_the_first_page_says_what_the_benchmarks_do():
+def test_the_page_of_backends_says_what_the_benchmarks_do():
     measured = (ROOT / "docs/benchmarks.md").read_text()
     rows = re.findall(
-        r"^\| (\w+ [\d.]+) \| (.+) \|$", (ROOT / "docs/index.md").read_text(), re.MULTILINE
+        r"^\| (\w+ [\d.]+) \| (.+) \|$", (ROOT / "docs/install.md").read_text(), re.MULTILINE
     )
     assert len(rows) == 3
     for backend, numbers in rows:

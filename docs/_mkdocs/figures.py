@@ -1,96 +1,65 @@
-"""Puts the pictures of `figures/` into the site, and all of them on the page `gallery.md`.
+"""Puts the pictures of `figures/` into the site, each in the size in which it is to be read.
 
 Pages link to them as seen from the checkout (`../figures/...`), so that the links work wherever the
-pages are read; in the site the folder `figures/` stands beside the pages. The gallery is made anew
-by each build, from what is there.
+pages are read; in the site the folder `figures/` stands beside the pages.
 """
 
-import ast
-import json
 import re
+import struct
 from pathlib import Path
 
 from mkdocs.structure.files import File
 
 FOLDER = "figures"
+CONTRIBUTING = "contributing.md"
 PICTURES = (".png", ".svg", ".gif")
-GALLERY = "gallery.md"
-MARK = "<!-- pictures -->"
-SHOWN = re.compile(r"!\[([^\]]+)\]\((?:\.\./)*(figures/[^)\s]+)\)")
+IMAGE = re.compile(r'(<a [^>]*>)?(<img [^>]*?src="(?:\.\./)*(figures/[^"]+\.png)"[^>]*?)( ?/?>)')
+INCH = 98
+"""Pixels of a screen for an inch of a figure: a figure of 7 inches then fills its column."""
 
 
 def on_files(files, config):
     """Adds each picture of `figures/`, and its numbers, to the files of the site."""
     root = Path(config.config_file_path).parent
     for path in sorted((root / FOLDER).rglob("*")):
-        if path.suffix in (*PICTURES, ".json"):
+        if path.suffix in (*PICTURES, ".json") and path.name != "page.json":
             name = path.relative_to(root).as_posix()
             files.append(File.generated(config, name, abs_src_path=str(path)))
     return files
 
 
 def on_page_markdown(markdown, page, config, **_):
-    """Takes from links the step out of `docs/`; fills the gallery."""
-    if page.file.src_uri == GALLERY:
-        markdown = markdown.replace(MARK, gallery(Path(config.config_file_path).parent))
+    """Takes from links the step out of `docs/`."""
+    if page.file.src_uri == CONTRIBUTING:  # whose links are those of the root of the checkout
+        text = (Path(config.config_file_path).parent / "CONTRIBUTING.md").read_text()
+        markdown = text.replace("](docs/", "](")
     return markdown.replace(f"../{FOLDER}/", f"{FOLDER}/")
 
 
-def gallery(root: Path) -> str:
-    """An entry for each picture: its caption, what made it, and its numbers."""
-    captions, entries = _captions(root), []
-    for path in pictures(root):
-        name = path.relative_to(root).as_posix()
-        made, said = maker(root, path)
-        caption = captions.get(name) or said or _words(path.stem)
-        numbers = numbers_of(path)
-        found = f" Numbers: [`{numbers.name}`](../{_name(root, numbers)})." if numbers else ""
-        entries.append(
-            f"## {_words(path.stem)}\n\n![{caption}](../{name}){{ loading=lazy }}\n\n"
-            f"{caption.rstrip('.')}. Made by `{made}`.{found}\n"
-        )
-    return "\n".join(entries)
+def on_page_content(html, config, **_):
+    """Gives each picture its size, so that text does not jump; a click shows it alone."""
+    root = Path(config.config_file_path).parent
+
+    def sized(found):
+        link, image, name, end = found.groups()
+        if not (root / name).exists():
+            return found[0]  # what MkDocs itself warns of
+        width, height = size(root / name)
+        if link or "thumbnail" in image:
+            return f'{link or ""}{image} width="{width}" height="{height}"{end}'
+        source = re.search(r'src="([^"]+)"', image)[1]
+        image = f'{image} width="{width}" height="{height}"{end}'
+        return f'<a class="picture" href="{source}">{image}</a>'
+
+    return IMAGE.sub(sized, html)
 
 
-def pictures(root: Path) -> list[Path]:
-    """Every picture there is, those of a folder together."""
-    return sorted(path for path in (root / FOLDER).rglob("*") if path.suffix in PICTURES)
-
-
-def maker(root: Path, picture: Path) -> tuple[str, str]:
-    """The command that makes a picture, and what its script says of itself.
-
-    It is the script that names the file, else the one whose name the file's begins with, else the
-    reproduction of the folder's name.
-    """
-    scripts = sorted((root / "examples").glob("*.py")) + sorted((root / "scripts").glob("*.py"))
-    naming = [path for path in scripts if f'"{picture.name}"' in path.read_text()]
-    alike = [path for path in scripts if picture.stem.startswith(path.stem)]
-    for path in [*naming, *sorted(alike, key=lambda path: -len(path.stem))]:
-        said = (ast.get_docstring(ast.parse(path.read_text())) or "").split("\n")[0]
-        return f"python {_name(root, path)}", said
-    return f"isi-keras reproduce {picture.parent.name}", ""
-
-
-def numbers_of(picture: Path) -> Path | None:
-    """The file of the numbers behind a picture, if there is one."""
-    for path in (picture.with_suffix(".json"), picture.parent / "numbers.json"):
-        if path.exists():
-            json.loads(path.read_text())
-            return path
-    return None
-
-
-def _captions(root: Path) -> dict[str, str]:
-    """What the pages say of the pictures that they show."""
-    pages = [root / "README.md", *sorted((root / "docs").rglob("*.md"))]
-    return {name: text for page in pages for text, name in SHOWN.findall(page.read_text())}
-
-
-def _words(stem: str) -> str:
-    words = re.sub(r"[-_]", " ", stem).capitalize()
-    return re.sub(r"\bl(0|2|inf)\b", r"L\1", words)
-
-
-def _name(root: Path, path: Path) -> str:
-    return path.relative_to(root).as_posix()
+def size(path: Path) -> tuple[int, int]:
+    """Width and height of a PNG on a screen, by its pixels and what it says of their density."""
+    data = path.read_bytes()[:400]
+    width, height = struct.unpack(">II", data[16:24])
+    place = data.find(b"pHYs")
+    per_inch = 200.0
+    if place > 0:
+        per_inch = struct.unpack(">I", data[place + 4 : place + 8])[0] * 0.0254
+    return round(width / per_inch * INCH), round(height / per_inch * INCH)

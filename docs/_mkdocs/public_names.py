@@ -1,7 +1,9 @@
 """What a static reader of the package cannot see: the names that load lazily, and `Example:`."""
 
 import ast
+import importlib.util
 import re
+from pathlib import Path
 
 import griffe
 
@@ -24,6 +26,7 @@ class PublicNames(griffe.Extension):
             target = f"{PACKAGE}.plotting.{module}.{name}"
             plotting.set_member(name, griffe.Alias(name, target=target))
         _mark_examples(pkg)
+        _tell_types(pkg, _types())
 
 
 def _lazy(path):
@@ -38,6 +41,36 @@ def _plots(path):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Plot":
             yield ast.literal_eval(node.args[0])
+
+
+def _types():
+    path = Path(__file__).with_name("types_shown.py")
+    spec = importlib.util.spec_from_file_location("types_shown", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _tell_types(item, types):
+    """Puts a type in place of `Any` where one is known."""
+    for member in getattr(item, "members", {}).values():
+        if member.is_alias:
+            continue
+        if member.is_function:
+            owner = item.name if member.name.startswith("__") else member.name
+            path = f"{item.name}.{member.name}" if item.is_class else member.name
+            member.returns = types.RETURNED.get(path, member.returns)
+            for parameter in member.parameters:
+                _tell_type(owner, parameter, types)
+        elif member.is_attribute:
+            _tell_type(item.name, member, types)
+        _tell_types(member, types)
+
+
+def _tell_type(owner, part, types):
+    if part.annotation is not None:
+        told = types.shown(owner, part.name, str(part.annotation))
+        part.annotation = told or part.annotation
 
 
 def _mark_examples(item):

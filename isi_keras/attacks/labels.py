@@ -18,7 +18,7 @@ def aim(target: Any, leave: Any) -> tuple[int | None, tuple[int, ...] | None]:
     """The class to reach and the classes to leave, checked; `None` for any.
 
     Raises:
-        TypeError: if they are no integers.
+        TypeError: if they are not integers.
         ValueError: if one is negative, there is no class to leave, or it is the one to reach.
     """
     if target is not None:

@@ -107,10 +107,12 @@ def attack(
         return
     print(evaluate(found))
     print(f"\n{running.stored_at(found, result_path)}")
-    _draw(found, drawable and keep != "table", images, picture_path, style)
+    _draw(found, drawable and keep != "table", images, picture_path, style, given)
 
 
-def _draw(found: Any, drawable: bool, images: Path | None, path: Path, style: Any) -> None:
+def _draw(
+    found: Any, drawable: bool, images: Path | None, path: Path, style: Any, given: Any
+) -> None:
     from isi_keras.cli import output, running
 
     if images is not None:
@@ -125,7 +127,10 @@ def _draw(found: Any, drawable: bool, images: Path | None, path: Path, style: An
         return
     from isi_keras.plotting.attack.examples import draw_attack
 
-    print(f"picture: {style.save_picture(draw_attack(result), path)}")
+    classes = None
+    if result.goal is None:  # else a prediction answers the goal's question, and is no class
+        classes = given.names_of(result.clean_prediction, result.prediction, result.target)
+    print(f"picture: {style.save_picture(draw_attack(result, classes=classes), path)}")
 
 
 def _norm(name: str, **wanted: Any) -> Any:

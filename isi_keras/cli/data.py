@@ -71,6 +71,17 @@ class Given:
             raise BadParameter(unknown("class", text, self.classes))
         return self.classes[text]
 
+    def names_of(self, *numbers: Any) -> list[str] | None:
+        """The names of all classes up to the greatest of some; a number where there is no name.
+
+        `None` if the samples name no classes.
+        """
+        if not self.classes:
+            return None
+        named = {number: name for name, number in self.classes.items()}
+        most = max(int(np.max(part)) for part in numbers if part is not None)
+        return [named.get(number, str(number)) for number in range(most + 1)]
+
 
 def check(model: str, data: Path | None) -> None:
     """Raises for what is wrong with MODEL and DATA and can be said before a backend starts.

@@ -73,7 +73,8 @@ def explain(
     print(running.stored_at(found, result_path))
     if drawable and keep != "table":
         shown: Any = running.record_of(found, _SHOWN)
-        figure = output.draw_explanation(shown, given.bounds)
+        classes = given.names_of(shown.prediction, shown.target)
+        figure = output.draw_explanation(shown, given.bounds, classes)
         print(f"picture: {style.save_picture(figure, picture_path)}")
     else:
         print("picture: none, because the inputs are neither images nor a table")

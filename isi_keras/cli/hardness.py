@@ -112,7 +112,8 @@ def hardness(
     print(summary(result, budget))
     print(f"\n{running.stored_at(found, result_path)}")
     if result.succeeds_within(budget).any():
-        figure = plotting.hardness(result, budget=budget)
+        classes = given.names_of(len(result.classes) - 1)
+        figure = plotting.hardness(result, budget=budget, classes=classes)
         print(f"picture: {style.save_picture(figure, picture_path)}")
     else:
         print("picture: none, because no attempt succeeded within the budget")

@@ -133,13 +133,15 @@ def drawable(possible: bool, picture: Path | None, x: np.ndarray) -> bool:
     return possible
 
 
-def draw_explanation(explanation: Explanation, bounds: tuple[float, float]) -> Any:
+def draw_explanation(
+    explanation: Explanation, bounds: tuple[float, float], classes: list[str] | None = None
+) -> Any:
     """The maps of an explanation; the bounds are black and white if they hold the inputs."""
     from isi_keras import plotting
 
     low, high = bounds
     inside = low <= explanation.x.min() and explanation.x.max() <= high
-    return plotting.heatmaps(explanation, bounds=bounds if inside else None)
+    return plotting.heatmaps(explanation, bounds=bounds if inside else None, classes=classes)
 
 
 def predictions(predicted: np.ndarray, labels: np.ndarray | None) -> str:

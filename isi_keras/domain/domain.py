@@ -130,7 +130,7 @@ class Domain(_component.Component):
             options: fields of a `Domain`.
 
         Raises:
-            ValueError: if it is no table, or holds NaN.
+            ValueError: if it is not a table, or holds NaN.
 
         Example:
             >>> import isi_keras as isi

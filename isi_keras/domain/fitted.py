@@ -180,7 +180,7 @@ class Fitted:
             apart = np.where(step > 0, step, 1.0)
             nearest = base + np.round((after - base) / apart) * apart
             whole = (base == np.round(base)) & (apart == np.round(apart))
-            # What is no whole number is that of float32 next to it, or next but one.
+            # What is not a whole number is that of float32 next to it, or next but one.
             slack = np.where(whole, 0, 2 * np.spacing(np.abs(after) + apart, dtype="float32"))
             found["grid"] = changed & (step > 0) & ~(np.abs(after - nearest) <= slack)
         found["groups"] = np.zeros(shape, bool)

@@ -17,7 +17,7 @@ def groups(shape: tuple, patch: int | None, data_format: str) -> np.ndarray:
         data_format: `"channels_last"` or `"channels_first"`.
 
     Raises:
-        TypeError: if `patch` is no integer.
+        TypeError: if `patch` is not an integer.
         ValueError: if it is below 1, too large, or anything but 1 for a table.
     """
     if patch is not None:

@@ -38,7 +38,7 @@ class Untargeted(OfClasses):
             sigmoid unit it is the unit's own logit.
 
     Raises:
-        ValueError: if the margin is no finite number, at least 0.
+        ValueError: if the margin is not a finite number, at least 0.
 
     Example:
         >>> import isi_keras as isi
@@ -66,7 +66,7 @@ class Target(OfClasses):
         margin: by how much its logit has to lead the greatest other one, as of `Untargeted`.
 
     Raises:
-        ValueError: if the margin is no finite number, at least 0; when used, if the model has no
+        ValueError: if the margin is not a finite number, at least 0; when used, if the model has no
             such class.
     """
 
@@ -90,7 +90,7 @@ class AnyOf(OfClasses):
         margin: by how much the greatest of their logits has to lead the greatest of the others.
 
     Raises:
-        TypeError: if a class is no integer.
+        TypeError: if a class is not an integer.
         ValueError: if there is none, or one is negative; when used, if the model has no such class
             or no other.
     """
@@ -118,7 +118,7 @@ class NoneOf(OfClasses):
         margin: by how much the greatest other logit has to lead the greatest of theirs.
 
     Raises:
-        TypeError: if a class is no integer.
+        TypeError: if a class is not an integer.
         ValueError: if there is none, or one is negative; when used, if the model has no such class
             or no other.
     """

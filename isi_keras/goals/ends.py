@@ -23,7 +23,7 @@ def expect_a_goal(planned, goal: Any) -> None:
     if units > 1 and planned.graphs.removed == {"Sigmoid"}:
         raise ValueError(
             f"The model {name!r} ends in {units} sigmoids: each is a label of its own, and the "
-            "greatest of them is no prediction. Say what is to change: goal=isi_keras.goals."
+            "greatest of them is not a prediction. Say what is to change: goal=isi_keras.goals."
             "LabelOn(k), LabelOff(k) or LabelSet() for any change of the set. If they exclude each "
             f"other, so that they are classes, say so by goal=isi_keras.goals.{goal!r}."
         )

@@ -24,8 +24,8 @@ class LabelSet(OfLabels):
             of 0, at least 0.
 
     Raises:
-        ValueError: if the margin is no finite number, at least 0, or `labels` hold anything else;
-            when used, if they are not as many as those of the model, or as for `LabelOn`.
+        ValueError: if the margin is not a finite number, at least 0, or if `labels` hold anything
+            else; when used, if they are not as many as those of the model, or as for `LabelOn`.
     """
 
     each: ClassVar[str | None] = "labels"

@@ -76,7 +76,7 @@ class LabelOn(_OfOneLabel):
         margin: by how much its logit has to be above 0, at least 0.
 
     Raises:
-        ValueError: if the margin is no finite number, at least 0; when used, if the model has no
+        ValueError: if the margin is not a finite number, at least 0; when used, if the model has no
             such label or ends in a softmax, or its outputs are taken as values.
     """
 

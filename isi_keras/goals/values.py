@@ -77,8 +77,8 @@ class Above(_OfValues):
         output: which output of the model.
 
     Raises:
-        ValueError: if the value is no finite number; when used, if the model has no such output, or
-            ends in a softmax or sigmoid and is not wrapped by `outputs`.
+        ValueError: if the value is not a finite number; when used, if the model has no such output,
+            or ends in a softmax or sigmoid and is not wrapped by `outputs`.
 
     Example:
         >>> import keras, numpy as np

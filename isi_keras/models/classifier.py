@@ -58,10 +58,10 @@ def logits(model, from_logits: bool | None = None, *, moving: str | None = None)
 def outputs(model, *, moving: Any = None) -> "Classifier":
     """The model's outputs as values, as they are: for regression, and for scores of any kind.
 
-    Nothing is removed at the end, and one unit is one value, whose sign says nothing of classes:
+    Nothing is removed at the end, and one unit is one value, whose sign says nothing about classes:
     attacks take a goal, `goals.Above` or `goals.Below`, and `explain` gives the relevance of the
-    value itself, also where it is negative. It does so unasked of a model of one unit that ends in
-    a linear layer, and so do attacks with such a goal.
+    value itself, even where it is negative. For a model of one unit that ends in a linear layer,
+    `explain` and attacks with such a goal do this without being asked.
 
     Args:
         model: a built Keras model with one output of shape `(N, K)`; it is not altered.
@@ -133,8 +133,8 @@ class Classifier:
             one_value: whether a model that returns one value, which has no classes, will do.
 
         Raises:
-            ValueError: if the model is no classifier, or if it cannot be known whether its outputs
-                are logits.
+            ValueError: if the model is not a classifier, or if it cannot be known whether its
+                outputs are logits.
         """
 
         def known():

@@ -33,7 +33,7 @@ class Graphs:
         as_values: whether its outputs are taken as they are, as `outputs` takes them.
 
     Raises:
-        ValueError: if the model is no classifier, if it cannot be known whether its outputs are
+        ValueError: if the model is not a classifier, if it cannot be known whether its outputs are
             logits, or if it computes with what is not its own.
     """
 

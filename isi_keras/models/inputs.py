@@ -20,7 +20,7 @@ def as_inputs(model, x) -> Any:
     They are float32, or of the integer type that the model declares.
 
     Raises:
-        TypeError: if an input is no numeric array.
+        TypeError: if an input is not a numeric array.
         ValueError: if one is empty, not finite, or not of the model's input shape, if there are too
             many or too few, or if their numbers of samples differ.
     """
@@ -75,7 +75,7 @@ def as_input(model, x) -> np.ndarray:
     """The input of a model with one input of real numbers, as a float32 array `(N, ...)`.
 
     Raises:
-        TypeError: if it is no numeric array, or the model takes integers.
+        TypeError: if it is not a numeric array, or the model takes integers.
         ValueError: if it is empty, not finite or of the wrong shape, or the model has several.
     """
     specs = _specs(model) or []
@@ -189,7 +189,7 @@ def as_classes(name: str, classes: Any, samples: int, count: int) -> np.ndarray:
     """Class indices as an int32 array `(samples,)`; a single index stands for all samples.
 
     Raises:
-        TypeError: if they are no integers.
+        TypeError: if they are not integers.
         ValueError: if their number is wrong or one is not among the `count` classes.
     """
     array = _array(name, classes)

@@ -34,7 +34,7 @@ def parted(model, x, moved: tuple[str, ...] | None = None) -> Parts:
         moved: the names of the inputs that move; `None` for the only one of real numbers.
 
     Raises:
-        TypeError: if an input is no numeric array, or one that is to move takes integers.
+        TypeError: if an input is not a numeric array, or one that is to move takes integers.
         ValueError: if shapes or values are wrong, there is no such input, or it is not said which
             of several moves.
     """

@@ -94,7 +94,7 @@ class Planned:
             The logits as an array, `(N, K)`.
 
         Raises:
-            TypeError: if an input is no numeric array, or `batch_size` no integer.
+            TypeError: if an input is not a numeric array, or `batch_size` no integer.
             ValueError: if shapes or values are wrong.
         """
         bare = self.moving is not None and not isinstance(x, Mapping | list | tuple)

@@ -1,7 +1,7 @@
 """Pictures of saved or fresh results; nothing here runs a model or needs a backend.
 
 A function that draws one panel takes `ax` and returns the `Axes`; a function that draws a grid
-returns the `Figure`; `animation` writes a file. Figures stand outside pyplot: nothing opens a
+returns the `Figure`; `animation` writes a file. Figures live outside pyplot: nothing opens a
 window or stays open, `figure.savefig(path)` writes one, and a notebook shows the figure that a cell
 returns.
 """

@@ -117,7 +117,7 @@ def kind_of(record: Any) -> Kind:
     """The kind of a record.
 
     Raises:
-        LookupError: if it is no record.
+        LookupError: if it is not a record.
     """
     for kind in KINDS:
         if isinstance(record, kind.record):

@@ -68,7 +68,7 @@ def report(
         A `Page`, which a notebook shows: `save`, `check`, `to_dict`, `to_markdown`.
 
     Raises:
-        TypeError: if something among `results` is no result.
+        TypeError: if something among `results` is not a result.
         ValueError: if there is none, one is empty, or `classes` or `megabytes` is too small.
         OSError: if the file cannot be written.
 

@@ -32,7 +32,7 @@ SPARSE = 0.02
 """Up to which share of the pixels those that changed are drawn larger in a large image."""
 
 FEATURES = 400
-"""How many columns or entries of a sample that is no image are listed at most."""
+"""How many columns or entries of a sample that is not an image are listed at most."""
 
 Maps = dict[bytes, list[tuple[str, Explanation, int]]]
 

@@ -91,7 +91,8 @@ def _number(text: str, threshold: str) -> float:
         return float(text[:-1]) / 100 if text.endswith("%") else float(text)
     except ValueError:
         raise ValueError(
-            f"Expected a threshold as {FORM}. Received: {threshold!r}, where {text!r} is no number."
+            f"Expected a threshold as {FORM}. Received: {threshold!r}, where {text!r} is not a "
+            "number."
         ) from None
 
 

@@ -1,6 +1,7 @@
 """How far a run is: samples, success, rate and time left, over all workers."""
 
 import contextlib
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -46,12 +47,29 @@ def shown(progress: Progress, verbose: int) -> Iterator[Any]:
     if not verbose:
         yield lambda: None
         return
+    if "ipykernel" in sys.modules:  # as Keras' own bars ask; rich would need ipywidgets there
+        yield _OneLine(progress)
+        print()
+        return
     from rich.console import Console
 
     console = Console()
     with console.status(str(progress)) as line:
         yield lambda: line.update(str(progress))
     console.print(str(progress), highlight=False)
+
+
+class _OneLine:
+    """Writes over one line of a notebook, as Keras' bars do."""
+
+    def __init__(self, progress: Progress):
+        self.progress, self.width = progress, 0
+        self()
+
+    def __call__(self) -> None:
+        text = str(self.progress)
+        self.width = max(self.width, len(text))
+        print(f"\r{text.ljust(self.width)}", end="", flush=True)
 
 
 def _time(seconds: float) -> str:

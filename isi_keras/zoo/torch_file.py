@@ -22,14 +22,14 @@ def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
         path: a file of `torch.save(model.state_dict(), path)`, of float32 and int64, little endian.
 
     Raises:
-        ValueError: if it is no such file, or holds something other than weights.
+        ValueError: if it is not such a file, or holds something other than weights.
     """
     with open(path, "rb") as file:
         try:
             return _read(file)
         except (pickle.UnpicklingError, EOFError, KeyError, AttributeError, TypeError) as error:
             raise ValueError(
-                f"{str(path)!r} is no file of weights that torch.save wrote before version 1.6 "
+                f"{str(path)!r} is not a file of weights that torch.save wrote before version 1.6 "
                 f"({error})."
             ) from error
 

@@ -253,7 +253,7 @@ def test_in_training_and_in_the_monitor(labels, x):
 @pytest.mark.parametrize(
     ("model", "given", "text"),
     [
-        ("labels", {}, r"ends in 3 sigmoids: .*no prediction.*LabelOn\(k\).*Untargeted\("),
+        ("labels", {}, r"ends in 3 sigmoids: .*not a prediction.*LabelOn\(k\).*Untargeted\("),
         ("labels", {"target": 1}, r"ends in 3 sigmoids.*goals\.Target\(classes=1"),
         ("labels", {"goal": goals.LabelOn(3)}, r"label to be from 0 to 2"),
         ("labels", {"goal": goals.Above(0)}, r"ends in a Sigmoid.*isi_keras\.outputs\(model\)"),

@@ -18,7 +18,7 @@ from skimage import io, util
 from typer.testing import CliRunner
 
 import isi_keras as isi
-from isi_keras.cli import attack, backend, explain, hardness, output, reproduce
+from isi_keras.cli import attack, backend, data, explain, hardness, output, reproduce
 from isi_keras.cli.commands import app
 from isi_keras.papers import isi as isi_paper
 from isi_keras.plotting.attack.examples import draw_attack
@@ -282,6 +282,18 @@ def test_folders_are_classes(files):
     text = run("attack", files / "grey.keras", files / "named", "--out", "r.npz")
     assert "classes: cat = 0, dog = 1" in text
     np.testing.assert_array_equal(isi.AttackResult.load("r.npz").y, [0, 0, 1, 1])
+
+
+def test_folders_name_the_classes_of_pictures(files, monkeypatch):
+    for name in ("dog", "cat"):
+        painted(files / "pets" / name, "0.png")
+    given = data.Given("", None, None, (0, 1), None, {"cat": 0, "dog": 1})
+    assert given.names_of(np.array([0, 3]), None) == ["cat", "dog", "2", "3"]
+    seen = []
+    monkeypatch.setattr(isi.plotting, "heatmaps", lambda *_, classes, **__: seen.append(classes))
+    monkeypatch.setattr("isi_keras.plotting.style.save_picture", lambda figure, path: path)
+    run("explain", files / "grey.keras", files / "pets", "--out", "m.npz")
+    assert seen[0][:2] == ["cat", "dog"]
 
 
 def test_folders_named_by_numbers_are_those_classes(files):

@@ -129,7 +129,7 @@ def test_a_threshold_beyond_what_was_tried_says_so():
     [
         ("robust_accuracy=0.5", "Expected a threshold as NAME>=NUMBER"),
         ("robust_acuracy>=0.5", "Did you mean 'robust_accuracy'"),
-        ("robust_accuracy>=half", "'half' is no number"),
+        ("robust_accuracy>=half", "'half' is not a number"),
         ("other:steps>1", "Unknown result: 'other'"),
     ],
 )

@@ -4,13 +4,14 @@ import functools
 import json
 import os
 import shutil
+import sys
 
 import numpy as np
 import pytest
 from makers import fake
 
 import isi_keras as isi
-from isi_keras.runs import shards
+from isi_keras.runs import progress, shards
 from isi_keras.runs.folder import RunFolder
 
 SIZE = 6  # four shards
@@ -215,6 +216,17 @@ def test_progress_is_of_samples(tmp_path, capsys):
     run(tmp_path, part=(0, 4))
     run(tmp_path, verbose=1)
     assert "24 of 24 samples, 50.0% turned" in capsys.readouterr().out
+
+
+def test_progress_in_a_notebook_needs_no_other_package(monkeypatch, capsys):
+    counted = progress.Progress(4, 0)
+    monkeypatch.setitem(sys.modules, "ipykernel", None)
+    with progress.shown(counted, 1) as show:
+        counted.add({"samples": 4, "successes": 3, "attacked": 4})
+        show()
+    lines = capsys.readouterr().out.rstrip("\n").split("\r")
+    assert lines[1].startswith("0 of 4 samples")
+    assert lines[2].startswith("4 of 4 samples, 75.0% turned")
 
 
 def test_a_run_folder_can_be_moved(tmp_path, wanted):

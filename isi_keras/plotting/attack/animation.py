@@ -29,7 +29,7 @@ def animation(
 ) -> Path | bytes:
     """Writes one attack on an image as an animated GIF: the original, then a frame for each step.
 
-    Squares stand over the pixels that were changed so far, thicker over those of the step. Beside
+    Squares mark the pixels that were changed so far, thicker ones those of the step. Beside
     it are the probabilities of three classes, if the result has a trajectory: that which was
     predicted before, the target (or the class that was reached), and the greatest of the others
     over all steps.

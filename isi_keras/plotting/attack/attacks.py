@@ -27,8 +27,8 @@ def attacks(
     r"""Draws what several attacks, such as one under each norm, make of the same images.
 
     The first row has the originals below their predicted classes; each further row has the
-    adversarial images of one attack. Below each stands how far it is and what it is predicted as;
-    a failed attack has a red frame and the word "failed".
+    adversarial images of one attack. The caption below says how far it is and what it is predicted
+    as; a failed attack has a red frame and the word "failed".
 
     Args:
         results: what an `Attack` returned on the same images, by the label of its row.

@@ -41,9 +41,10 @@ def changes(
 
     The change is signed: red is greater, blue smaller; of a colour image it is that of the channel
     that changed most. Changed pixels have an outline, so that small changes are seen too, unless
-    they are more than a quarter of the image. Below the change stands how many inputs changed and
-    how far, below the other two what the model predicts; a failed attack has a red frame. Of
-    tabular features, `(N, D)`, the changed ones are drawn as bars, the first changed on top.
+    they are more than a quarter of the image. The caption below the change says how many inputs
+    changed and how far, below the other two what the model predicts; a failed attack has a red
+    frame. Of tabular features, `(N, D)`, the changed ones are drawn as bars, the first changed on
+    top.
 
     Args:
         result: what an `Attack` returned on images or tabular features.

@@ -35,10 +35,10 @@ def examples(
 ) -> Figure:
     """Draws the original, the adversarial image and what changed, one column per sample.
 
-    Above each column stands "label → prediction", below it how far it is: under the norms L2 and
-    Linf the distance, else how many inputs changed (each channel counted on its own). A failed
-    attack has a red frame and the word "failed". The changes are signed: red is brighter, blue
-    darker; of a colour image the channel that changed most.
+    The caption above a column says "label → prediction", the one below how far it is: the distance
+    under the norms L2 and Linf, otherwise how many inputs changed (each channel counts on its own).
+    A failed attack has a red frame and the word "failed". The changes are signed: red is brighter,
+    blue darker; a colour image shows the channel that changed most.
 
     Args:
         result: what an `Attack` returned on images.

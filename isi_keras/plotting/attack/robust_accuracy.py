@@ -29,7 +29,7 @@ def robust_accuracy(
         results: what an `Attack` returned; several by their labels.
         measure: `"l0_feature"`, `"l0_position"`, `"l2"` or `"linf"`, as in `evaluate`.
         data_format: `"channels_last"` or `"channels_first"`; the result's own if `None`.
-        ax: where to draw; a new figure, `ax.figure`, if `None`. The legend stands above `ax`.
+        ax: where to draw; a new figure, `ax.figure`, if `None`. The legend goes above `ax`.
 
     Returns:
         The Axes.

@@ -28,7 +28,7 @@ def robustness(
     Args:
         results: what `robustness` returned; several by their labels, of one measure.
         confidence: of the interval, between 0 and 1.
-        ax: where to draw; a new figure, `ax.figure`, if `None`. The legend stands above `ax`.
+        ax: where to draw; a new figure, `ax.figure`, if `None`. The legend goes above `ax`.
 
     Returns:
         The Axes.

@@ -22,8 +22,8 @@ def trajectories(
 
     The score is that of the target; without one that of the class predicted before the attack,
     which the attack lowers. A sample that has ended keeps the value it ended with, so that all
-    steps are over the same samples. Below each step stands how many were still running, that is,
-    took another one. Samples for which the model returned NaN or infinity are left out.
+    steps are over the same samples. The numbers below the steps say how many were still running,
+    that is, took another one. Samples for which the model returned NaN or infinity are left out.
 
     Args:
         result: what an `Attack` returned with `trajectory=True`.

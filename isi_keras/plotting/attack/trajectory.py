@@ -35,9 +35,9 @@ def trajectory(
 
     The curves are those of the class that was predicted before the attack, of the target (without
     one: of the class that was reached), and of whichever other class is greatest in each step. On
-    the right the original stands in pale grey, and each changed pixel has the colour of the step in
-    which one of its channels was first changed, with the number of the step where pixels are large
-    enough. Tabular features have bars instead, the first changed on top.
+    the right the original is shown in pale grey, and each changed pixel has the colour of the step
+    in which one of its channels was first changed, with the number of the step where pixels are
+    large enough. Tabular features have bars instead, the first changed on top.
 
     Args:
         result: what an `Attack` returned with `trajectory=True`.

@@ -79,7 +79,7 @@ def _fitting(text: str, token: _tokens.Token, family: list[str], width: float) -
 
 
 def size(token: _tokens.Token) -> float:
-    """Points; what is no word is small."""
+    """Points; what is not a word is small."""
     return style.SMALL if token.special else style.TEXT
 
 

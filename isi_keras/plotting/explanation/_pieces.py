@@ -8,7 +8,7 @@ STARTS = "Ġ▁ "
 """What a token begins with, in texts of word pieces, where a new word begins."""
 
 SPECIAL = re.compile(r"\[[A-Z]+\]|<[^<>\s]+>")
-"""Tokens that mark something and are no words, such as `[CLS]`, `</s>` or `<|endoftext|>`."""
+"""Tokens that mark something and are not words, such as `[CLS]`, `</s>` or `<|endoftext|>`."""
 
 SHOWN = {ord("\n"): "↵", ord("\r"): "", ord("\t"): "⇥"}
 """What stands for characters that move."""

@@ -24,7 +24,7 @@ class Token(NamedTuple):
     """A token as it is stored, its relevance, and how it is shown.
 
     `spaced` says whether a space stands before it, `ends` whether a line ends with it, `special`
-    whether it marks something and is no word.
+    whether it marks something and is not a word.
     """
 
     word: str
@@ -53,7 +53,7 @@ def text_of(explanation: Any, tokens: Any) -> Explanation:
     """The explanation of the one input that is a text, with `tokens` for its words if given.
 
     Raises:
-        TypeError: if it is no `Explanation`, or `tokens` are no words.
+        TypeError: if it is no `Explanation`, or `tokens` are not words.
         ValueError: if it has no samples or no text, or more than one.
     """
     checks.expect(explanation, plots.MAPS)
@@ -108,7 +108,7 @@ def words_of(explanation: Explanation, index: int) -> tuple[list[str], list[str]
 
 
 def ink(token: Token, color: str) -> str:
-    """Grey for what is no word, where that can be read on `color`; else black or white."""
+    """Grey for what is not a word, where that can be read on `color`; else black or white."""
     if token.special and style.contrast(style.MUTED, color) >= 4.5:
         return style.MUTED
     return style.ink(color)

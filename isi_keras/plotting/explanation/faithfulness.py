@@ -28,7 +28,7 @@ def faithfulness(
     Args:
         curves: what `pixel_flipping` returned, by the label of its curve.
         score: `"probability"` or `"logit"`.
-        ax: where to draw; a new figure, `ax.figure`, if `None`. The legend stands above `ax`;
+        ax: where to draw; a new figure, `ax.figure`, if `None`. The legend goes above `ax`;
             `layout="constrained"` makes room for it in your figure.
 
     Returns:

@@ -34,14 +34,14 @@ def heatmap(
         index: which sample, from 0.
         overlay: whether the map of an image lies over its input, which is pale grey. What is 0 is
             transparent, the greatest magnitude hides the input.
-        ax: where to draw; a new figure, `ax.figure`, if `None`. The colour bar stands to the right
+        ax: where to draw; a new figure, `ax.figure`, if `None`. The colour bar goes to the right
             of `ax`; `layout="constrained"` makes room for it in your figure.
         classes: the names of the classes; their numbers if `None`.
         names: the names of tabular features; their numbers if `None`.
         data_format: `"channels_last"` or `"channels_first"`; the result's own if `None`.
         percentile: of the magnitudes of a map: what has the strongest colour, above 0 and at most
             100. A few extreme pixels leave the rest of a map of a photograph pale; 99.5 shows it.
-            Bars of tabular features take no notice.
+            It does not apply to the bars of tabular features.
 
     Returns:
         The Axes.

@@ -49,7 +49,7 @@ def heatmaps(
         data_format: `"channels_last"` or `"channels_first"`; the result's own if `None`.
         percentile: of the magnitudes of a map: what has the strongest colour, above 0 and at most
             100. A few extreme pixels leave the rest of a map of a photograph pale; 99.5 shows it.
-            Bars of tabular features take no notice.
+            It does not apply to the bars of tabular features.
 
     Returns:
         The Figure, 7 inches wide if a row is full.

@@ -24,7 +24,7 @@ def randomisation(
 
     Args:
         results: what `parameter_randomisation` returned; several by their labels.
-        ax: where to draw; a new figure, `ax.figure`, if `None`. The legend stands above `ax`.
+        ax: where to draw; a new figure, `ax.figure`, if `None`. The legend goes above `ax`.
 
     Returns:
         The Axes.

@@ -42,8 +42,8 @@ def text(
     """Draws the tokens of one sample as text, the relevance of each as its background.
 
     Colours are symmetric about zero, as those of `heatmap`: of `Relevance`, red speaks for the
-    explained class and blue against it. Tokens that are no words, such as `[CLS]`, are small and
-    grey. Pieces of a word stand together, without the marks of their tokenizer (`##`, `Ġ`, `▁`).
+    explained class and blue against it. Tokens that are not words, such as `[CLS]`, are small and
+    grey. Pieces of a word are joined, without the marks of their tokenizer (`##`, `Ġ`, `▁`).
     Without words the ids are drawn.
 
     Args:

@@ -1,5 +1,6 @@
 """How hard each class is to turn into each other: the matrices of one sweep side by side."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,26 +23,32 @@ class _Panel(NamedTuple):
     limits: tuple[float, float]
 
 
-def hardness(result: HardnessResult, *, budget: float | None = None) -> Figure:
+def hardness(
+    result: HardnessResult,
+    *,
+    budget: float | None = None,
+    classes: Sequence[str] | None = None,
+) -> Figure:
     """Draws how hard it is to turn each class into each other: a row per source, targets across.
 
     The panels are the success rate and the mean distortion of the successes, both within a budget,
     the hardness over all budgets, and the adversarial distance by pairs of inputs if it was
-    computed. Each has its own colours; the success rate goes from 0 to 100 %. Numbers stand in the
+    computed. Each has its own colours; the success rate goes from 0 to 100 %. Numbers appear in the
     cells where they fit. The hardness of pairs without any success, 0 by its formula, is left out.
 
     Args:
         result: what `hardness` returned.
         budget: of the first two panels, any number up to the greatest of `result.budgets`, which is
             the default.
+        classes: the names of the classes; those of the result if `None`.
 
     Returns:
         The Figure, 7 inches wide.
 
     Raises:
         TypeError: if `result` is not a `HardnessResult`.
-        ValueError: if it is empty or no attempt succeeded within the budget, or if the budget is
-            greater than those of the sweep.
+        ValueError: if it is empty or no attempt succeeded within the budget, if the budget is
+            greater than those of the sweep, or if there is not a name for each class.
 
     Source: Papernot et al. 2016, figures 12 to 15.
 
@@ -53,7 +60,9 @@ def hardness(result: HardnessResult, *, budget: float | None = None) -> Figure:
     """
     checks.expect(result, plots.SWEEP)
     shown = _panels(result, budget)
-    names = [style.shorten(str(n), style.LONGEST, style.SMALL) for n in result.classes]
+    known = result.classes.tolist() if classes is None else classes
+    names = [checks.class_name(place, known) for place in range(len(result.classes))]
+    names = [style.shorten(name, style.LONGEST, style.SMALL) for name in names]
     rows, columns = (2, 2) if len(shown) == 4 else (1, 3)
     widest = style.widest(names, style.SMALL)
     side = (style.WIDTH - 0.25 - widest) / columns - BETWEEN

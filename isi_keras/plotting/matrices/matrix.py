@@ -48,7 +48,7 @@ def matrix(
         kind: `"sequential"`, or `"signed"` for colours symmetric about zero.
         limits: the values of the first and the last colour; those of the least and the greatest
             value if `None`. Values beyond have the colour of the limit and the bar ends in a point.
-        ax: where to draw; a new figure, `ax.figure`, if `None`. The colour bar stands to the right
+        ax: where to draw; a new figure, `ax.figure`, if `None`. The colour bar goes to the right
             of `ax`; `layout="constrained"` makes room for it in your figure.
 
     Returns:

@@ -19,13 +19,13 @@ def success(
 ) -> Axes:
     """Draws the share of attempts that succeed against the budget, a curve for each sweep.
 
-    Markers stand at the budgets of the sweep; between them the curve is exact, since each attempt
+    Markers are at the budgets of the sweep; between them the curve is exact, since each attempt
     knows the least budget that it needs. The legend has the success rate within the greatest budget
     and the mean distortion of these successes.
 
     Args:
         results: what `hardness` returned; several by their labels.
-        ax: where to draw; a new figure, `ax.figure`, if `None`. The legend stands above `ax`.
+        ax: where to draw; a new figure, `ax.figure`, if `None`. The legend goes above `ax`.
 
     Returns:
         The Axes.

@@ -186,7 +186,7 @@ class TestHardness:
         assert "are within 2 % of inputs; 24 attempts" in figure.get_supxlabel()
 
     def test_only_outer_panels_name_classes_and_axes(self):
-        figure = drawn(plotting.hardness(make_hardness(classes=np.array(CLASSES))))
+        figure = drawn(plotting.hardness(make_hardness(), classes=CLASSES))
         upper_left, upper_right, lower_left, lower_right = figure.axes
         assert names_of(upper_left.yaxis) == names_of(lower_right.xaxis) == CLASSES
         for ax, outer in (
