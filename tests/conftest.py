@@ -26,7 +26,7 @@ from makers.paths import GOLDEN, ROOT
 
 # Pictures are drawn without a backend; commands and papers use what other tests check on each.
 # Tests of pages, of scripts and of the package as a whole have the marker `once` themselves. They
-# run on Torch, which starts soonest and compiles nothing.
+# run on Torch, which starts soonest and compiles nothing, unless `on` names another backend.
 ONCE = tuple(str(ROOT / "tests" / folder) for folder in ("cli", "papers", "plotting"))
 # Of the cases of a grid, so many count, drawn by its name; the others are large. What has a case
 # for each page or picture is run as a whole. Torch compiles nothing and runs every test; of those
@@ -49,12 +49,13 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if str(item.path).startswith(ONCE):
             item.add_marker("once")
-        if item.get_closest_marker("once") and keras.config.backend() != "torch":
+        once = item.get_closest_marker("once")
+        if once and keras.config.backend() != once.kwargs.get("on", "torch"):
             item.add_marker("large")
         if keras.config.backend() == "jax" and any(word in item.nodeid for word in SPARED):
             item.add_marker("large")
         grids[item.nodeid.partition("[")[0]].append(item)
-        whole = item.get_closest_marker("once") or any(word in item.nodeid for word in WHOLE)
+        whole = once or any(word in item.nodeid for word in WHOLE)
         if not whole and random.Random(item.nodeid).random() >= SHARE:
             item.add_marker("large")
     for name, cases in grids.items():

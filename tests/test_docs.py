@@ -69,9 +69,11 @@ WITH_CODE = [page for page in PAGES if list(steps(page))]
 
 
 def with_code():
-    """Each page with code; those that take longest are large."""
+    """Each page with code; those that take longest are large, one calls TensorFlow itself."""
     for page in WITH_CODE:
         marks = [pytest.mark.large] if page.stem in LONGEST else []
+        if page.stem == "own-layers":
+            marks.append(pytest.mark.once(on="tensorflow"))
         yield pytest.param(page, id=name_of(page), marks=marks)
 
 
