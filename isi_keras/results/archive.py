@@ -53,20 +53,21 @@ class Declared(NamedTuple):
         return len(self.shape)
 
 
-def limit(size: int, max_bytes: int | None = None) -> int:
+def limit(size: int, max_bytes: int | None = None, ratio: int = _RATIO) -> int:
     """How many bytes a file may become in memory.
 
     Args:
         size: of the file, in bytes.
         max_bytes: what the user says; `None` for the variable `ISI_KERAS_MAX_BYTES`, else 64 MiB
-            or 100 times the file, whichever is more.
+            or `ratio` times the file, whichever is more.
+        ratio: how much longer it may become.
 
     Raises:
         ValueError: if it is no number of bytes.
     """
     given = os.environ.get(MAX_BYTES) if max_bytes is None else str(max_bytes)
     if not given:
-        return max(_FREE, _RATIO * size)
+        return max(_FREE, ratio * size)
     if not given.isdecimal() or len(given) > 18:
         raise ValueError(
             f"Expected {'max_bytes' if max_bytes is not None else MAX_BYTES} to be a number of "
@@ -91,11 +92,7 @@ class Archive:
         self.name = str(name)
         size = file.seek(0, os.SEEK_END)
         most = limit(size, max_bytes)
-        self._check_end(file, size)
-        try:
-            self._zip = zipfile.ZipFile(file)
-        except DAMAGED as error:
-            raise self.wrong(f"its directory cannot be read, {_said(error)}") from error
+        self._zip = opened(file, size, name, not_ours(name))
         self._members = self._checked(size, most)
         self._declared: dict[str, Declared] = {}
 
@@ -106,7 +103,7 @@ class Archive:
 
     def wrong(self, what: str) -> UnreadableError:
         """The error of a file that is damaged."""
-        return UnreadableError(f"{self.name!r} is damaged: {what}. {WHOLE}")
+        return damaged(self.name, what)
 
     def declared(self, name: str) -> Declared:
         """What the header of an array says; its size is that of its member."""
@@ -135,29 +132,6 @@ class Archive:
         array = array.reshape(shape[::-1]).T if fortran else array.reshape(shape)
         return array.astype(dtype.newbyteorder("="), copy=False)
 
-    def _check_end(self, file: BinaryIO, size: int) -> None:
-        """Raises unless there is a directory, of a size that a result may have."""
-        file.seek(max(0, size - 2**16 - 98))
-        tail = file.read()
-        place = tail.rfind(_END)
-        file.seek(0)
-        begins = file.read(4) == _LOCAL
-        file.seek(0)
-        if not size:
-            raise UnreadableError(f"{self.name!r} is empty. {WHOLE}")
-        if place < 0 or len(tail) < place + 22:
-            if begins:
-                raise UnreadableError(
-                    f"{self.name!r} is truncated: it begins as a zip file, but of its {size} bytes "
-                    f"none are its end. {WHOLE}"
-                )
-            raise not_ours(self.name)
-        entries, length = struct.unpack("<HI", tail[place + 10 : place + 16])
-        if tail[place - 20 : place - 16] == _END_64 and place >= 76:
-            entries, length = struct.unpack("<QQ", tail[place - 44 : place - 28])
-        if length > _DIRECTORY or entries > _DIRECTORY // 46:
-            raise UnreadableError(f"{self.name!r} is no result: its directory is too long.")
-
     def _checked(self, size: int, most: int) -> dict[str, zipfile.ZipInfo]:
         """The members by the names of their arrays."""
         found: dict[str, zipfile.ZipInfo] = {}
@@ -171,23 +145,8 @@ class Archive:
                 )
             if name in found:
                 raise UnreadableError(f"{self.name!r} holds {short} twice.")
-            if info.flag_bits & 1 or info.compress_type not in (0, 8):
-                raise UnreadableError(
-                    f"{self.name!r} holds {short} encrypted or compressed in an unknown way. "
-                    "Expected a file that `save` wrote."
-                )
-            more = info.file_size - _DEFLATE * info.compress_size
-            if more > 0 or (info.compress_type == 0 and info.file_size != info.compress_size):
-                raise self.wrong(f"{short} is said to be longer than it can be")
             found[name] = info
-        if sum(info.compress_size for info in found.values()) > size:
-            raise self.wrong("its members overlap, or its end is missing")
-        total = sum(info.file_size for info in found.values())
-        if total > most:
-            raise UnreadableError(
-                f"{self.name!r} is of {size:,} bytes and would take {total:,} in memory, where "
-                f"{most:,} are allowed. If you trust it, set {MAX_BYTES}={total}."
-            )
+        check_sizes(list(found.values()), size, most, self.name)
         return found
 
     def _header(self, name: str) -> Declared:
@@ -236,6 +195,83 @@ class Archive:
             points = flat.view(np.dtype("u4").newbyteorder(dtype.byteorder))
             if ((points > 0x10FFFF) | ((points >= 0xD800) & (points < 0xE000))).any():
                 raise self.wrong(f"{name!r} holds what is no text")
+
+
+def opened(file: BinaryIO, size: int, name: Any, other: Exception) -> zipfile.ZipFile:
+    """A zip file whose end is there, and whose directory is of a size that can be read.
+
+    Args:
+        file: opened for reading.
+        size: of it, in bytes.
+        name: of it, for messages.
+        other: the error to raise if it is no zip file.
+
+    Raises:
+        UnreadableError: if it is empty, truncated or damaged.
+    """
+    name = str(name)
+    if not size:
+        raise UnreadableError(f"{name!r} is empty. {WHOLE}")
+    file.seek(max(0, size - 2**16 - 98))
+    tail = file.read()
+    place = tail.rfind(_END)
+    file.seek(0)
+    begins = file.read(4) == _LOCAL
+    file.seek(0)
+    if place < 0 or len(tail) < place + 22:
+        if not begins:
+            raise other
+        raise UnreadableError(
+            f"{name!r} is truncated: it begins as a zip file, but of its {size} bytes none are its "
+            f"end. {WHOLE}"
+        )
+    entries, length = struct.unpack("<HI", tail[place + 10 : place + 16])
+    if tail[place - 20 : place - 16] == _END_64 and place >= 76:
+        entries, length = struct.unpack("<QQ", tail[place - 44 : place - 28])
+    if length > _DIRECTORY or entries > _DIRECTORY // 46:
+        raise damaged(name, "its directory is too long")
+    try:
+        return zipfile.ZipFile(file)
+    except DAMAGED as error:
+        raise damaged(name, f"its directory cannot be read, {_said(error)}") from error
+
+
+def check_sizes(members: list[zipfile.ZipInfo], size: int, most: int, name: Any) -> None:
+    """Raises unless the members of a zip file are as long as they can be, and as they may be.
+
+    Args:
+        members: as its directory says.
+        size: of the file, in bytes.
+        most: how many bytes all may become.
+        name: of the file, for messages.
+
+    Raises:
+        UnreadableError: if they are not; the text names the member.
+    """
+    name = str(name)
+    for info in members:
+        short = repr(info.filename.removesuffix(".npy")[:60])
+        if info.flag_bits & 1 or info.compress_type not in (0, 8):
+            raise UnreadableError(
+                f"{name!r} holds {short} encrypted or compressed in an unknown way. Expected a "
+                "file as it was saved."
+            )
+        more = info.file_size - _DEFLATE * info.compress_size
+        if more > 0 or (info.compress_type == 0 and info.file_size != info.compress_size):
+            raise damaged(name, f"{short} is said to be longer than it can be")
+    if sum(info.compress_size for info in members) > size:
+        raise damaged(name, "its members overlap, or its end is missing")
+    total = sum(info.file_size for info in members)
+    if total > most:
+        raise UnreadableError(
+            f"{name!r} is of {size:,} bytes and would take {total:,} in memory, where {most:,} are "
+            f"allowed. If you trust it, set {MAX_BYTES}={total}."
+        )
+
+
+def damaged(name: Any, what: str) -> UnreadableError:
+    """The error of a file that is damaged."""
+    return UnreadableError(f"{str(name)!r} is damaged: {what}. {WHOLE}")
 
 
 def not_ours(name: Any) -> UnreadableError:

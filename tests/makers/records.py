@@ -16,6 +16,8 @@ SETTINGS = {
     "order": "most",
     "cascade": True,
     "similarity": "ssim",
+    "samples": COUNT,
+    "misclassified": 0,
 }
 
 
@@ -37,7 +39,7 @@ def made(kind, optional=True, seed=0, count=COUNT, inputs=(), array=None):
             it is `None`.
     """
     rng = np.random.default_rng(seed)
-    array = array or (lambda rule, shape, dtype: _random(rng, rule, shape, dtype))
+    array = array or (lambda rule, shape, dtype: random_array(rng, rule, shape, dtype))
     lengths, values = {**LENGTHS, "N": count, "A": count}, {}
     texts = optional and any(field.name == "tokens" for field in fields.of(kind))
     inner = (3,) if texts else (3, 2)
@@ -48,7 +50,7 @@ def made(kind, optional=True, seed=0, count=COUNT, inputs=(), array=None):
         elif isinstance(rule, Shapes):
             values[name] = {"one": list(inner)}
         elif not isinstance(rule, Array):
-            config = {**SETTINGS, "a": [1, {"b": None}], "bounds": [0.0, 1.0]}
+            config = {"a": [1, {"b": None}], "bounds": [0.0, 1.0], **SETTINGS}
             values[name] = {"class_name": "Maker", "config": config}
         elif field.type in (str, float):
             values[name] = "channels_last" if field.type is str else 3.5
@@ -89,7 +91,7 @@ def _dtype(name, rule):
     return "float32" if name in ("x", "adversarial", "relevance", "trajectory") else "float64"
 
 
-def _random(rng, rule, shape, dtype):
+def random_array(rng, rule, shape, dtype):
     size = int(np.prod(shape))
     if dtype == "U":
         words = [f"word {n}" for n in range(size)] if rule.distinct else None

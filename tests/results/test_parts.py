@@ -189,7 +189,7 @@ class TestWhatCannotBeJoined:
         with_all, without = made(kind), made(kind, optional=False)
         optional = [field.name for field in fields.of(kind) if field.optional]
         if optional:
-            text = r"Expected .* (in all parts or in none|to be the same in all parts)\. Received"
+            text = r"Expected .* (in all parts or in none|the same .*in all parts)\. Received"
             with pytest.raises(ValueError, match=text):
                 kind.concatenate([with_all, without])
 
