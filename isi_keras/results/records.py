@@ -223,7 +223,9 @@ class AttackResult(Result):
         check_moving(self)
         domain = self.domain
         for bound in (domain.low, domain.high):
-            if self.x.size and np.broadcast_shapes(bound.shape, self.x.shape) != self.x.shape:
+            sample = bound.shape[1:] if bound.ndim == self.x.ndim else bound.shape  # of each row
+            wanted = self.x.shape[1:]
+            if bound.ndim > self.x.ndim or np.broadcast_shapes(sample, wanted) != wanted:
                 raise ValueError(
                     f"expected bounds that broadcast to x, {self.x.shape}. Received: {bound.shape}"
                 )
