@@ -56,6 +56,8 @@ def _expect_model(path: Any) -> int:
         ValueError: if it is something else.
     """
     other = ValueError("it is no zip file, as those of model.save('model.keras') are.")
+    if isinstance(path, Path) and not path.is_file():
+        raise ValueError("it is no file.")
     with path.open("rb") as file:
         size = file.seek(0, 2)
         most = archive.limit(size, ratio=_RATIO)

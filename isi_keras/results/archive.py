@@ -20,7 +20,7 @@ WHOLE = "Copy it again from where it is whole."
 _FREE, _RATIO = 2**26, 100
 _DEFLATE = 1032
 """What was compressed by deflate cannot become more than so many times longer."""
-_DIRECTORY, _HEADER, _RANK = 2**22, 10_000, 32
+_DIRECTORY, _HEADER, _RANK = 2**20, 10_000, 32
 _END, _END_64, _LOCAL = b"PK\x05\x06", b"PK\x06\x07", b"PK\x03\x04"
 _PART = 2**20
 _NPY = re.compile(

@@ -101,7 +101,7 @@ class RandomisationResult(Result):
         config: `parameter_randomisation`, how it was called, and the indicator.
     """
 
-    layers: Annotated[Shared[np.ndarray], Array("U", "L", least=1)]
+    layers: Annotated[Shared[np.ndarray], Array("U", "L", shown=True, least=1)]
     similarity: Annotated[Rows[np.ndarray], Array("f", "N L", nan=True)]
     target: Annotated[Rows[np.ndarray], schema.classes()]
     config: Annotated[

@@ -81,7 +81,7 @@ def opened(path: str | os.PathLike, max_bytes: int | None = None) -> Iterator[He
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"There is no file {str(path)!r}.")
-    if path.is_dir():
+    if not path.is_file():  # a folder, or what never ends, such as a pipe
         raise not_ours(path)
     with path.open("rb") as file:
         archive = Archive(file, path, max_bytes)

@@ -51,7 +51,7 @@ class HardnessResult(Result):
         ValueError: if only one of `sample` and `stop_reason` is `None`.
     """
 
-    classes: Annotated[Shared[np.ndarray], Array("U", "K", least=1, most=MOST)]
+    classes: Annotated[Shared[np.ndarray], Array("U", "K", shown=True, least=1, most=MOST)]
     budgets: Annotated[Shared[np.ndarray], Array("f", "B", low=0, rising=True, least=1, most=MOST)]
     source: Annotated[Rows[np.ndarray], schema.classes("A", below="K")]
     target: Annotated[Rows[np.ndarray], schema.classes("A", below="K")]
@@ -69,7 +69,9 @@ class HardnessResult(Result):
             raise ValueError("Expected both sample and stop_reason, or neither. Received: one.")
 
     def _verify(self) -> None:
-        settings = self.config["config"]
+        settings, count = self.config["config"], len(self.classes)
+        if count**2 * len(self.budgets) > 2**24:
+            raise ValueError(f"expected fewer than {len(self.budgets)} budgets of {count} classes")
         for name in () if self.sample is not None else ("samples", "misclassified"):
             _checks.integer(f"config[{name!r}]", settings[name], 0)
 

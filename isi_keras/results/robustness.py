@@ -65,7 +65,7 @@ class RobustnessResult(Result):
     forward: Annotated[Rows[np.ndarray], schema.counts("N M")]
     backward: Annotated[Rows[np.ndarray], schema.counts("N M")]
     seconds: Annotated[Rows[np.ndarray], Array("f", "N M", low=0)]
-    names: Annotated[Shared[np.ndarray], Array("U", "M", distinct=True, least=1)]
+    names: Annotated[Shared[np.ndarray], Array("U", "M", distinct=True, shown=True, least=1)]
     config: Annotated[Shared[Mapping[str, Any]], Settings((("measure", MEASURES),))]
     data_format: Annotated[Shared[str], FORMAT] = "channels_last"
     moving: Annotated[Shared[Mapping[str, Any] | None], Shapes()] = None

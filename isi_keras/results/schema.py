@@ -35,6 +35,7 @@ class Array:
         rising: whether each value must be greater than the one before.
         distinct: whether all must differ.
         words: the values that text may have; `None` for any.
+        shown: whether text is printed as it is, so that it may hold no codes that move a cursor.
         least: the least length of the first axis.
         most: the greatest length of the first axis; `None` for any.
     """
@@ -51,6 +52,7 @@ class Array:
     rising: bool = False
     distinct: bool = False
     words: tuple[str, ...] | None = None
+    shown: bool = False
     least: int = 0
     most: int | None = None
 
@@ -83,7 +85,7 @@ def classes(shape: str = "N", below: str | None = None, low: int = 0) -> Array:
 
 def counts(shape: str = "N") -> Array:
     """Numbers of steps or passes."""
-    return Array("i", shape, low=0)
+    return Array("i", shape, low=0, high=2**40)
 
 
 class Lengths:
@@ -193,6 +195,9 @@ def _broken(rule: Array, array: np.ndarray, lengths: Lengths, known: Any) -> Ite
             yield "rise", np.append(False, ~(np.diff(array) > 0))
     if rule.words is not None:
         yield f"be one of {', '.join(map(repr, rule.words))}", ~np.isin(array, rule.words)
+    if rule.shown:
+        plain = np.array([str(each).isprintable() for each in array.flat], bool)
+        yield "be printable", ~plain.reshape(array.shape)
     if rule.distinct:
         first = np.unique(array, return_index=True)[1]
         yield "differ from each other", ~np.isin(np.arange(array.size), first)
@@ -244,11 +249,10 @@ def parsed(name: str, rule: Any, array: np.ndarray, where: str) -> dict[str, Any
 
 def _no_component(entry: Any) -> Any:
     """An entry, itself or inside, that names a class as no component does; `None` without any."""
-    named = isinstance(entry, dict) and "class_name" in entry
-    if named and not (
-        isinstance(entry["class_name"], str) and isinstance(entry.get("config"), dict)
-    ):
-        return entry
+    if isinstance(entry, dict) and "class_name" in entry:
+        told, config = entry["class_name"], entry.get("config")
+        if not (isinstance(told, str) and told.isprintable() and isinstance(config, dict)):
+            return entry
     inside = entry.values() if isinstance(entry, dict) else entry if isinstance(entry, list) else ()
     return next((odd for odd in map(_no_component, inside) if odd is not None), None)
 

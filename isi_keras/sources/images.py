@@ -1,6 +1,7 @@
 """Images as arrays that a model takes."""
 
 import io
+import math
 import warnings
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ MOST = 89_478_485
 _FORMATS = ("BMP", "DIB", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 _LUMINANCE = np.array([0.2125, 0.7154, 0.0721])  # of ITU-R BT.709, as scikit-image has it
 _WHITE_16 = 65535
+_LARGE = 2**24
 
 Shape = tuple[int | None, int | None, int]
 
@@ -54,8 +56,11 @@ def _inside(folder: Path) -> list[Path]:
     )
 
 
-def pixels(path: Path, channels: int) -> np.ndarray:
+def pixels(path: Path, shape: Shape) -> np.ndarray:
     """An image as a person sees it, `(H, W, channels)` of 0 to 1.
+
+    Its size is its own; but of more than 16 million pixels whole squares become one, as long as it
+    stays twice as large as it is wanted.
 
     It is turned as its EXIF data say. Transparent parts become white. Of an animation, or a file of
     several pages, it is the first. Colours for print (CMYK) become those of screens, by the file's
@@ -63,7 +68,7 @@ def pixels(path: Path, channels: int) -> np.ndarray:
 
     Args:
         path: of a file of one of the formats of `SUFFIXES`, whatever it is called.
-        channels: 1 for grey, 3 for colours.
+        shape: what the model takes: height, width, and 1 channel for grey, 3 for colours.
 
     Raises:
         ValueError: if it is empty, damaged or of more than `MOST` pixels, of another format, or of
@@ -85,11 +90,13 @@ def pixels(path: Path, channels: int) -> np.ndarray:
                         "read. Make it smaller"
                     )
                 image.seek(0)
-                values = _values(ImageOps.exif_transpose(image), image.format)
+                upright = _smaller(ImageOps.exif_transpose(image), shape)
+                values = _values(upright, image.format)
     except UnidentifiedImageError as error:
         raise _unreadable(path, f"it is none of {', '.join(_FORMATS)}") from error
     except Exception as error:  # each format's reader raises errors of its own
         raise _unreadable(path, str(error).rstrip(".") or type(error).__name__) from error
+    channels = shape[2]
     if channels == 1 and values.shape[-1] == 3:
         return (values @ _LUMINANCE)[..., None]
     return np.repeat(values, channels // values.shape[-1], axis=-1)
@@ -101,6 +108,22 @@ class _OddError(ValueError):
 
 def _unreadable(path: Path, why: str) -> ValueError:
     return ValueError(f"{str(path)!r} cannot be read as an image: {why}.")
+
+
+def _smaller(image: Any, shape: Shape) -> Any:
+    """A large image with squares of pixels as one, so that their numbers fit into memory."""
+    height, width = shape[:2]
+    factor = math.isqrt(image.width * image.height // _LARGE)
+    if not factor or height is None or width is None or image.mode.startswith(("I", "F")):
+        return image
+    most = min(image.height // (2 * height), image.width // (2 * width))
+    clear = "transparency" in image.info or image.mode in ("LA", "PA", "La", "RGBA", "RGBa")
+    if most < 2:
+        return image
+    if image.mode not in ("L", "RGB", "CMYK", "RGBA"):
+        grey = image.mode == "1"
+        image = image.convert("RGBA" if clear else "L" if grey else "RGB")
+    return image.reduce(min(factor + 1, most))
 
 
 def _values(image: Any, kind: str | None) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Files from anywhere: what is saved is what is read, anything else is refused in one sentence."""
 
 import io
+import os
 import re
 import struct
 import tracemalloc
@@ -138,6 +139,23 @@ def test_labels_are_below_the_number_of_logits(tmp_path):
     record = make_explanation()
     with pytest.raises(ValueError, match=r"target to be below 4, as logits says\. Received: 4 at"):
         Result.load(changed(tmp_path, record, target=np.array([0, 1, 4])))
+
+
+def test_codes_for_terminals_are_refused(tmp_path):
+    record = make_ensemble(2)
+    for change in (
+        {"names": np.array(["relevance_l0", "\x1b]0;title\x07"])},
+        {"config": np.array('{"class_name": "a\\u001b[2J", "config": {"measure": "l2"}}')},
+    ):
+        with pytest.raises(ValueError, match=r"expected (names to be printable|each class_name)"):
+            Result.load(changed(tmp_path, record, **change))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_pipes_are_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "r.npz")
+    with pytest.raises(ValueError, match="is not a result"):
+        Result.load(tmp_path / "r.npz")
 
 
 def test_what_is_truncated_is_said_to_be(good, tmp_path):

@@ -26,7 +26,7 @@ def read(folder, image, name="a.png", channels=3, **options):
     else:
         image = Image.fromarray(image) if isinstance(image, np.ndarray) else image
         image.save(path, **options)
-    return images.pixels(path, channels)
+    return images.pixels(path, (None, None, channels))
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.tif", "a.gif", "a.webp", "A.PNG"])
@@ -190,6 +190,19 @@ def test_damaged_images_are_read_or_refused(tmp_path):
             assert found.ndim == 3
             assert 0 <= found.min() <= found.max() <= 1
         assert "odd.png' cannot be read" in said
+
+
+def test_large_images_take_little_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(images, "_LARGE", 100)
+    path = tmp_path / "a.png"
+    for picture in (np.tile(COLOUR, (10, 10, 1)), np.tile(GREY, (10, 10))):
+        Image.fromarray(picture).save(path)
+        found = images.pixels(path, (4, 4, 3))
+        assert max(found.shape[:2]) <= 12
+        assert min(found.shape[:2]) >= 8
+        np.testing.assert_allclose(found.mean(), picture.mean() / 255, atol=0.03)
+        assert images.pixels(path, (60, 60, 3)).shape == (80, 60, 3)
+        assert images.pixels(path, (None, 4, 3)).shape == (80, 60, 3)
 
 
 def test_a_folder_says_which_image(tmp_path):
