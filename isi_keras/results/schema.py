@@ -14,6 +14,7 @@ from isi_keras.results.archive import UnreadableError
 
 CLASSES = 2**20
 """No class has a greater number."""
+_NESTED = 2**21
 _KINDS = {"f": "real numbers", "i": "integers", "b": "truth values", "U": "text"}
 
 
@@ -212,8 +213,13 @@ def parsed(name: str, rule: Any, array: np.ndarray, where: str) -> dict[str, Any
     lengths = Lengths(where)
     if array.dtype.kind != "U" or array.ndim:
         raise lengths.wrong(f"{name} to be a text of JSON", _described(array))
+    text = str(array)
+    if text.count("[") + text.count("{") > _NESTED:
+        raise lengths.wrong(
+            f"{name} to have at most {_NESTED:,} entries with others inside", "more"
+        )
     try:
-        found = json.loads(str(array))
+        found = json.loads(text)
         odd = _no_component(found)
     except (ValueError, RecursionError) as error:
         raise lengths.wrong(f"{name} to be a text of JSON", f"what is none, {error}") from error
