@@ -5,6 +5,7 @@ Shapes and types are compared before a file is inflated, values afterwards.
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from isi_keras.results.archive import UnreadableError
 CLASSES = 2**20
 """No class has a greater number."""
 _NESTED = 2**21
+_CODES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _KINDS = {"f": "real numbers", "i": "integers", "b": "truth values", "U": "text"}
 
 
@@ -197,8 +199,8 @@ def _broken(rule: Array, array: np.ndarray, lengths: Lengths, known: Any) -> Ite
     if rule.words is not None:
         yield f"be one of {', '.join(map(repr, rule.words))}", ~np.isin(array, rule.words)
     if rule.shown:
-        plain = np.array([str(each).isprintable() for each in array.flat], bool)
-        yield "be printable", ~plain.reshape(array.shape)
+        codes = [_CODES.search(str(each)) is not None for each in array.flat]
+        yield "hold no codes for terminals", np.reshape(codes, array.shape).astype(bool)
     if rule.distinct:
         first = np.unique(array, return_index=True)[1]
         yield "differ from each other", ~np.isin(np.arange(array.size), first)
@@ -257,7 +259,7 @@ def _no_component(entry: Any) -> Any:
     """An entry, itself or inside, that names a class as no component does; `None` without any."""
     if isinstance(entry, dict) and "class_name" in entry:
         told, config = entry["class_name"], entry.get("config")
-        if not (isinstance(told, str) and told.isprintable() and isinstance(config, dict)):
+        if not (isinstance(told, str) and isinstance(config, dict)) or _CODES.search(told):
             return entry
     inside = entry.values() if isinstance(entry, dict) else entry if isinstance(entry, list) else ()
     return next((odd for odd in map(_no_component, inside) if odd is not None), None)

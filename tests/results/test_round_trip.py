@@ -22,7 +22,7 @@ def drawn(data):
         if rule.rising or rule.distinct:
             return records.random_array(np.random.default_rng(0), rule, shape, dtype)
         if dtype == "U":
-            texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=5)
+            texts = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=5)
             words = st.sampled_from(rule.words) if rule.words else texts
             size = math.prod(shape)
             entries = data.draw(st.lists(words, min_size=size, max_size=size))
@@ -48,7 +48,7 @@ def drawn(data):
 
 
 @pytest.mark.parametrize("kind", records.kinds(), ids=lambda kind: kind.__name__)
-@tested(max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@tested(max_examples=6, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_what_is_saved_is_read(kind, data, tmp_path_factory):
     several = "relevance" in kind.__dataclass_fields__ and data.draw(st.booleans())
