@@ -31,7 +31,7 @@ def drawn(data):
             return data.draw(arrays.arrays(dtype, shape))
         if dtype == "int32":
             least = int(rule.low or 0)
-            most = 2**20 if rule.high is None else int(rule.high)
+            most = 2**20 if rule.high is None else min(int(rule.high), 2**31 - 1)
             return data.draw(arrays.arrays(dtype, shape, elements=st.integers(least, most)))
         elements = st.floats(
             *(rule.low, None if rule.high is None else 1.0),
