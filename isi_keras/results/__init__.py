@@ -3,6 +3,7 @@
 Nothing here needs a backend, so a saved result can be read and drawn where none is installed.
 """
 
+from isi_keras.results.archive import UnreadableError
 from isi_keras.results.base import Result
 from isi_keras.results.curves import SCORES, FlippingResult, RandomisationResult
 from isi_keras.results.files import write_atomically
@@ -23,5 +24,6 @@ __all__ = [
     "RobustnessResult",
     "Stop",
     "Stored",
+    "UnreadableError",
     "write_atomically",
 ]

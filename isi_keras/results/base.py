@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -10,7 +11,8 @@ from typing import Any, Self
 import numpy as np
 
 from isi_keras import _html
-from isi_keras.results import fields, files, parts
+from isi_keras.results import fields, files, parts, reading
+from isi_keras.results.archive import UnreadableError
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -106,8 +108,20 @@ class Result:
 
         Raises:
             OSError: if the folder cannot be written; the text names it.
+
+        Warns:
+            UserWarning: if `load` will not read it as it is; the file is there all the same.
         """
-        return files.write(path, type(self).__name__, self.to_arrays())
+        arrays = self.to_arrays()
+        written = files.write(path, type(self).__name__, arrays)
+        try:
+            type(self).from_arrays(arrays, written)
+            files.check_size(written, arrays)
+        except ValueError as error:
+            warnings.warn(
+                f"The record is saved, but will not be read as it is: {error}", stacklevel=2
+            )
+        return written
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """The record as arrays by name, which `numpy.savez` writes without pickles.
@@ -127,39 +141,64 @@ class Result:
         return arrays
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray], path: Any = "arrays") -> Self:
+    def from_arrays(
+        cls, arrays: Mapping[str, np.ndarray], path: Any = "arrays", *, empty: bool = False
+    ) -> Self:
         """Builds the record back from what `to_arrays` returned.
 
         Args:
             arrays: by name.
             path: where they come from, for the text of an error.
+            empty: whether samples may have no inputs, where images are left out.
 
         Raises:
-            ValueError: if one is missing, or none of the record's.
+            ValueError: if one is missing, none of the record's, or not as its field declares.
         """
-        return cls(**_values(cls, arrays, path))
+        values = reading.values_of(cls, arrays, path, empty)
+        try:
+            record = cls(**values)
+            record._verify()
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
+            said = str(error).rstrip(".")
+            raise UnreadableError(
+                f"{str(path)!r} is no {cls.__name__} that can be read: {said}."
+            ) from error
+        return record
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> Self:
+    def load(cls, path: str | os.PathLike, *, max_bytes: int | None = None) -> Self:
         """Reads a record back, also one that an earlier version of the format saved.
+
+        The file may come from anywhere: nothing in it is run, and it is compared with what the
+        record declares before more memory is taken than its parts say, and these may.
 
         Called on a class it expects that record; called on `Result` it returns whichever is there.
 
         Args:
             path: a file that `save` wrote.
+            max_bytes: how many bytes it may take in memory; `None` for what the environment
+                variable `ISI_KERAS_MAX_BYTES` says, else 64 MiB or 100 times the size of the file,
+                whichever is more.
 
         Raises:
             FileNotFoundError: if there is no such file.
-            ValueError: if the file is not such a record, or was written by a newer version.
+            ValueError: if the file is not such a record, is damaged or truncated, would take more
+                memory, or was written by a newer version. The text names the file, and where it is
+                one the field.
         """
-        record, arrays = files.read(path)
-        kind = named(record, path)
-        if not issubclass(kind, cls):
-            raise ValueError(
-                f"{str(path)!r} holds {record}, not {cls.__name__}. "
-                f"Try {record}.load({str(path)!r})."
-            )
+        with files.opened(path, max_bytes) as held:
+            kind = named(held.record, path)
+            if not issubclass(kind, cls):
+                raise ValueError(
+                    f"{str(path)!r} holds {held.record}, not {cls.__name__}. "
+                    f"Try {held.record}.load({str(path)!r})."
+                )
+            reading.check_headers(kind, held.headers(), path)
+            arrays = held.arrays()
         return kind.from_arrays(arrays, path)  # pyright: ignore[reportReturnType]
+
+    def _verify(self) -> None:
+        """Raises a ValueError for what no field says by itself; overridden where there is some."""
 
     def _repr_html_(self) -> str:
         """What a notebook shows: each field with its type and shape, numbers and words as they are.
@@ -206,34 +245,8 @@ def named(record: str, path: Any) -> type[Result]:
     """
     kind = {kind.__name__: kind for kind in Result.__subclasses__()}.get(record)
     if kind is None:
-        raise ValueError(
+        raise UnreadableError(
             f"{str(path)!r} holds {record}, which is not known. Import the module that "
             "defines it first."
         )
     return kind
-
-
-def _values(kind: type[Result], arrays: Mapping[str, np.ndarray], path: Any) -> dict[str, Any]:
-    """The values of the fields of a record by what its file holds."""
-    known = {field.name: field for field in fields.of(kind)}
-    values: dict[str, Any] = {name: None for name, field in known.items() if field.optional}
-    for name, array in arrays.items():
-        field, _, entry = name.partition("/")
-        if field not in known:
-            raise ValueError(f"{str(path)!r} holds {name!r}, which {kind.__name__} does not have.")
-        if entry:
-            values[field] = {**(values.get(field) or {}), entry: array}
-        else:
-            values[field] = _decoded(known[field], array)
-    missing = [name for name in known if name not in values]
-    if missing:
-        raise ValueError(f"{str(path)!r} lacks {missing[0]!r}, which {kind.__name__} has.")
-    return values
-
-
-def _decoded(field: fields.Field, array: np.ndarray) -> Any:
-    if field.type in (float, str):
-        return field.type(array.item())
-    if field.axis.counts == fields.SHARED and array.dtype.kind == "U" and array.ndim == 0:
-        return json.loads(str(array))
-    return array

@@ -2,13 +2,15 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from isi_keras import _checks
+from isi_keras.results import schema
 from isi_keras.results.base import Result
 from isi_keras.results.fields import Rows, Shared
+from isi_keras.results.schema import Array, Settings
 
 SCORES = ("probability", "logit")
 
@@ -27,11 +29,13 @@ class FlippingResult(Result):
         config: `pixel_flipping`, how it was called, and the indicator that made the maps.
     """
 
-    flipped: Shared[np.ndarray]
-    logit: Rows[np.ndarray]
-    probability: Rows[np.ndarray]
-    target: Rows[np.ndarray]
-    config: Shared[Mapping[str, Any]]
+    flipped: Annotated[Shared[np.ndarray], Array("f", "T", low=0, high=1, rising=True, least=2)]
+    logit: Annotated[Rows[np.ndarray], Array("f", "N T", nan=True, inf=True)]
+    probability: Annotated[Rows[np.ndarray], Array("f", "N T", low=0, high=1.001, nan=True)]
+    target: Annotated[Rows[np.ndarray], schema.classes()]
+    config: Annotated[
+        Shared[Mapping[str, Any]], Settings((("patch", (int, None)), ("order", (str,))))
+    ]
 
     def curve(self, score: str = "probability") -> np.ndarray:
         """The curve of each sample, `(N, T + 1)`.
@@ -97,7 +101,10 @@ class RandomisationResult(Result):
         config: `parameter_randomisation`, how it was called, and the indicator.
     """
 
-    layers: Shared[np.ndarray]
-    similarity: Rows[np.ndarray]
-    target: Rows[np.ndarray]
-    config: Shared[Mapping[str, Any]]
+    layers: Annotated[Shared[np.ndarray], Array("U", "L", shown=True, least=1)]
+    similarity: Annotated[Rows[np.ndarray], Array("f", "N L", nan=True)]
+    target: Annotated[Rows[np.ndarray], schema.classes()]
+    config: Annotated[
+        Shared[Mapping[str, Any]],
+        Settings((("cascade", (bool,)), ("similarity", ("spearman", "ssim")))),
+    ]

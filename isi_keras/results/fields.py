@@ -1,10 +1,14 @@
-"""What a field of a record counts along its first axis, which says how to cut and join it."""
+"""What a field of a record is: what it counts along its first axis, and what it must be."""
 
 import dataclasses
 import functools
 import types
 import typing
 from typing import Annotated, Any, TypeVar
+
+import numpy as np
+
+from isi_keras.results.schema import Array, Entries, Settings, Shapes
 
 ROWS, SHARED, DIVIDED = "rows", "shared", "divided"
 T = TypeVar("T")
@@ -33,12 +37,23 @@ Divided = Annotated[T, Axis(DIVIDED)]
 
 @dataclasses.dataclass(frozen=True)
 class Field:
-    """A field of a record: how it is cut and joined, its type, and whether it may be `None`."""
+    """A field of a record: how it is cut and joined, its type, and whether it may be `None`.
+
+    Its `rule` is what it must be when it is read; `None` for anything.
+    """
 
     name: str
     axis: Axis
     type: Any
     optional: bool
+    rule: Array | Settings | Entries | Shapes | None = None
+
+    @property
+    def named(self) -> bool | None:
+        """Whether it holds arrays by name; `None` if it may."""
+        if self.type in (np.ndarray, float, str) or self.axis.counts != ROWS:
+            return False
+        return None if self.type is Any else True
 
 
 @functools.cache
@@ -67,4 +82,6 @@ def _field(record: type, name: str, hint: Any) -> Field:
     options = typing.get_args(kind) if union else ()
     kept = [option for option in options if option is not type(None)]
     optional = len(kept) < len(options)
-    return Field(name, axis[0], kept[0] if optional and len(kept) == 1 else kind, optional)
+    rules = [m for m in hint.__metadata__ if isinstance(m, Array | Settings | Entries | Shapes)]
+    kind = kept[0] if optional and len(kept) == 1 else kind
+    return Field(name, axis[0], kind, optional, rules[0] if rules else None)

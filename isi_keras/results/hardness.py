@@ -2,16 +2,22 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from isi_keras import _checks
+from isi_keras.results import schema
 from isi_keras.results.base import Result
 from isi_keras.results.fields import Divided, Rows, Shared
+from isi_keras.results.records import REASONS
+from isi_keras.results.schema import Array, Settings
 from isi_keras.results.stop import Stop
 
 STATISTICS = ("min", "mean")
+MEASURES = ("l0", "l2", "linf")
+MOST = 2048
+"""A sweep of more classes, of which a matrix would have millions of entries, is not read."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -45,22 +51,29 @@ class HardnessResult(Result):
         ValueError: if only one of `sample` and `stop_reason` is `None`.
     """
 
-    classes: Shared[np.ndarray]
-    budgets: Shared[np.ndarray]
-    source: Rows[np.ndarray]
-    target: Rows[np.ndarray]
-    min_budget: Rows[np.ndarray]
-    distortion: Rows[np.ndarray]
-    distance: Rows[np.ndarray | None]
-    distance_single: Rows[np.ndarray | None]
-    seconds: Divided[float]
-    config: Shared[Mapping[str, Any]]
-    sample: Rows[np.ndarray | None] = None
-    stop_reason: Rows[np.ndarray | None] = None
+    classes: Annotated[Shared[np.ndarray], Array("U", "K", shown=True, least=1, most=MOST)]
+    budgets: Annotated[Shared[np.ndarray], Array("f", "B", low=0, rising=True, least=1, most=MOST)]
+    source: Annotated[Rows[np.ndarray], schema.classes("A", below="K")]
+    target: Annotated[Rows[np.ndarray], schema.classes("A", below="K")]
+    min_budget: Annotated[Rows[np.ndarray], Array("f", "A", low=0, inf=True)]
+    distortion: Annotated[Rows[np.ndarray], Array("f", "A", low=0, nan=True, inf=True)]
+    distance: Annotated[Rows[np.ndarray | None], Array("f", "A", nan=True, inf=True)]
+    distance_single: Annotated[Rows[np.ndarray | None], Array("f", "A", nan=True, inf=True)]
+    seconds: Annotated[Divided[float], Array("fi", low=0)]
+    config: Annotated[Shared[Mapping[str, Any]], Settings((("measure", MEASURES),))]
+    sample: Annotated[Rows[np.ndarray | None], schema.counts("A")] = None
+    stop_reason: Annotated[Rows[np.ndarray | None], Array("U", "A", words=REASONS)] = None
 
     def __post_init__(self):
         if (self.sample is None) != (self.stop_reason is None):
             raise ValueError("Expected both sample and stop_reason, or neither. Received: one.")
+
+    def _verify(self) -> None:
+        settings, count = self.config["config"], len(self.classes)
+        if count**2 * len(self.budgets) > 2**24:
+            raise ValueError(f"expected fewer than {len(self.budgets)} budgets of {count} classes")
+        for name in () if self.sample is not None else ("samples", "misclassified"):
+            _checks.integer(f"config[{name!r}]", settings[name], 0)
 
     @property
     def measure(self) -> str:

@@ -3,16 +3,21 @@
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
-from isi_keras import axes
+from isi_keras import _checks, axes
 from isi_keras.domain import Domain, as_bounds, as_domain
-from isi_keras.results import tokens
+from isi_keras.results import schema, tokens
 from isi_keras.results.base import Result
 from isi_keras.results.fields import Divided, Rows, Shared, Steps
+from isi_keras.results.schema import Array, Entries, Settings, Shapes
 from isi_keras.results.stop import Stop
+
+REASONS = tuple(stop.label for stop in Stop)
+FORMAT = Array("U", words=axes.DATA_FORMATS)
+HELD = Array("fib", "N *", nan=True, inf=True)
 
 
 def apart(rows: Any, shapes: Mapping[str, Any], reshape: Callable = np.reshape) -> dict[str, Any]:
@@ -31,6 +36,33 @@ def apart(rows: Any, shapes: Mapping[str, Any], reshape: Callable = np.reshape) 
         found[name] = reshape(rows[:, begin:end], (-1, *shape))
         begin = end
     return found
+
+
+def check_moving(record: Any) -> None:
+    """Raises a ValueError unless the inputs that moved are as large as `x` of a record."""
+    x, moving = record.x, record.moving
+    if moving is None or 0 in x.shape[1:]:
+        return
+    sizes = [math.prod(shape) for shape in moving.values()]
+    one = list(moving.values()) == [list(x.shape[1:])]
+    if not one and (len(sizes) < 2 or x.ndim != 2 or sum(sizes) != x.shape[1]):
+        raise ValueError(
+            f"expected moving to say how x, {x.shape}, is made up. Received: {dict(moving)!r:.80}"
+        )
+
+
+def check_norm(settings: Mapping[str, Any]) -> None:
+    """Raises a ValueError unless an attack says of its steps what pictures ask of them."""
+    norm = settings.get("norm")
+    norm = norm if isinstance(norm, Mapping) else {"class_name": "", "config": {}}
+    steps = settings if "theta" in settings else norm["config"]
+    if "theta" in settings or norm["class_name"] == "Salient":
+        for name in ("relative", "once"):
+            if not isinstance(steps.get(name), bool):
+                raise ValueError(f"expected {name} to be True or False in the attack's config")
+        size = steps.get("theta", steps.get("step_size"))
+        if not _checks.is_number(size):
+            raise ValueError(f"expected the size of a step to be a number. Received: {size!r:.60}")
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -67,21 +99,37 @@ class Explanation(Result):
         ValueError: if `data_format` is unknown, or `tokens` does not fit `x`.
     """
 
-    x: Rows[Any]
-    relevance: Rows[Any]
-    logits: Rows[np.ndarray]
-    prediction: Rows[np.ndarray]
-    target: Rows[np.ndarray]
-    config: Shared[Mapping[str, Any]]
-    against: Rows[np.ndarray | None] = None
-    layers: Rows[Mapping[str, np.ndarray] | None] = None
-    conservation: Rows[Mapping[str, np.ndarray] | None] = None
-    data_format: Shared[str] = "channels_last"
-    tokens: Rows[Any | None] = None
+    x: Annotated[Rows[Any], Array("fib", "N ...")]
+    relevance: Annotated[Rows[Any], Array("f", like="x", nan=True, inf=True)]
+    logits: Annotated[Rows[np.ndarray], Array("f", "N K", nan=True, inf=True)]
+    prediction: Annotated[Rows[np.ndarray], schema.classes(below="K")]
+    target: Annotated[Rows[np.ndarray], schema.classes(below="K")]
+    config: Annotated[Shared[Mapping[str, Any]], Settings()]
+    against: Annotated[Rows[np.ndarray | None], schema.classes(below="K")] = None
+    layers: Annotated[
+        Rows[Mapping[str, np.ndarray] | None], Array("f", "N *", nan=True, inf=True)
+    ] = None
+    conservation: Annotated[
+        Rows[Mapping[str, np.ndarray] | None], Array("f", "N", nan=True, inf=True)
+    ] = None
+    data_format: Annotated[Shared[str], FORMAT] = "channels_last"
+    tokens: Annotated[Rows[Any | None], Array("U", like="x")] = None
 
     def __post_init__(self):
         axes.check_data_format(self.data_format)
         tokens.check(self.tokens, self.x)
+
+    def _verify(self) -> None:
+        names = [
+            list(part) if isinstance(part, Mapping) else [] for part in (self.x, self.relevance)
+        ]
+        if names[0] != names[1]:
+            raise ValueError(
+                f"expected relevance of the inputs {names[0]}. Received: that of {names[1]}"
+            )
+        words = self.tokens if isinstance(self.tokens, Mapping) else {"tokens": self.tokens}
+        if any(part is not None and part.ndim != 2 for part in words.values()):
+            raise ValueError("expected tokens of shape (N, T), a word for each id of a text")
 
     def select(self, name: str) -> "Explanation":
         """The explanation of one input of a model with several, as of a model with that one alone.
@@ -145,31 +193,52 @@ class AttackResult(Result):
         ValueError: if `data_format` is unknown.
     """
 
-    x: Rows[np.ndarray]
-    adversarial: Rows[np.ndarray]
-    clean_prediction: Rows[np.ndarray]
-    prediction: Rows[np.ndarray]
-    target: Rows[np.ndarray | None]
-    y: Rows[np.ndarray | None]
-    success: Rows[np.ndarray]
-    stop_reason: Rows[np.ndarray]
-    steps: Rows[np.ndarray]
-    order: Rows[np.ndarray]
-    forward: Rows[np.ndarray]
-    backward: Rows[np.ndarray]
-    seconds: Divided[float]
-    config: Shared[Mapping[str, Any]]
-    trajectory: Steps[np.ndarray | None] = None
-    data_format: Shared[str] = "channels_last"
-    goal: Shared[Mapping[str, Any] | None] = None
-    aim: Rows[np.ndarray | None] = None
-    clean_logits: Rows[np.ndarray | None] = None
-    logits: Rows[np.ndarray | None] = None
-    moving: Shared[Mapping[str, Any] | None] = None
-    held: Rows[Mapping[str, np.ndarray] | None] = None
+    x: Annotated[Rows[np.ndarray], Array("f", "N ...")]
+    adversarial: Annotated[Rows[np.ndarray], Array("f", like="x", ended="stop_reason")]
+    clean_prediction: Annotated[Rows[np.ndarray], schema.classes(below="C")]
+    prediction: Annotated[Rows[np.ndarray], schema.classes(below="C")]
+    target: Annotated[Rows[np.ndarray | None], schema.classes(below="C")]
+    y: Annotated[Rows[np.ndarray | None], schema.classes(below="C")]
+    success: Annotated[Rows[np.ndarray], Array("b", "N")]
+    stop_reason: Annotated[Rows[np.ndarray], Array("U", "N", words=REASONS)]
+    steps: Annotated[Rows[np.ndarray], schema.counts()]
+    order: Annotated[Rows[np.ndarray], Array("i", like="x", low=0)]
+    forward: Annotated[Rows[np.ndarray], schema.counts()]
+    backward: Annotated[Rows[np.ndarray], schema.counts()]
+    seconds: Annotated[Divided[float], Array("fi", low=0)]
+    config: Annotated[Shared[Mapping[str, Any]], Settings((("bounds", (list, dict)),))]
+    trajectory: Annotated[Steps[np.ndarray | None], Array("f", "N T C", nan=True, inf=True)] = None
+    data_format: Annotated[Shared[str], FORMAT] = "channels_last"
+    goal: Annotated[Shared[Mapping[str, Any] | None], Entries()] = None
+    aim: Annotated[Rows[np.ndarray | None], Array("fib", "N *", nan=True, inf=True)] = None
+    clean_logits: Annotated[Rows[np.ndarray | None], Array("f", "N K", nan=True, inf=True)] = None
+    logits: Annotated[Rows[np.ndarray | None], Array("f", "N K", nan=True, inf=True)] = None
+    moving: Annotated[Shared[Mapping[str, Any] | None], Shapes()] = None
+    held: Annotated[Rows[Mapping[str, np.ndarray] | None], HELD] = None
 
     def __post_init__(self):
         axes.check_data_format(self.data_format)
+
+    def _verify(self) -> None:
+        check_moving(self)
+        domain = self.domain
+        for bound in (domain.low, domain.high):
+            sample = bound.shape[1:] if bound.ndim == self.x.ndim else bound.shape  # of each row
+            wanted = self.x.shape[1:]
+            if bound.ndim > self.x.ndim or np.broadcast_shapes(sample, wanted) != wanted:
+                raise ValueError(
+                    f"expected bounds that broadcast to x, {self.x.shape}. Received: {bound.shape}"
+                )
+        features = math.prod(self.x.shape[1:])
+        if any(not 0 <= place < features for group in domain.groups for place in group):
+            raise ValueError(f"expected groups of the {features} features of x")
+        most = int(self.steps.max(initial=0))
+        if self.trajectory is not None and self.trajectory.shape[1] <= most:
+            raise ValueError(
+                f"expected trajectory to have the logits before and after {most} steps. Received: "
+                f"{self.trajectory.shape[1]} of each sample"
+            )
+        check_norm(self.config["config"])
 
     @property
     def attacked(self) -> np.ndarray:

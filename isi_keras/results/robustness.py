@@ -2,15 +2,19 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from isi_keras import _checks, axes
-from isi_keras.results import intervals
+from isi_keras.results import intervals, schema
 from isi_keras.results.base import Result
 from isi_keras.results.fields import Rows, Shared
+from isi_keras.results.records import FORMAT, HELD, REASONS, check_moving
+from isi_keras.results.schema import Array, Settings, Shapes
 from isi_keras.results.stop import Stop
+
+MEASURES = ("l0_feature", "l0_position", "l2", "linf")
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -51,24 +55,27 @@ class RobustnessResult(Result):
         ValueError: if `data_format` is unknown.
     """
 
-    x: Rows[np.ndarray]
-    adversarial: Rows[np.ndarray]
-    y: Rows[np.ndarray]
-    clean_prediction: Rows[np.ndarray]
-    distance: Rows[np.ndarray]
-    success: Rows[np.ndarray]
-    stop_reason: Rows[np.ndarray]
-    forward: Rows[np.ndarray]
-    backward: Rows[np.ndarray]
-    seconds: Rows[np.ndarray]
-    names: Shared[np.ndarray]
-    config: Shared[Mapping[str, Any]]
-    data_format: Shared[str] = "channels_last"
-    moving: Shared[Mapping[str, Any] | None] = None
-    held: Rows[Mapping[str, np.ndarray] | None] = None
+    x: Annotated[Rows[np.ndarray], Array("f", "N ...")]
+    adversarial: Annotated[Rows[np.ndarray], Array("f", like="x")]
+    y: Annotated[Rows[np.ndarray], schema.classes()]
+    clean_prediction: Annotated[Rows[np.ndarray], schema.classes(low=-1)]
+    distance: Annotated[Rows[np.ndarray], Array("f", "N M", low=0, inf=True)]
+    success: Annotated[Rows[np.ndarray], Array("b", "N M")]
+    stop_reason: Annotated[Rows[np.ndarray], Array("U", "N M", words=REASONS)]
+    forward: Annotated[Rows[np.ndarray], schema.counts("N M")]
+    backward: Annotated[Rows[np.ndarray], schema.counts("N M")]
+    seconds: Annotated[Rows[np.ndarray], Array("f", "N M", low=0)]
+    names: Annotated[Shared[np.ndarray], Array("U", "M", distinct=True, shown=True, least=1)]
+    config: Annotated[Shared[Mapping[str, Any]], Settings((("measure", MEASURES),))]
+    data_format: Annotated[Shared[str], FORMAT] = "channels_last"
+    moving: Annotated[Shared[Mapping[str, Any] | None], Shapes()] = None
+    held: Annotated[Rows[Mapping[str, np.ndarray] | None], HELD] = None
 
     def __post_init__(self):
         axes.check_data_format(self.data_format)
+
+    def _verify(self) -> None:
+        check_moving(self)
 
     @property
     def measure(self) -> str:

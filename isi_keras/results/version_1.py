@@ -18,6 +18,19 @@ _FUNCTIONS = {
 }
 
 
+def renamed(record: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """Arrays, or what their headers say, by the names of version 2, with what is new in it.
+
+    Args:
+        record: the class of the record.
+        arrays: what the file holds, by name.
+    """
+    found = {_RENAMED.get(name, name): array for name, array in arrays.items()}
+    if record in ("AttackResult", "Explanation"):
+        found["data_format"] = np.array("channels_last")
+    return found
+
+
 def converted(record: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The arrays of a file of version 1 as version 2 would have saved them.
 
@@ -25,12 +38,8 @@ def converted(record: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.nda
         record: the class of the record.
         arrays: what the file holds, by name.
     """
-    renamed = {_RENAMED.get(name, name): array for name, array in arrays.items()}
     config = _config(record, json.loads(str(arrays["config"])))
-    renamed["config"] = np.array(json.dumps(config))
-    if record in ("AttackResult", "Explanation"):
-        renamed["data_format"] = np.array("channels_last")
-    return renamed
+    return {**renamed(record, arrays), "config": np.array(json.dumps(config))}
 
 
 def _config(record: str, config: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import json
 import os
+import reprlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,7 +17,19 @@ except ImportError:  # not on Windows, where two starts on one folder do work tw
     fcntl = None
 
 FORMAT = 1
-_NEEDED = {"format", "id", "method", "model", "source", "samples", "shard_size", "shards", "call"}
+_COUNT = (int, type(None))
+_NEEDED = {
+    "format": int,
+    "id": str,
+    "method": dict,
+    "model": dict,
+    "source": dict,
+    "call": dict,
+    "samples": _COUNT,
+    "shard_size": int,
+    "shards": _COUNT,
+}
+_MOST = 2**40
 PLAN, SHARDS, FAILED, INPUT = "run.json", "shards", "failed", "input"
 _BLOCK = 2**16  # of a remote file no more is fetched at once than a table needs
 
@@ -65,16 +78,40 @@ class RunFolder:
             raise FileNotFoundError(f"There is no run in {str(self)!r}: it has no {PLAN}.")
         try:
             plan = json.loads(place.read_text())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(
                 f"{str(place)!r} is damaged ({error}). The shards are kept: put the file back, or "
                 "take another folder."
             ) from error
-        missing = _NEEDED.difference(plan if isinstance(plan, dict) else ())
+        missing = set(_NEEDED).difference(plan if isinstance(plan, dict) else ())
         if missing or plan["format"] != FORMAT:
             what = f"lacks {sorted(missing)[0]!r}" if missing else f"is of format {plan['format']}"
             raise ValueError(f"{str(place)!r} is no run that this version reads: it {what}.")
+        for name, types in _NEEDED.items():
+            value = plan[name]
+            if not isinstance(value, types) or (isinstance(value, int) and not 0 <= value < _MOST):
+                raise ValueError(
+                    f"{str(place)!r} is no run: it says {name}={reprlib.repr(value)}. Put the file "
+                    "back as it was, or take another folder."
+                )
         return plan
+
+    def end(self, place: Any) -> tuple[int, int]:
+        """How many samples and shards a stream had, of the file that says so.
+
+        Raises:
+            ValueError: if it does not.
+        """
+        try:
+            found = json.loads(place.read_text())
+            counts = found["samples"], found["shards"]
+            if not all(type(count) is int and 0 <= count < _MOST for count in counts):
+                raise ValueError(f"it says {counts}")
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise ValueError(
+                f"{str(place)!r} is damaged ({error}). Remove it: the next start writes it anew."
+            ) from error
+        return counts
 
     @functools.cached_property
     def identity(self) -> str:
@@ -97,7 +134,14 @@ class RunFolder:
         """By their numbers why shards failed that are not there."""
         done = set(self.done())
         numbers = [number for number in self._numbers(FAILED, ".json") if number not in done]
-        return {number: json.loads(self.failure(number).read_text()) for number in numbers}
+        return {number: self._told(self.failure(number)) for number in numbers}
+
+    def _told(self, place: Any) -> dict[str, Any]:
+        try:
+            told = json.loads(place.read_text())
+            return {**told, "error": str(told["error"])}
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return {"error": f"{place.name} does not say why: it is damaged"}
 
     def _numbers(self, folder: str, suffix: str) -> list[int]:
         place = self.path / folder

@@ -122,15 +122,9 @@ def load_keras(path: Any) -> Any:
     Raises:
         ValueError: if it cannot be loaded.
     """
-    import keras
+    from isi_keras.models import saved
 
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # whatever a damaged or foreign file makes of the reader
-        raise ValueError(
-            f"{str(path)!r} cannot be loaded as a Keras model (code inside a file is never run): "
-            f"{error}"
-        ) from error
+    return saved.load(path)
 
 
 def _made(name: str) -> Any:

@@ -16,7 +16,7 @@ import numpy as np
 from isi_keras.results import AttackResult, Result
 from isi_keras.results import fields as record_fields
 from isi_keras.results.base import named
-from isi_keras.runs import digest
+from isi_keras.runs import digest, shard_checks
 from isi_keras.tallies import Tallies
 
 KEEP = ("adversarial", "relevance", "trajectory", "x")
@@ -86,15 +86,25 @@ def columns_of(result: Result) -> dict[str, np.ndarray]:
     }
 
 
-def unpacked(arrays: Mapping[str, np.ndarray], header: Mapping[str, Any], x: Any) -> Result:
+def unpacked(
+    arrays: Mapping[str, np.ndarray],
+    header: Mapping[str, Any],
+    x: Any,
+    place: Any,
+    *,
+    empty: bool = False,
+) -> Result:
     """The record of a shard.
 
     Args:
         arrays: all that its file holds.
         header: what its header says.
         x: the samples, as the source has them; `None` if the shard has them.
+        place: its file, for the text of an error.
+        empty: whether the images are left out.
 
     Raises:
+        UnreadableError: if it is not as the record declares.
         ValueError: if what makes up the record was not kept.
     """
     if header["absent"]:
@@ -102,9 +112,11 @@ def unpacked(arrays: Mapping[str, np.ndarray], header: Mapping[str, Any], x: Any
             f"The run kept no {' and no '.join(header['absent'])}, so there are its table and what "
             "`evaluate` says only. Run it again with keep=('adversarial',) or keep=('relevance',)."
         )
-    kind = named(header["record"], "a shard")
+    kind = named(header["record"], place)
     fields = {n.partition("/")[2]: a for n, a in arrays.items() if n.startswith("record/")}
     table = {n.partition("/")[2]: a for n, a in arrays.items() if n.startswith("table/")}
+    shard_checks.check_table(table, header, place)
+    shard_checks.check_changes(arrays, header, place)
     if header.get("x") == "source":
         fields["x"] = x.astype(header["dtype"])
     if kind is AttackResult:
@@ -112,11 +124,11 @@ def unpacked(arrays: Mapping[str, np.ndarray], header: Mapping[str, Any], x: Any
         known = {field.name for field in record_fields.of(kind)}
         table = {name: value for name, value in table.items() if name in known}
         table["stop_reason"] = tallies.stop_reason
-    if "delta/index" in arrays:
+    if "delta/index" in arrays and not empty:
         fields |= _changed(fields["x"], arrays)
     if "trajectory" in arrays:
         fields["trajectory"] = _stacked(arrays["trajectory"], table["steps"])
-    return kind.from_arrays({**fields, **table}, "a shard")
+    return kind.from_arrays({**fields, **table}, place, empty=empty)
 
 
 def _changes(x: np.ndarray, images: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -3,24 +3,22 @@
 import contextlib
 import json
 import warnings
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from isi_keras.results import AttackResult, Result, RobustnessResult, Stored
+from isi_keras.results import AttackResult, Result, RobustnessResult, Stored, files
 from isi_keras.results import parts as record_parts
-from isi_keras.runs import digest, shards
+from isi_keras.results.archive import WHOLE, Archive, UnreadableError
+from isi_keras.runs import digest, shard_checks, shards
 from isi_keras.runs.folder import INPUT, RunFolder
 from isi_keras.runs.status import Status
 from isi_keras.sources import Rows, hashes, of_spec
 from isi_keras.tallies import Tallies
 
 END = "stream.json"
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError)
 
 
 class Run(Stored):
@@ -130,8 +128,9 @@ class Run(Stored):
         found = []
         for number in self._done():
             with self._opened(number) as (data, header):
-                names = [name for name in data.files if name.startswith("table/")]
-                columns = {name.partition("/")[2]: data[name] for name in names}
+                names = [name for name in data.names if name.startswith("table/")]
+                columns = {name.partition("/")[2]: data.read(name) for name in names}
+                shard_checks.check_table(columns, header, data.name)
             begin, end = header["span"]
             first = begin * (header["rows"] // (end - begin))
             found.append({"row": np.arange(first, first + header["rows"]), **columns})
@@ -201,17 +200,19 @@ class Run(Stored):
 
     def _without_images(self, number: int) -> Result:
         with self._opened(number) as (data, header):
-            names = [name for name in data.files if not name.startswith("delta/")]
-            arrays = {name: data[name] for name in names}
+            names = [name for name in data.names if not name.startswith("delta/")]
+            arrays = {name: data.read(name) for name in names}
+            place = data.name
         nothing = np.zeros((header["rows"], *[0] * len(header["shape"])), header["dtype"])
         header = {**header, "absent": [], "x": "source"}
         arrays |= {"record/adversarial": nothing}
-        return shards.unpacked(arrays, header, nothing)
+        return shards.unpacked(arrays, header, nothing, place, empty=True)
 
     def _record(self, number: int) -> Result:
         with self._opened(number) as (data, header):
             x = self._samples(number, header) if header.get("x") == "source" else None
-            return shards.unpacked(dict(data.items()), header, x)
+            arrays = {name: data.read(name) for name in data.names}
+            return shards.unpacked(arrays, header, x, data.name)
 
     def _samples(self, number: int, header: dict[str, Any]) -> Any:
         if header["absent"]:
@@ -245,8 +246,9 @@ class Run(Stored):
         if self.plan["samples"] is not None:
             return self.plan["samples"], self.plan["shards"]
         place = self.path / END
-        found = json.loads(place.read_text()) if place.exists() else {}
-        return found.get("samples"), found.get("shards")
+        if not place.exists():
+            return None, None
+        return self._folder.end(place)
 
     def _note_gaps(self) -> None:
         count, done = self._end()[1], len(self._done())
@@ -265,7 +267,7 @@ def header_of(folder: RunFolder, number: int) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _shard(folder: RunFolder, number: int) -> Iterator[tuple[Any, dict[str, Any]]]:
+def _shard(folder: RunFolder, number: int) -> Iterator[tuple[Archive, dict[str, Any]]]:
     """The arrays of a shard, read when they are asked for, and its header.
 
     Raises:
@@ -274,24 +276,18 @@ def _shard(folder: RunFolder, number: int) -> Iterator[tuple[Any, dict[str, Any]
     place = folder.shard(number)
     with folder.opened(place) as file:
         try:
-            data = np.load(file, allow_pickle=False)
-            header = json.loads(str(data["__header__"]))
-        except (*_DAMAGED, ValueError, KeyError, IndexError) as error:
-            raise _damaged(place, error) from error
-        told, run = (header.get("run"), header.get("shard")), folder.identity
-        if told != (run, number):
+            data = Archive(file, place)
+            header = files.header_of(data)
+            told, run = (header.get("run"), header.get("shard")), folder.identity
+            if told != (run, number):
+                raise ValueError(
+                    f"{str(place)!r} belongs to another run or place: it says shard {told[1]} of "
+                    f"run {told[0]}. Remove it: the next start computes it anew."
+                )
+            shard_checks.check_header(header, place)
+            yield data, header
+        except UnreadableError as error:
+            why = str(error).removeprefix(f"{str(place)!r} ").removesuffix(WHOLE).rstrip(". ")
             raise ValueError(
-                f"{str(place)!r} belongs to another run or place: it says shard {told[1]} of run "
-                f"{told[0]}. Remove it: the next start computes it anew."
-            )
-        with data:
-            try:
-                yield data, header
-            except _DAMAGED as error:
-                raise _damaged(place, error) from error
-
-
-def _damaged(place: Any, error: Exception) -> ValueError:
-    return ValueError(
-        f"{str(place)!r} is damaged ({error}). Remove it: the next start computes it anew."
-    )
+                f"{str(place)!r} is damaged ({why}). Remove it: the next start computes it anew."
+            ) from error

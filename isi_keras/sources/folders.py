@@ -97,7 +97,7 @@ class Folder(Rows):
         """
         files, (low, high) = self.files[begin:end], self.format.range
         read = [
-            images.resized(images.pixels(file, self.format.shape[2]), self.format.shape)
+            images.resized(images.pixels(file, self.format.shape), self.format.shape)
             for file in files
         ]
         sizes = {image.shape[:2] for image in read}

@@ -126,7 +126,7 @@ def make_hardness(count=4, **fields):
         "distance": 0.5 + source / 100,
         "distance_single": 0.4 + source / 100,
         "seconds": 1.0,
-        "config": made_by("hardness", measure="l0"),
+        "config": made_by("hardness", measure="l0", samples=2 * count, misclassified=0),
     }
     return HardnessResult(**(values | fields))
 
@@ -159,7 +159,7 @@ def make_ensemble(samples=5, **fields):
     distance[0, 0] = np.inf
     shape = distance.shape
     success = np.isfinite(distance) & (distance > 0)
-    reasons = np.where(success, "success", "max_steps")
+    reasons = np.where(success, "success", "max_steps").astype("U13")
     reasons[-1] = "misclassified"
     values = {
         "x": np.zeros((samples + 1, 6, 5, 1), "float32"),

@@ -88,7 +88,10 @@ class TestLoadErrors:
             np.savez(path, x=np.zeros(3))
         else:
             path.touch()
-        with pytest.raises(ValueError, match=r"is not a result of isi_keras\. Pass a file written"):
+        text = (
+            r"a\.npz' is empty" if content == "empty" else r"is not a result .* Pass a file written"
+        )
+        with pytest.raises(ValueError, match=text):
             isi.Result.load(path)
 
     def test_another_record(self, attacked, tmp_path):
@@ -115,7 +118,10 @@ class TestLoadErrors:
         [
             (lambda arrays: arrays.pop("steps"), r"lacks 'steps', which AttackResult has"),
             (lambda arrays: arrays.update(extra=np.ones(1)), r"holds 'extra', which AttackResult"),
-            (lambda arrays: arrays.update(data_format=np.array("last")), r"data_format: 'last'"),
+            (
+                lambda arrays: arrays.update(data_format=np.array("last")),
+                r"data_format to be one of .* Received: 'last'\.",
+            ),
         ],
     )
     def test_fields_that_are_missing_unknown_or_wrong(self, attacked, tmp_path, change, text):

@@ -8,6 +8,8 @@ from matplotlib.axes import Axes
 from isi_keras.plotting.matrices.matrix import matrix
 from isi_keras.results import AttackResult
 
+MOST = 2048
+
 
 def attack_matrix(result: AttackResult, *, classes: Sequence[str] | None = None) -> Axes:
     """Draws where an attack led, from each class to each other, in percent.
@@ -20,7 +22,7 @@ def attack_matrix(result: AttackResult, *, classes: Sequence[str] | None = None)
         The Axes.
 
     Raises:
-        ValueError: if no sample was attacked.
+        ValueError: if no sample was attacked, or a class has a number of 2048 or more.
     """
     values, label = turned(result, len(classes or ()))
     ax = matrix(values, classes=classes, label=label, digits=0, limits=(0, 100))
@@ -35,7 +37,7 @@ def turned(result: AttackResult, classes: int = 0) -> tuple[np.ndarray, str]:
     into each class; NaN where nothing was attacked.
 
     Raises:
-        ValueError: if no sample was attacked.
+        ValueError: if no sample was attacked, or a class has a number of 2048 or more.
     """
     attacked = result.attacked
     if not attacked.any():
@@ -43,6 +45,11 @@ def turned(result: AttackResult, classes: int = 0) -> tuple[np.ndarray, str]:
     aimed = result.prediction if result.target is None else result.target
     label, aimed, won = result.clean_prediction[attacked], aimed[attacked], result.success[attacked]
     count = max(classes, 1 + int(max(label.max(), aimed.max())))
+    if count > MOST:
+        raise ValueError(
+            f"A matrix shows at most {MOST} classes. Received: class {count - 1}. Draw a part, as "
+            "in result[result.prediction < 100], or make a report, which shows the most frequent."
+        )
     hits, tries = np.zeros((2, count, count))
     np.add.at(hits, (label[won], aimed[won]), 1)
     if result.target is None:
