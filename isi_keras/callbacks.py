@@ -87,9 +87,11 @@ class RobustnessMonitor(_Watching):
     Args:
         attack: an `Attack`, a `JSMA` or another attack, or the name of one.
         x: the samples, `(N, ...)`, within the bounds of the attack. A few hundred do: the cost is
-            that of attacking them once in each epoch.
-        y: their true labels, `(N,)`; `None` for a goal about values, which are not right or wrong:
-            what was not turned counts as robust.
+            that of attacking them once in each epoch. Or a source of samples, as `run` takes them,
+            that gives the same ones each time it is read: a path, a `tf.data.Dataset`, a
+            `keras.utils.PyDataset`, a torch DataLoader, a function that makes a generator.
+        y: their true labels, `(N,)`; `None` for those of a source, or for a goal about values,
+            which are not right or wrong: what was not turned counts as robust.
         every: how many epochs lie between two attacks. The first epoch is looked at, each
             `every`-th after it, and the last; in those between the logs lack these names.
         budgets: numbers of changed inputs, at each of which robust accuracy is wanted.
@@ -125,7 +127,7 @@ class RobustnessMonitor(_Watching):
         self,
         attack: Any,
         x,
-        y,
+        y=None,
         *,
         every: int = 1,
         budgets: Sequence[int] = (),
@@ -139,7 +141,7 @@ class RobustnessMonitor(_Watching):
         self.target, self.leave = labels.aim(target, leave)
         self.goal = None if goal is None else goal_in_training.chosen(goal, self.target, self.leave)
         self.attack = attacks.get(attack)
-        self.x, self.y = labels.samples_to_attack(x, y, self.target, self.leave)
+        given = sourced.again(sourced.source_of(None, x, y, self.attack.domain))
         self.batch_size = as_batch_size(batch_size)
         self.result: results.AttackResult | None = None
         self.curves: dict[int, np.ndarray] = {}

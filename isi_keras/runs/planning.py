@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from isi_keras import _checks, goals, sources
+from isi_keras.models import sourced
 from isi_keras.runs import engines, methods, models, shards
 from isi_keras.runs.folder import FORMAT
-from isi_keras.sources import Rows, Stream, folders, hashes, pixels
+from isi_keras.sources import Rows, Stream, hashes
 
 _BATCHES = 8
 _DEFAULT = ("adversarial", "relevance")
@@ -63,7 +64,9 @@ def as_source(method: Any, model: Any, source: Any, y: Any) -> Rows | Stream:
                 "Expected samples: source=... Only networks of the package bring their own."
             )
         return sources.of(shipped_images(str(model)), y)
-    images = _images(method, model) if _is_of_images(source) else None
+    images = None
+    if sourced.holds_images(source):
+        images = sourced.format_of(as_model(model).model, getattr(method, "domain", None))
     return sources.of(source, y, images)
 
 
@@ -74,44 +77,6 @@ def shipped_images(name: str) -> Rows:
     factory = f"{shipped.__name__}:{shipped.images.__name__}"
     spec = {"kind": "factory", "name": factory, "options": {"name": name}}
     return sources.of_spec(spec)  # pyright: ignore[reportReturnType]
-
-
-def _is_of_images(source: Any) -> bool:
-    if not isinstance(source, str | Path) or not Path(source).exists():
-        return False
-    suffix = Path(source).suffix.lower()
-    return suffix in folders.SUFFIXES or (Path(source).is_dir() and suffix != ".zarr")
-
-
-def _images(method: Any, model: Any) -> folders.Format:
-    """The images that a model takes, their range that of the attack."""
-    import keras
-
-    network = as_model(model)
-    keras_model = network.model
-    preprocessing = pixels.inside(keras_model)
-    domain = getattr(method, "domain", None)
-    if domain is not None:
-        low, high = float(domain.low.min()), float(domain.high.max())
-    elif preprocessing is not None:
-        low, high = preprocessing[1]
-    else:
-        raise ValueError(
-            "It is not known which values the model wants pixels to have. Pass arrays, or a source "
-            "made with sources.folders.Folder(path, Format(shape, channel_axis, range))."
-        )
-    if preprocessing is not None and (low, high) != preprocessing[1]:
-        import warnings
-
-        name, wanted = preprocessing
-        warnings.warn(
-            f"The model has {name} inside, which takes pixels of {wanted[0]:g}..{wanted[1]:g}; the "
-            f"bounds are {low:g}..{high:g}, and images are scaled to them. If that is not meant, "
-            f"pass bounds=({wanted[0]:g}, {wanted[1]:g}).",
-            stacklevel=4,
-        )
-    shape, place = getattr(keras_model, "input_shape", None), keras.config.image_data_format()
-    return folders.Format.of(shape, place, (low, high), keras_model.name)
 
 
 def as_model(model: Any) -> Any:
