@@ -32,7 +32,7 @@ def through(
     """
     classifier, size = models.logits(model), as_batch_size(batch_size)
     target, goal = as_labels(target), None if goal is None else goals.get(goal)
-    entry, aims = ({}, None) if goal is None else goal.recorded()
+    aims = None if goal is None else goal.recorded()[1]
     each = {"target": target if target is not None and target.ndim else None, "goal": aims}
     given = {"batch_size": size, "trajectory": trajectory, "verbose": 0}
 
@@ -51,7 +51,7 @@ def through(
             x,
             y=y,
             target=span.of(target),
-            goal=goal if aims is None else goals.from_record(entry, span.of(aims)),
+            goal=None if goal is None else goals.rows(goal, slice(span.begin, span.end)),
             first_index=_numbers(first_index, span),
             **given,
         )

@@ -38,15 +38,25 @@ def source_of(model: Any, x: Any, y: Any = None, domain: Domain | None = None) -
         TypeError: if it cannot be a source.
         ValueError: if it cannot be read.
     """
-    if not _is_source(x, y):
+    if not is_source(x, y):
         return None
     return sources.of(x, y, format_of(model, domain) if holds_images(x) else None)
 
 
-def _is_source(x: Any, y: Any) -> bool:
+def is_source(x: Any, y: Any = None) -> bool:
+    """Whether `x` is a source, and not in memory; `y` may be the name of a column."""
     if isinstance(y, str) or isinstance(x, str | Path | Rows | np.memmap):
         return True
     return type(x).__module__.partition(".")[0] in _READ or sources.is_stream(x)
+
+
+def expect_again(x: Any) -> None:
+    """Raises unless a source gives its samples each time it is read."""
+    if hasattr(x, "__next__"):
+        raise ValueError(
+            f"A {type(x).__name__} gives its samples once only. Pass a function that makes it "
+            "anew, as in `lambda: batches(...)`."
+        )
 
 
 def holds_images(source: Any) -> bool:

@@ -46,6 +46,8 @@ class RobustnessResult(Result):
         moving: of a model that takes a list or a dictionary the inputs that `x` is, by name the
             shape of each. Several are one row of numbers, each flattened, one after another.
         held: the other inputs of such a model by their names, arrays of `N` rows.
+        aim: what the goal says for each sample, `(N,)` or `(N, K)`; `None` if it is the same for
+            all, or there is no goal.
 
     Raises:
         ValueError: if `data_format` is unknown.
@@ -66,6 +68,7 @@ class RobustnessResult(Result):
     data_format: Shared[str] = "channels_last"
     moving: Shared[Mapping[str, Any] | None] = None
     held: Rows[Mapping[str, np.ndarray] | None] = None
+    aim: Rows[np.ndarray | None] = None
 
     def __post_init__(self):
         axes.check_data_format(self.data_format)
@@ -74,6 +77,14 @@ class RobustnessResult(Result):
     def measure(self) -> str:
         """What a distance is: `"l0_feature"`, `"l0_position"`, `"l2"` or `"linf"`."""
         return self.config["config"]["measure"]
+
+    @property
+    def goal(self) -> Mapping[str, Any] | None:
+        """The configuration of the goal, which `goals.of` makes one of; `None` if none was given.
+
+        What it says of each sample is `aim`.
+        """
+        return self.config["config"].get("goal")
 
     @property
     def right(self) -> np.ndarray:

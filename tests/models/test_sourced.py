@@ -165,3 +165,19 @@ def test_folders_tables_and_inputs_by_name(tmp_path):
     parts = [{name: part[k : k + 2] for name, part in data.items()} for k in range(0, 9, 2)]
     check_equal(attack(two, iter(parts), batch_size=1), attack(two, data, batch_size=1))
     check_equal(isi.explain(two, iter(parts), batch_size=2), isi.explain(two, data, batch_size=2))
+
+
+@pytest.mark.once
+def test_sweeps_and_ensembles_of_a_stream(given):
+    model, x, y = given[0], given[1][:10], given[2][:10]
+    best = {"attacks": ["sensitivity_l0", "sensitivity_linf"], "measure": "l2", "batch_size": 1}
+    goal = isi.goals.Target((y + 1) % 3)
+    wanted = isi.robustness(model, x, y, goal=goal, **best)
+    found = isi.robustness(model, streamed(x, y), None, goal=goal, **best)
+    check_equal(found, wanted)
+    assert isi.goals.of(found[3:5]) == isi.goals.Target(((y + 1) % 3)[3:5])
+    sweep = {"attack": ATTACK, "distances": False, "batch_size": 1}
+    wanted = isi.hardness(model, x, y, **sweep)
+    check_equal(isi.hardness(model, streamed(x, y), None, **sweep), wanted)
+    with pytest.raises(TypeError, match="Expected y to be the true labels"):
+        isi.hardness(model, iter([x]), None)
