@@ -62,7 +62,7 @@ def main(samples: int, workers: int, batch_size: int) -> None:
 
 def _header(run):
     from isi_keras.runs.folder import RunFolder
-    from isi_keras.runs.stored import header_of
+    from isi_keras.runs.reading import header_of
 
     return lambda number: header_of(RunFolder(run.path), number)
 

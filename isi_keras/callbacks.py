@@ -254,7 +254,8 @@ class ExplanationLogger(_Watching):
         source = sourced.source_of(self.watched, self.x)
         if source is not None:
             self.x = sourced.first_rows(source, _DRAWN)
-            self.target = self.target if np.ndim(self.target) == 0 else self.target[:_DRAWN]
+            target: Any = self.target
+            self.target = target[:_DRAWN] if np.ndim(target) else target
         found = explain.explain(self.watched, self.x, target=self.target, indicator=self.indicator)
         figure = plotting.heatmaps(found, classes=self.classes)
         picture = io.BytesIO()

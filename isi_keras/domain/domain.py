@@ -83,6 +83,12 @@ class Domain(_component.Component):
         object.__setattr__(self, "names", names)
         for word, (dtype, default) in kinds.items():
             value = getattr(self, word)
+            if value is None and word in ("low", "high"):
+                limit = "-inf" if word == "low" else "inf"
+                raise ValueError(
+                    f"Expected {word} to be a number, one for all features or one for each. "
+                    f"Received: {word}=None. For no limit pass {limit}."
+                )
             if value is not None:
                 value = columns.array(word, value, names, dtype, default)
                 object.__setattr__(self, word, value)

@@ -53,6 +53,14 @@ class RunFolder:
     def __str__(self) -> str:
         return str(self.path)
 
+    def expect_folder(self) -> None:
+        """Raises if a file is where the folder is to be, or a folder above it."""
+        for place in (self.path, *self.path.parents) if self.local else ():
+            if place.exists() and not place.is_dir():
+                raise NotADirectoryError(
+                    f"{str(place)!r} is a file. A run is a folder: take another name for `out`."
+                )
+
     def plan(self) -> dict[str, Any]:
         """What `run.json` holds.
 

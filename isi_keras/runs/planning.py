@@ -1,5 +1,6 @@
 """The plan of a run: all that decides its numbers, as JSON; and whether two are the same."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,8 @@ import numpy as np
 
 from isi_keras import _checks, goals, sources
 from isi_keras.models import sourced
-from isi_keras.runs import engines, methods, models, shards
+from isi_keras.models.parts import parted
+from isi_keras.runs import bounds, engines, methods, models, shards
 from isi_keras.runs.folder import FORMAT
 from isi_keras.sources import Rows, Stream, hashes
 
@@ -97,6 +99,7 @@ def plan_of(
     batch_size: int,
     shard_size: int | None,
     keep: Sequence[str] | None,
+    each: Mapping[str, np.ndarray],
 ) -> dict[str, Any]:
     """All that decides the numbers of a run; workers, engine and parts do not.
 
@@ -105,6 +108,9 @@ def plan_of(
         ValueError: if one is out of its range, or the method lacks what it needs.
     """
     spec, stream = methods.spec_of(method), not isinstance(source, Rows)
+    spec = ({bounds.EACH: bounds.described(each)} if each else {}) | spec
+    if isinstance(source, Rows):
+        bounds.expect_for_all(methods.parts_of(method), source.rows(0, 1)[0])
     batch_size = _checks.integer("batch_size", batch_size, 1)
     shard_size = _BATCHES * batch_size if shard_size is None else shard_size
     shard_size = _checks.integer("shard_size", shard_size, 1)
@@ -171,6 +177,17 @@ def _goal(goal: Any, target: Any, spec: dict[str, Any], samples: int | None) -> 
     return {"entry": entry, "sha256": hashes.of_arrays(each)}
 
 
+def axes_of(model: Any, source: Rows | Stream) -> int | None:
+    """How many axes what an attack moves has; `None` if only the model could say, and does not."""
+    if not isinstance(source, Rows):
+        return None
+    x = source.rows(0, 1)[0]
+    if not isinstance(x, Mapping) or model is None:
+        return None if isinstance(x, Mapping) else x.ndim
+    classifier = as_model(model)
+    return parted(classifier.model, x, classifier.moved).x.ndim
+
+
 def _backend(model: Any) -> str | None:
     if model is None:
         return None
@@ -192,6 +209,11 @@ def check_same(folder: str, held: Mapping[str, Any], plan: Mapping[str, Any]) ->
         if found is None:
             continue
         entry, there, here = found
+        if entry.startswith(f"method.{bounds.EACH}."):
+            raise ValueError(
+                f"The run in {folder!r} was begun with other bounds ({entry} differs). Go on with "
+                "the same ones, or take another folder for `out`."
+            )
         if entry.rpartition(".")[2] in _CHANGED:
             what = {"model": "model", "call": "target"}.get(key, "data")
             if entry.endswith("y_sha256"):
@@ -201,8 +223,8 @@ def check_same(folder: str, held: Mapping[str, Any], plan: Mapping[str, Any]) ->
                 "with the same one, or take another folder for `out`."
             )
         raise ValueError(
-            f"{folder!r} holds another run: {entry} is {there!r} there, and {here!r} here. Go on "
-            "with the same arguments, or take another folder for `out`."
+            f"{folder!r} holds another run: {entry} is {_short(there)} there, and {_short(here)} "
+            "here. Go on with the same arguments, or take another folder for `out`."
         )
 
 
@@ -214,3 +236,7 @@ def _difference(entry: str, there: Any, here: Any) -> tuple[str, Any, Any] | Non
                 return found
         return None
     return None if there == here else (entry, there, here)
+
+
+def _short(value: Any) -> str:
+    return textwrap.shorten(repr(value), 300, placeholder=" ...")

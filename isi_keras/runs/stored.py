@@ -1,10 +1,8 @@
 """`Run`: what a run folder holds, read without loading it whole."""
 
-import contextlib
+import dataclasses
 import json
 import warnings
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,14 +11,13 @@ import numpy as np
 
 from isi_keras.results import AttackResult, Result, RobustnessResult, Stored
 from isi_keras.results import parts as record_parts
-from isi_keras.runs import digest, shards
+from isi_keras.runs import bounds, digest, reading, shards
 from isi_keras.runs.folder import INPUT, RunFolder
 from isi_keras.runs.status import Status
 from isi_keras.sources import Rows, hashes, of_spec
 from isi_keras.tallies import Tallies
 
 END = "stream.json"
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError)
 
 
 class Run(Stored):
@@ -54,6 +51,7 @@ class Run(Stored):
         self._folder = RunFolder(path)
         self.plan: dict[str, Any] = self._folder.plan()
         self._source: Rows | None = None
+        self._config: dict[str, Any] | None = None
 
     @property
     def path(self) -> Any:
@@ -211,7 +209,16 @@ class Run(Stored):
     def _record(self, number: int) -> Result:
         with self._opened(number) as (data, header):
             x = self._samples(number, header) if header.get("x") == "source" else None
-            return shards.unpacked(dict(data.items()), header, x)
+            return self._with_bounds(shards.unpacked(dict(data.items()), header, x))
+
+    def _with_bounds(self, record: Result) -> Result:
+        """The record with the bounds of all samples of the run, where they differ."""
+        spec = self.plan["method"]
+        if bounds.EACH not in spec:
+            return record
+        if self._config is None:
+            self._config = bounds.whole(spec["component"], bounds.read(self._folder, spec))
+        return dataclasses.replace(record, config=self._config)
 
     def _samples(self, number: int, header: dict[str, Any]) -> Any:
         if header["absent"]:
@@ -232,10 +239,10 @@ class Run(Stored):
         return x
 
     def _opened(self, number: int) -> Any:
-        return _shard(self._folder, number)
+        return reading.opened(self._folder, number)
 
     def _header(self, number: int) -> dict[str, Any]:
-        return header_of(self._folder, number)
+        return reading.header_of(self._folder, number)
 
     def _done(self) -> Sequence[int]:
         return self._folder.done()
@@ -256,42 +263,3 @@ class Run(Stored):
                 f"The run in {str(self._folder)!r} is not finished: this is of {done}{of} shards.",
                 stacklevel=3,
             )
-
-
-def header_of(folder: RunFolder, number: int) -> dict[str, Any]:
-    """What the header of a shard says."""
-    with _shard(folder, number) as (_, header):
-        return header
-
-
-@contextlib.contextmanager
-def _shard(folder: RunFolder, number: int) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """The arrays of a shard, read when they are asked for, and its header.
-
-    Raises:
-        ValueError: if it cannot be read; the text says what to do.
-    """
-    place = folder.shard(number)
-    with folder.opened(place) as file:
-        try:
-            data = np.load(file, allow_pickle=False)
-            header = json.loads(str(data["__header__"]))
-        except (*_DAMAGED, ValueError, KeyError, IndexError) as error:
-            raise _damaged(place, error) from error
-        told, run = (header.get("run"), header.get("shard")), folder.identity
-        if told != (run, number):
-            raise ValueError(
-                f"{str(place)!r} belongs to another run or place: it says shard {told[1]} of run "
-                f"{told[0]}. Remove it: the next start computes it anew."
-            )
-        with data:
-            try:
-                yield data, header
-            except _DAMAGED as error:
-                raise _damaged(place, error) from error
-
-
-def _damaged(place: Any, error: Exception) -> ValueError:
-    return ValueError(
-        f"{str(place)!r} is damaged ({error}). Remove it: the next start computes it anew."
-    )

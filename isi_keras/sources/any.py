@@ -1,21 +1,18 @@
 """Whatever the user calls data, as rows or as a stream."""
 
 import hashlib
-import importlib
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from isi_keras.sources import files, folders, hashes
+from isi_keras.sources import factories, files, folders, hashes
 from isi_keras.sources.rows import Rows, Several, as_array, as_labels, write_array
 from isi_keras.sources.streams import KINDS, Stream, is_stream, stream_of
 
 SUFFIXES = files.SUFFIXES
-_FACTORY = re.compile(r"[\w.]+:\w+")
 
 
 def of(source: Any, y: Any = None, images: folders.Format | None = None) -> Rows | Stream:
@@ -51,7 +48,7 @@ def of(source: Any, y: Any = None, images: folders.Format | None = None) -> Rows
 def _of(source: Any, column: str | None, images: folders.Format | None) -> Rows | Stream:
     if isinstance(source, Rows | Stream):
         return source
-    if isinstance(source, str) and _FACTORY.fullmatch(source) and not Path(source).exists():
+    if factories.is_name(source) and not Path(source).exists():
         return of_spec({"kind": "factory", "name": source, "column": column}, images=images)
     if isinstance(source, str | Path):
         return files.of_path(Path(source), column, images)
@@ -100,8 +97,7 @@ def of_spec(
 
 
 def _of_factory(spec: dict[str, Any]) -> Rows:
-    module, _, name = spec["name"].partition(":")
-    made = getattr(importlib.import_module(module), name)(**spec.get("options", {}))
+    made = factories.function(spec["name"])(**spec.get("options", {}))
     found = _of(made, spec.get("column"), None)
     if isinstance(found, Stream):
         raise TypeError(

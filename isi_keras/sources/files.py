@@ -176,6 +176,11 @@ def of_frame(frame: Any, column: str | None) -> Arrays:
             raise ValueError(
                 f"Expected the labels in {column!r} to be class numbers. Received: {y.dtype}."
             )
+    if not len(frame.columns) or not len(frame):
+        raise ValueError(
+            f"Expected rows of at least one column of inputs. Received: {len(frame)} rows of "
+            f"{len(frame.columns)} columns beside the labels."
+        )
     for name in frame.columns:
         if frame[name].isna().any():
             raise ValueError(f"The column {name!r} lacks values. Fill or drop them.")
@@ -184,11 +189,6 @@ def of_frame(frame: Any, column: str | None) -> Arrays:
                 f"Expected columns of numbers. {name!r} is of the type {frame[name].dtype}. Encode "
                 "it, e.g. one-hot by pandas.get_dummies; name the column of labels with y=..."
             )
-    if not len(frame.columns) or not len(frame):
-        raise ValueError(
-            f"Expected rows of at least one column of inputs. Received: {len(frame)} rows of "
-            f"{len(frame.columns)} columns beside the labels."
-        )
     x = frame.to_numpy(dtype="float32")
     return Arrays(x, y, names=[str(name) for name in frame.columns])
 

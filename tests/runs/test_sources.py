@@ -197,6 +197,37 @@ def test_tables_need_numbers(tmp_path):
     assert sources.of(table[["age", "label"]], "label").names == ("age",)
 
 
+def test_tables_that_cannot_be_read(tmp_path):
+    pytest.importorskip("pandas")
+    for name, text, match in (
+        ("empty.csv", "", r"empty.csv' cannot be read as a table \(No columns"),
+        ("ragged.csv", "a,b\n1,2\n1,2,3\n", "cannot be read as a table"),
+        ("head.csv", "a,b\n", "0 rows of 2 columns"),
+        ("x.h5", "no", "cannot be read as HDF5"),
+    ):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(ValueError, match=match):
+            sources.of(tmp_path / name)
+
+
+def test_a_factory_that_gives_other_samples_is_refused(tmp_path, wanted, monkeypatch):
+    import sys
+
+    module = _itself()
+    monkeypatch.setitem(sys.modules, "factory_of_samples", module)
+    source = "factory_of_samples:made"
+    assert run(tmp_path, source).digest() == wanted
+    (tmp_path / "shards/000002.npz").unlink()
+    spec = isi.Run(tmp_path).plan["source"]
+    module.made = lambda: fake.samples(seed=1)
+    with pytest.raises(ValueError, match=r"begun with another data \(source.sha256 differs"):
+        run(tmp_path, source)
+    with pytest.raises(ValueError, match="gives other samples here than where the run was begun"):
+        sources.of_spec(spec)
+    module.made = made
+    assert run(tmp_path, source).digest() == wanted
+
+
 def painted(folder, names, seed=0):
     rng = np.random.default_rng(seed)
     for name in names:
