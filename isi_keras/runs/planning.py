@@ -117,7 +117,9 @@ def plan_of(
     samples = len(source) if isinstance(source, Rows) else None
     if target is not None and not methods.takes(spec, "target")[0]:
         raise TypeError(f"{spec.get('function')} takes no target. Leave it out.")
-    if isinstance(source, Rows) and methods.takes(spec, "y")[1] and source.rows(0, 1)[1] is None:
+    values = goal is not None and goals.get(goal).of_values
+    needed = methods.takes(spec, "y")[1] and not values and isinstance(source, Rows)
+    if needed and source.rows(0, 1)[1] is None:
         raise ValueError(
             f"{spec['function']} needs true labels. Pass y=..., or a source that has them."
         )

@@ -491,7 +491,7 @@ def unreadable(files):
     [
         ("gone.npz", "There is no file or folder .*gone.npz' to take as DATA"),
         ("d.txt", r"Expected DATA to be a file of samples \(.npz, .npy, .csv.* Received: .*d.txt"),
-        ("d.csv", "Expected columns of numbers. '1' is of the type"),
+        ("d.csv", "d.csv': Expected rows of at least one column .* 0 rows of 2 columns"),
         ("text.npy", "text.npy' holds no array that can be read; pickled objects are refused"),
         ("text.npz", "text.npz' holds no array that can be read"),
         ("pickled.npy", "pickled.npy' holds no array that can be read"),
