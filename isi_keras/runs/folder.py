@@ -7,8 +7,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from isi_keras.results import write_atomically
+from isi_keras.sources.rows import put
 
 try:
     import fcntl
@@ -27,6 +30,8 @@ def as_path(path: Any) -> Any:
     Raises:
         ImportError: if it is elsewhere, and universal-pathlib is not installed.
     """
+    if isinstance(path, str) and path.startswith("file://"):
+        return Path(url2pathname(urlsplit(path).path))
     if "://" not in str(path) or isinstance(path, Path):
         return path if hasattr(path, "protocol") and not isinstance(path, Path) else Path(path)
     try:
@@ -124,7 +129,7 @@ class RunFolder:
         if self.local:
             write_atomically(place, lambda file: file.write(data))
         else:
-            place.write_bytes(data)
+            put(place, data)
 
     @contextlib.contextmanager
     def opened(self, place: Any) -> Iterator[BinaryIO]:

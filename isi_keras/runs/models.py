@@ -5,7 +5,7 @@ import contextvars
 import hashlib
 import importlib.resources
 import json
-import os
+import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,16 +74,16 @@ def save(model: Any, folder: RunFolder) -> None:
     place = folder.path / SAVED
     if place.exists():
         return
-    temporary = folder.path / f".saving-{os.getpid()}.{SAVED}"
-    try:
-        _classifier(model).model.save(temporary)
-    except Exception as error:  # whatever a layer of the user's raises
-        temporary.unlink(missing_ok=True)
-        raise ValueError(
-            f"The model cannot be saved for workers: {error} Give its layers `get_config`, or pass "
-            "'module:function', a function that makes it."
-        ) from error
-    temporary.replace(place)
+    with tempfile.TemporaryDirectory() as here:
+        written = Path(here, SAVED)
+        try:
+            _classifier(model).model.save(written)
+        except Exception as error:  # whatever a layer of the user's raises
+            raise ValueError(
+                f"The model cannot be saved for workers: {error} Give its layers `get_config`, or "
+                "pass 'module:function', a function that makes it."
+            ) from error
+        folder.commit(place, written.read_bytes())
 
 
 def load(spec: dict[str, Any], folder: RunFolder) -> Any:
@@ -123,6 +123,11 @@ def load_keras(path: Any) -> Any:
     """
     import keras
 
+    if not isinstance(path, Path):
+        with tempfile.TemporaryDirectory() as here:
+            copy = Path(here, path.name)
+            copy.write_bytes(path.read_bytes())
+            return load_keras(copy)
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # whatever a damaged or foreign file makes of the reader

@@ -58,18 +58,19 @@ class Arrays(Rows):
     """Arrays: in memory, mapped from a file, of HDF5 or Zarr."""
 
     def __init__(self, x, y=None, *, spec: dict[str, Any] | None = None, names: Sequence[str] = ()):
-        if not x.shape or (y is not None and len(y) != len(x)):
+        # Arrays of Zarr have a shape, and no length.
+        if not x.shape or (y is not None and y.shape[:1] != x.shape[:1]):
             shapes = f"x of shape {tuple(x.shape)}"
             shapes += "" if y is None else f", y of shape {tuple(y.shape)}"
             raise ValueError(
                 f"Expected samples along the first axis, one label each. Received: {shapes}."
             )
-        if len(x) == 0:
+        if x.shape[0] == 0:
             raise ValueError(f"Expected at least one sample. Received: x of shape {x.shape}.")
         self.x, self.y, self.spec, self.names = x, y, spec, tuple(names)
 
     def __len__(self) -> int:
-        return len(self.x)
+        return self.x.shape[0]
 
     def rows(self, begin, end):
         """The samples, as they are in the arrays."""
@@ -184,7 +185,7 @@ def write_array(path: Any, array: Any) -> None:
     def write(file):
         np.lib.format.write_array_header_2_0(file, {**header, "shape": tuple(array.shape)})
         size = max(1, 2**24 // max(1, math.prod(array.shape[1:])))
-        for begin in range(0, len(array), size):
+        for begin in range(0, array.shape[0], size):
             file.write(np.ascontiguousarray(array[begin : begin + size]).tobytes())
 
     if isinstance(path, Path):
@@ -192,7 +193,16 @@ def write_array(path: Any, array: Any) -> None:
     else:  # remote: one object, put at once
         with io.BytesIO() as held:
             write(held)
-            path.write_bytes(held.getvalue())
+            put(path, held.getvalue())
+
+
+def put(path: Any, data: bytes) -> None:
+    """Writes a remote file, in a folder that is made where such places have folders."""
+    try:
+        path.write_bytes(data)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
 
 
 def as_labels(y: Any) -> np.ndarray | None:

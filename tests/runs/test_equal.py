@@ -9,6 +9,7 @@ from makers.networks import images, small_network
 
 import isi_keras as isi
 from isi_keras.runs import models, shards
+from isi_keras.runs.folder import RunFolder
 
 FIELDS = ("x", "adversarial", "order", "success", "stop_reason", "steps", "y", "forward")
 SAMPLES, SIZE = 16, 4
@@ -213,3 +214,14 @@ def test_bounds_of_each_sample_are_cut_for_each_shard(tmp_path, given):
     stream = [(x[k : k + SIZE], y[k : k + SIZE]) for k in range(0, SAMPLES, SIZE)].__iter__
     with pytest.raises(RuntimeError, match="Bounds of each sample"):
         run(tmp_path / "stream", (model, stream, None), attack)
+
+
+@pytest.mark.once
+def test_a_model_is_saved_elsewhere_for_workers(given):
+    pytest.importorskip("upath", reason="universal-pathlib is not installed")
+    folder = RunFolder("memory://models")
+    models.save(given[0], folder)
+    spec = models.spec_of(given[0])
+    again = models.load(spec, folder).model
+    for one, other in zip(again.get_weights(), given[0].get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -269,3 +269,45 @@ def test_which_pixels_a_model_wants_is_seen():
     assert inside(wide) == ("Normalization", (0, 255))
     narrow = layers.Normalization(mean=[0.13], variance=[0.3**2])
     assert inside(keras.Sequential([narrow])) == ("Normalization", (0, 1))
+
+
+def remote(name):
+    pytest.importorskip("upath", reason="universal-pathlib is not installed")
+    return f"memory://{name}"
+
+
+def test_a_run_lies_elsewhere(wanted):
+    place = remote("night")
+    found = run(place, fake.samples())
+    assert found.digest() == wanted
+    again = isi.Run(place)
+    assert isi.evaluate(again).samples == fake.ROWS
+    np.testing.assert_array_equal(again[3:9].x, fake.samples()[0][3:9])
+    (again.path / "shards/000002.npz").unlink()
+    assert run(place, fake.samples()).digest() == wanted
+    with pytest.raises(ValueError, match="begun with another data"):
+        run(place, fake.samples(seed=1))
+    assert run(remote("streamed"), batches).digest() == wanted
+    target = np.arange(fake.ROWS) % 2
+    aimed = run(remote("aimed"), fake.samples(), target=target)
+    np.testing.assert_array_equal(aimed.result().target, target)
+    with pytest.raises(FileNotFoundError, match="There is no run in"):
+        isi.Run(remote("nowhere"))
+
+
+def test_a_run_lies_at_an_address_of_a_file(tmp_path, wanted):
+    found = run(f"file://{tmp_path}/night", fake.samples())
+    assert found.digest() == wanted
+    assert isi.Run(tmp_path / "night").digest() == wanted
+    assert found.status().finished
+
+
+def test_arrays_of_zarr_are_read_some_at_a_time(tmp_path):
+    path = zarr(tmp_path)
+    package = pytest.importorskip("zarr")
+    array = package.open(str(path), mode="r")["x"]
+    for source in (array, path):
+        found = sources.of(source).first(7)
+        assert len(found) == 7
+        np.testing.assert_array_equal(found.rows(5, 7)[0], fake.samples()[0][5:7])
+    assert sources.of_spec(sources.of(path).first(7).described()).rows(0, 9)[0].shape == (7, 6)
