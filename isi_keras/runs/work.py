@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from isi_keras import goals
 from isi_keras._version import __version__
 from isi_keras.results import AttackResult, Result
 from isi_keras.runs import bounds, methods, models, shards
@@ -84,6 +83,8 @@ def prepared(path: Any, **given: Any) -> Job:
 def _goals(folder: RunFolder, told: dict[str, Any] | None) -> Callable[[int, int], Any]:
     if told is None:
         return lambda begin, end: None
+    from isi_keras import goals  # which starts a backend, as not every method does
+
     if "sha256" not in told:
         return lambda begin, end: goals.from_record(told["entry"])
     with folder.opened(folder.path / INPUT / "goal.npy") as file:
