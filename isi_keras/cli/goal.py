@@ -82,7 +82,8 @@ def wanted(text: str | None, target: str | None, from_logits: bool | None) -> Wa
     name = name.lower().replace("-", "_")
     if name not in FORMS:
         raise BadParameter(f"{_checks.unknown('goal', name, FORMS)} {_known()}")
-    values, options = (), {}
+    values: tuple[str, ...] = ()
+    options: dict[str, float] = {}
     for part in rest:
         key, equals, number = part.partition("=")
         if equals:

@@ -35,6 +35,11 @@ def of(source: Any, y: Any = None, images: folders.Format | None = None) -> Rows
         FileNotFoundError: if there is no such file.
     """
     column = y if isinstance(y, str) else None
+    if column is not None and not _has_columns(source):
+        raise ValueError(
+            f"y={y!r} would be the column of a table, and {type(source).__name__} is none. Pass "
+            "the labels themselves, or a DataFrame or the path of a .csv or .parquet."
+        )
     found = _of(source, column, images)
     if y is None or column is not None:
         return found
@@ -43,6 +48,12 @@ def of(source: Any, y: Any = None, images: folders.Format | None = None) -> Rows
             return Stream(lambda: (_inputs(batch) for batch in found.batches()))
         raise ValueError("Labels come with the batches of a stream, as (x, y). Leave y out.")
     return Relabelled(found, None if y is False else as_labels(y))
+
+
+def _has_columns(source: Any) -> bool:
+    """Whether something is a table, or a function that may make one."""
+    path = isinstance(source, str | Path) and Path(source).suffix.lower() in files.TABLES
+    return path or hasattr(source, "columns") or factories.is_name(source)
 
 
 def _of(source: Any, column: str | None, images: folders.Format | None) -> Rows | Stream:

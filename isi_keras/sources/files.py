@@ -10,9 +10,9 @@ from isi_keras.sources import folders, hashes
 from isi_keras.sources.rows import Arrays, Rows, Several
 
 X, Y = ("x", "x_test"), ("y", "y_test")
-_TABLES = {".csv": "read_csv", ".parquet": "read_parquet"}
+TABLES = {".csv": "read_csv", ".parquet": "read_parquet"}
 _HDF5, _ZARR = (".h5", ".hdf5"), (".zarr",)
-SUFFIXES = (".npz", ".npy", *_TABLES, *_HDF5, *_ZARR)
+SUFFIXES = (".npz", ".npy", *TABLES, *_HDF5, *_ZARR)
 """Of the files that hold samples, images aside."""
 
 
@@ -32,7 +32,7 @@ def of_path(path: Path, column: str | None, images: folders.Format | None) -> Ro
         if images is None:
             raise ValueError(f"{str(path)!r} holds images. Say what the model takes: images=...")
         return folders.Folder(path, images)
-    if suffix in _TABLES:
+    if suffix in TABLES:
         return of_table(path, column)
     if suffix in _HDF5:
         return _of_hdf5(path)
@@ -144,7 +144,7 @@ def of_table(path: Path, column: str | None) -> Arrays:
     except ImportError as error:
         raise ImportError(f"Reading {path.suffix} needs pandas: pip install pandas.") from error
     try:
-        frame = getattr(pandas, _TABLES[path.suffix.lower()])(path)
+        frame = getattr(pandas, TABLES[path.suffix.lower()])(path)
     except ImportError:
         raise
     except Exception as error:  # each reader raises errors of its own

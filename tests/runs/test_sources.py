@@ -187,6 +187,19 @@ def test_streams_that_are_none(tmp_path):
     assert "y" not in run(tmp_path / "d", batches, y=False).columns()
 
 
+def test_what_gives_no_batches(tmp_path):
+    torch = pytest.importorskip("torch")
+    data = torch.utils.data.TensorDataset(torch.zeros(3, 2))
+    with pytest.raises(TypeError, match=r"one by one. Pass batches of it: torch.utils.data.Data"):
+        sources.of(data)
+    with pytest.raises(TypeError, match=r"the class Stream. Make one of it"):
+        sources.of(sources.Stream)
+    np.savez(tmp_path / "a.npz", x=np.zeros((3, 2)))
+    for source in (np.zeros((3, 2)), batches, str(tmp_path / "a.npz")):
+        with pytest.raises(ValueError, match="y='label' would be the column of a table"):
+            sources.of(source, "label")
+
+
 def test_tables_need_numbers(tmp_path):
     pandas = pytest.importorskip("pandas")
     table = pandas.DataFrame({"age": [1.0, 2], "town": ["A", "B"], "label": [0, 1]})
