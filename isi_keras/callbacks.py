@@ -15,10 +15,11 @@ import numpy as np
 from isi_keras import _checks, attacks, evaluation, indicators, results
 from isi_keras.attacks import goal_in_training, labels
 from isi_keras.explanations import explain
+from isi_keras.models import sourced
 from isi_keras.models.inputs import as_batch_size
 from isi_keras.training import AdversarialTraining
 
-_DOTS = 150
+_DOTS, _DRAWN = 150, 12
 
 
 class _Watching(keras.callbacks.Callback):
@@ -87,9 +88,11 @@ class RobustnessMonitor(_Watching):
     Args:
         attack: an `Attack`, a `JSMA` or another attack, or the name of one.
         x: the samples, `(N, ...)`, within the bounds of the attack. A few hundred do: the cost is
-            that of attacking them once in each epoch.
-        y: their true labels, `(N,)`; `None` for a goal about values, which are not right or wrong:
-            what was not turned counts as robust.
+            that of attacking them once in each epoch. Or a source of samples, as `run` takes them,
+            that gives the same ones each time it is read: a path, a `tf.data.Dataset`, a
+            `keras.utils.PyDataset`, a torch DataLoader, a function that makes a generator.
+        y: their true labels, `(N,)`; `None` for those of a source, or for a goal about values,
+            which are not right or wrong: what was not turned counts as robust.
         every: how many epochs lie between two attacks. The first epoch is looked at, each
             `every`-th after it, and the last; in those between the logs lack these names.
         budgets: numbers of changed inputs, at each of which robust accuracy is wanted.
@@ -125,7 +128,7 @@ class RobustnessMonitor(_Watching):
         self,
         attack: Any,
         x,
-        y,
+        y=None,
         *,
         every: int = 1,
         budgets: Sequence[int] = (),
@@ -139,7 +142,8 @@ class RobustnessMonitor(_Watching):
         self.target, self.leave = labels.aim(target, leave)
         self.goal = None if goal is None else goal_in_training.chosen(goal, self.target, self.leave)
         self.attack = attacks.get(attack)
-        self.x, self.y = labels.samples_to_attack(x, y, self.target, self.leave)
+        aim = self.target, self.leave
+        self.x, self.y, self.goal = labels.samples_to_attack(x, y, *aim, self.goal)
         self.batch_size = as_batch_size(batch_size)
         self.result: results.AttackResult | None = None
         self.curves: dict[int, np.ndarray] = {}
@@ -154,8 +158,13 @@ class RobustnessMonitor(_Watching):
             self._attacked(dataclasses.replace(self.attack, **short))  # pyright: ignore
 
     def _attacked(self, attack) -> results.AttackResult:
+        source = sourced.source_of(self.watched, self.x, self.y, attack.domain)
+        x, y = self.x, self.y
+        if source is not None:
+            x = labels.stream_to_attack(source, self.target, self.leave, self.batch_size)
+            y = False if self.goal is not None and self.goal.of_values else None
         aim = {"target": self.target, "goal": self.goal}
-        return attack(self.watched, self.x, y=self.y, batch_size=self.batch_size, **aim)
+        return attack(self.watched, x, y=y, batch_size=self.batch_size, **aim)
 
     def _look(self, epoch, logs):
         began = time.perf_counter()
@@ -187,7 +196,8 @@ class ExplanationLogger(_Watching):
 
     Args:
         indicator: a name such as `"relevance"` or `"sensitivity"`, or an `Indicator`.
-        x: the samples, `(N, ...)`; the first 12 are drawn.
+        x: the samples, `(N, ...)`; the first 12 are drawn. Or a source of samples, as `run` takes
+            them, of which the first 12 are read once.
         folder: where to write; it is created.
         target: the class to explain, one for all samples or `(N,)`; `None` for the predicted one,
             which may change from epoch to epoch.
@@ -241,6 +251,11 @@ class ExplanationLogger(_Watching):
     def _look(self, epoch, logs):
         from isi_keras import plotting  # computing alone imports no Matplotlib
 
+        source = sourced.source_of(self.watched, self.x)
+        if source is not None:
+            self.x = sourced.first_rows(source, _DRAWN)
+            target: Any = self.target
+            self.target = target[:_DRAWN] if np.ndim(target) else target
         found = explain.explain(self.watched, self.x, target=self.target, indicator=self.indicator)
         figure = plotting.heatmaps(found, classes=self.classes)
         picture = io.BytesIO()

@@ -233,3 +233,50 @@ def test_a_goal_about_values_needs_no_labels():
     logs = model.fit(x, x[:, 0], callbacks=[monitor], verbose=0).history
     turned = (model.predict(monitor.result.adversarial, verbose=0)[:, 0] > above).mean()
     np.testing.assert_allclose(logs["val_robust_accuracy"], 1 - turned)
+
+
+def test_sources_and_goals_of_each_sample():
+    model, run = compiled(rate=0.0)
+    x, _ = labelled()
+    y = model.predict(x, verbose=0).argmax(1)
+    first = int(np.bincount(y).argmax())
+    wanted = (y + 1 + np.arange(len(y)) % 2) % 3
+    goal = isi.goals.Target(wanted)
+
+    def batches():
+        return ((x[k : k + 7], y[k : k + 7]) for k in range(0, len(x), 7))
+
+    own = RobustnessMonitor(ATTACK, x, y, leave=first, goal=goal)
+    streamed = RobustnessMonitor(ATTACK, batches, leave=first, batch_size=2)
+    whole = RobustnessMonitor(ATTACK, batches, goal=goal)
+    fitted(run, [own, streamed, whole], epochs=1)
+    left = y == first
+    for found, x_, options in (
+        (own, x[left], {"target": wanted[left], "y": y[left]}),
+        (streamed, x[left], {"y": y[left]}),
+        (whole, x, {"target": wanted, "y": y}),
+    ):
+        again = ATTACK(model, x_, **options)
+        np.testing.assert_array_equal(found.result.adversarial, again.adversarial)
+        np.testing.assert_array_equal(found.result.success, again.success)
+    for x_, options, match in (
+        (batches(), {}, "generator gives its samples once only"),
+        (batches, {"leave": first, "goal": goal}, "a goal is one for all"),
+        (x, {"y": y, "leave": first, "goal": isi.goals.Target(wanted[1:])}, "each of 24 samples"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            RobustnessMonitor(ATTACK, x_, **options)
+    with pytest.raises(ValueError, match=r"classes that are attacked. .* with leave=\(7,\)"):
+        fitted(run, [RobustnessMonitor(ATTACK, batches, leave=7)])
+
+
+@pytest.mark.once
+def test_explanations_of_a_source(tmp_path):
+    x, y = images(24)[..., :1], np.arange(24) % 3
+    model = keras.Sequential([keras.Input((6, 5, 1)), keras.layers.Flatten()])
+    model.add(keras.layers.Dense(3))
+    model.compile(keras.optimizers.SGD(0.0), keras.losses.SparseCategoricalCrossentropy(True))
+    logger = ExplanationLogger("sensitivity", iter([x[:5], x[5:]]), tmp_path, target=y)
+    model.fit(x, y, epochs=1, callbacks=[logger], verbose=0)
+    np.testing.assert_array_equal(logger.explanation.x, x[:12])
+    np.testing.assert_array_equal(logger.explanation.target, y[:12])

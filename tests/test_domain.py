@@ -342,6 +342,13 @@ ROW = rows(2)
 @pytest.mark.parametrize(
     ("make", "match"),
     [
+        (lambda: isi.Domain(None, 1), r"low=None. For no limit pass -inf"),
+        (lambda: isi.Domain(0, None), r"high=None. For no limit pass inf"),
+        (
+            lambda: isi.goals.LabelSet([[1, 0], [1]]),
+            r"labels=\[\[1, 0\], \[1\]\]",
+        ),
+        (lambda: isi.goals.Above([[1], [1, 2]]), "a finite number in the unit of the output"),
         (lambda: isi.Domain([0, 2], [1, 1]), r"low <= high .* low=2 and high=1 in column 1"),
         (lambda: isi.Domain([0, 2], [1, 1], names="ab"), r"in the column 'b' \(1\)"),
         (lambda: isi.Domain(0, 1, groups=[(1, 2), (2, 3)]), r"overlap: column 2 is in .* 0 and 1"),

@@ -15,7 +15,7 @@ from isi_keras.domain import Room
 from isi_keras.goals.ends import expect_a_goal
 from isi_keras.models.beside import beside
 from isi_keras.models.parts import Parts
-from isi_keras.results import Stop
+from isi_keras.results import AttackResult, Stop
 
 
 class Task(NamedTuple):
@@ -72,20 +72,6 @@ class Task(NamedTuple):
                 found["logits"] = self.planned.predict(adversarial, batch_size)
         return found
 
-    def warn_of_the_reached(self, stop: np.ndarray) -> None:
-        """Warns where every sample was at its goal to begin with."""
-        if self.asked.target is None or not (stop == Stop.ALREADY_TARGET).all():
-            return
-        if self.named:
-            text = f"Every sample is already where {self.goal!r} wants it, so nothing was attacked."
-        else:
-            text = (
-                "Every sample is already predicted as its target "
-                f"({sorted(set(self.asked.target.tolist()))}), so nothing was attacked. `target` "
-                "is the class to reach; true labels go into `y`."
-            )
-        warnings.warn(text, stacklevel=3)
-
 
 def asked(
     classifier: models.Classifier, parts: Parts, y: Any, target: Any, goal: Any, batch_size: int
@@ -130,3 +116,20 @@ def asked(
         aside["numbers"] = dict(wanted.numbers)
     planned = dataclasses.replace(planned, moving=parts.moving, view=wanted.view)
     return Task(planned, goal, named, wanted, truth, aside or (), clean)
+
+
+def warn_of_the_reached(result: AttackResult, target: Any, goal: Any) -> None:
+    """Warns where every sample was at its target or goal to begin with."""
+    nowhere = target is None and goal is None
+    if nowhere or not (result.stop_reason == Stop.ALREADY_TARGET.label).all():
+        return
+    if goal is not None:
+        wanted = goals.get(goal)
+        text = f"Every sample is already where {wanted!r} wants it, so nothing was attacked."
+    else:
+        text = (
+            "Every sample is already predicted as its target "
+            f"({sorted(set(np.asarray(result.target).tolist()))}), so nothing was attacked. "
+            "`target` is the class to reach; true labels go into `y`."
+        )
+    warnings.warn(text, stacklevel=3)

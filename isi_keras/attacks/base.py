@@ -2,7 +2,6 @@
 
 import abc
 import dataclasses
-import time
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple
@@ -10,19 +9,14 @@ from typing import Any, ClassVar, NamedTuple
 import keras
 import numpy as np
 
-from isi_keras import _checks, _component, backend, goals, models
-from isi_keras.attacks import asking, rounds, slots
-from isi_keras.attacks.record import Record
+from isi_keras import _checks, _component, goals, models
+from isi_keras.attacks import asking, performing, slots, streams
 from isi_keras.attacks.rounds import Round
-from isi_keras.attacks.state import Limits, Samples, State, numbers_from
+from isi_keras.attacks.state import Limits, Samples, State
 from isi_keras.domain import Domain, Fitted, as_bounds, as_domain
-from isi_keras.models import compiling
+from isi_keras.models import compiling, sourced
 from isi_keras.models.beside import beside
-from isi_keras.models.inputs import as_batch_size
-from isi_keras.models.parts import parted
 from isi_keras.results import AttackResult
-
-_EXACT = 2**24  # up to which float32 holds every integer
 
 
 class Plan(NamedTuple):
@@ -169,9 +163,12 @@ class BaseAttack(_component.Component, abc.ABC):
                 `result.adversarial.astype(x.dtype)` loses nothing. For a model with several inputs
                 a list or a dictionary, as `fit` takes them: the only one of real numbers, or those
                 that `logits(model, moving=...)` names, move, the others are held.
+                Or a source of samples, as `run` takes them: a path, a `tf.data.Dataset`, a
+                `keras.utils.PyDataset`, a torch DataLoader, a generator of batches, a memory map.
+                It is read 8 batches at a time, and the result gathers what they give.
             y: the true labels, `(N,)`, or what the goal takes. Samples that are misclassified to
-                begin with are then reported as such and left alone. Without it the clean
-                prediction is the label.
+                begin with are then reported as such and left alone. Without it those of the source,
+                or else the clean prediction is the label; `False` for the latter.
             target: the class to reach, one for all samples or `(N,)`. `None` for any other class.
             goal: a goal of `isi_keras.goals`, in place of a target.
             batch_size: how many samples are computed at once.
@@ -190,46 +187,15 @@ class BaseAttack(_component.Component, abc.ABC):
             RuntimeError: if the plan of an attack does not keep what `Plan` asks of it: if it ends
                 samples that it never looked at, leaves the bounds, or goes on after `max_steps`.
         """
-        began = time.perf_counter()
-        classifier = models.logits(model)
-        parts = parted(classifier.model, x, classifier.moved)
-        inputs = self.domain.fit(parts.x.shape).checked(parts.x, parts.dtype)
-        whole = self if parts.dtype.kind == "f" else _of_whole_numbers(self, inputs, parts.dtype)
-        fitted = whole.domain.fit(inputs.shape)
-        whole.warn_of_bounds(inputs)
-        size = min(as_batch_size(batch_size), len(inputs))
-        numbers = numbers_from(first_index, len(inputs))
-        task = asking.asked(classifier, parts._replace(x=inputs), y, target, goal, size)
-        whole.check_goal(task.goal)
-        planned, aim = task.planned, task.asked.target
-        with beside(task.beside):
-            attack, aim = whole.resolve(planned, inputs, aim, size, numbers)
-            attack.check(fitted, inputs)
-            plan, runs = attack.compiled(planned, inputs, aim is not None)
-        samples = task.samples(inputs, aim, numbers, fitted.room(inputs))
-        limits = keras.tree.map_structure(backend.tensor, attack.limits())
-        record = Record(inputs, planned.classes, attack.max_steps, trajectory, verbose)
-        first, *steps = [lambda *slotted, run=run: run(*slotted, limits) for run in runs]
-        rounds.drive(
-            first,
-            list(zip(plan.further, steps, strict=True)),
-            plan.start,
-            samples,
-            record.finished,
-            size,
-            attack.max_steps,
-            record.watch if trajectory else None,
-        )
-        record.check(type(attack).__name__, whole.domain, attack.max_steps)
-        task.warn_of_the_reached(record.stop)
-        return record.result(
-            y=task.truth,
-            target=aim,
-            seconds=time.perf_counter() - began,
-            config=_component.serialize(whole),
-            data_format=planned.data_format,
-            **task.recorded(record.adversarial, size),
-        )
+        how = {"target": target, "goal": goal, "batch_size": batch_size, "verbose": verbose}
+        how |= {"first_index": first_index, "trajectory": trajectory}
+        source = sourced.source_of(models.logits(model).model, x, y, self.domain)
+        if source is None:
+            result = performing.perform(self, model, x, y=None if y is False else y, **how)
+        else:
+            result = streams.through(self, model, source, **how)
+        asking.warn_of_the_reached(result, target, goal)
+        return result
 
     def limits(self) -> Limits:
         """What a step is told anew at each call, as arrays."""
@@ -265,7 +231,7 @@ class BaseAttack(_component.Component, abc.ABC):
             warnings.warn(
                 "No value of x is below 0, while the bounds are -1..1. If your data are in 0..1, "
                 "pass bounds=(0, 1).",
-                stacklevel=3,
+                stacklevel=4,
             )
 
 
@@ -280,13 +246,3 @@ def _compile(begin: Callable, step: Callable, model: Any) -> compiling.Compiled:
         return held, moved, (state.steps, logits)
 
     return compiling.compiled(run, model)
-
-
-def _of_whole_numbers(attack: BaseAttack, x: np.ndarray, dtype: np.dtype) -> BaseAttack:
-    """The attack in the domain of inputs that are integers or bools."""
-    if np.abs(x).max() > _EXACT:
-        raise ValueError(
-            f"x holds integers up to {np.abs(x).max():g}. Above {_EXACT} float32, in which models "
-            "compute, does not hold each. Scale them and pass them as float32."
-        )
-    return dataclasses.replace(attack, bounds=attack.domain.of_dtype(dtype))  # pyright: ignore

@@ -13,6 +13,7 @@ from isi_keras.attacks.adversarial_distance import adversarial_distance
 from isi_keras.attacks.base import BaseAttack
 from isi_keras.evaluation import distances as distances_of
 from isi_keras.indicators import JacobianSaliency
+from isi_keras.models import sourced
 from isi_keras.models.inputs import as_batch_size, as_classes, as_input, dtype_of
 from isi_keras.results import HardnessResult, Stop
 
@@ -54,8 +55,9 @@ def hardness(
 
     Args:
         model: a built Keras model, or what `logits` made of one. It is not altered.
-        x: the inputs, `(N, ...)`, within the bounds of the attack.
-        y: the true labels, `(N,)`.
+        x: the inputs, `(N, ...)`, within the bounds of the attack; or a source of samples, as
+            attacks take it.
+        y: the true labels, `(N,)`; `None` for those of a source.
         attack: an attack that takes a target, or the name of one; `None` for `JSMA()`.
         budgets: at least two, ascending: shares of the inputs from 0 to 1 for the measure `"l0"`,
             otherwise distances in the units of the data. Those of the paper by default.
@@ -88,6 +90,17 @@ def hardness(
     began = time.perf_counter()
     attack = attacks.get("jsma" if attack is None else attack)
     classifier = models.logits(model)
+    source = sourced.source_of(classifier.model, x, y, attack.domain)
+    if source is not None:
+        options = {"attack": attack, "budgets": budgets, "measure": measure, "classes": classes}
+        options |= {"distances": distances, "batch_size": batch_size}
+
+        def call(x, y, span):
+            return hardness(model, x, y, first_index=first_index + span.begin, **options)
+
+        return sourced.gathered(call, source, sourced.BATCHES * as_batch_size(batch_size), verbose)
+    if y is None:
+        raise TypeError("Expected y to be the true labels, (N,). Received: None.")
     given, x = x, as_input(classifier.model, x)
     domain = attack.domain.of_dtype(dtype_of(given))
     attack = dataclasses.replace(attack, bounds=domain) if domain != attack.domain else attack

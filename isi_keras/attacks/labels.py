@@ -7,8 +7,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from isi_keras import _checks
+from isi_keras import _checks, goals
 from isi_keras.attacks.state import UNKNOWN
+from isi_keras.models import sourced
+from isi_keras.sources import Stream
 
 NONE = UNKNOWN - 1
 """A class that no model predicts: its sample counts as misclassified and is left as it is."""
@@ -78,31 +80,82 @@ def only(classes: Any, leave: tuple[int, ...] | None) -> Any:
 
 
 def samples_to_attack(
-    x: Any, y: Any, target: int | None, leave: tuple[int, ...] | None
-) -> tuple[Any, Any]:
-    """The samples of the classes that are attacked, and their labels.
+    x: Any, y: Any, target: int | None, leave: tuple[int, ...] | None, goal: Any
+) -> tuple[Any, Any, Any]:
+    """The samples of the classes that are attacked, with their labels and goals.
+
+    A source stays as it is, for `stream_to_attack`.
 
     Raises:
-        ValueError: if their numbers differ, there are none, or it cannot be told which they are.
+        ValueError: if their numbers differ, there are none, it cannot be told which they are, or a
+            source gives its samples only once.
     """
+    every = target is None and leave is None
+    if sourced.is_source(x, y):
+        sourced.expect_again(x)
+        if goal is not None and not every and goal.recorded()[1] is not None:
+            raise ValueError(
+                "Where leave chooses samples of a source, a goal is one for all. Received: "
+                f"{goal!r}. Pass arrays, or leave `leave` out."
+            )
+        return x, y, goal
     several = isinstance(x, list | tuple | Mapping)
     if y is not None and not several and len(x) != len(y):
         raise ValueError(
             f"Expected a label for each sample. Received: {len(x)} samples, {len(y)} labels."
         )
-    if target is None and leave is None:
-        return x, y
+    if every:
+        return x, y, goal
     if several or y is None:
         raise ValueError(
             "target and leave choose samples by their labels, of a model with one input. Pass the "
             "samples you want, with their labels y, and a goal."
         )
     x, classes = keras.ops.convert_to_numpy(x), keras.ops.convert_to_numpy(y)
-    flat = classes.reshape(len(classes), -1)[:, 0]
-    chosen = flat != target if leave is None else np.isin(flat, leave) & (flat != target)
+    chosen = _chosen(classes, target, leave)
     if not chosen.any():
-        raise ValueError(
-            "Expected samples of the classes that are attacked. Received: labels "
-            f"{np.unique(flat).tolist()} with leave={leave}, target={target}."
-        )
-    return x[chosen], classes[chosen]
+        raise _nobody(classes, target, leave)
+    return x[chosen], classes[chosen], None if goal is None else goals.rows(goal, chosen)
+
+
+def stream_to_attack(
+    source: Any, target: int | None, leave: tuple[int, ...] | None, size: int
+) -> Any:
+    """A source of the samples of the classes that are attacked.
+
+    Args:
+        source: `Rows` or a `Stream`, with labels.
+        target: the class to reach.
+        leave: the classes to leave.
+        size: how many samples are read at once.
+    """
+    if target is None and leave is None:
+        return source
+
+    def batches():
+        known: set[int] = set()
+        anybody = False
+        for x, y in source.portions(size):
+            if y is None:
+                raise ValueError("target and leave choose samples by labels. The source has none.")
+            chosen = _chosen(y, target, leave)
+            known |= set(np.unique(y).tolist())
+            anybody |= bool(chosen.any())
+            if chosen.any():
+                yield keras.tree.map_structure(lambda part, chosen=chosen: part[chosen], (x, y))
+        if not anybody:
+            raise _nobody(sorted(known), target, leave)
+
+    return Stream(batches)
+
+
+def _chosen(classes: np.ndarray, target: int | None, leave: tuple[int, ...] | None) -> np.ndarray:
+    flat = classes.reshape(len(classes), -1)[:, 0]
+    return flat != target if leave is None else np.isin(flat, leave) & (flat != target)
+
+
+def _nobody(classes: Any, target: int | None, leave: tuple[int, ...] | None) -> ValueError:
+    return ValueError(
+        "Expected samples of the classes that are attacked. Received: labels "
+        f"{np.unique(classes).tolist()} with leave={leave}, target={target}."
+    )

@@ -13,7 +13,8 @@ from isi_keras.attacks.base import BaseAttack
 from isi_keras.attacks.jsma import JSMA
 from isi_keras.attacks.state import UNKNOWN
 from isi_keras.evaluation import DISTANCES, lost_at
-from isi_keras.models.inputs import as_inputs
+from isi_keras.models import sourced
+from isi_keras.models.inputs import as_batch_size, as_inputs
 from isi_keras.results import AttackResult, RobustnessResult, Stop
 
 BOUNDS = (-1.0, 1.0)
@@ -73,8 +74,9 @@ def robustness(
 
     Args:
         model: a built Keras model, or what `logits` made of one. It is not altered.
-        x: the inputs, `(N, ...)`, within the bounds.
-        y: the true labels, `(N,)`, or what the goal takes; `None` for a goal about values.
+        x: the inputs, `(N, ...)`, within the bounds; or a source of samples, as attacks take it.
+        y: the true labels, `(N,)`, or what the goal takes; `None` for those of a source, and for a
+            goal about values.
         attacks: one attack or a list of them, each an attack, its configuration or a name such as
             `"relevance_l0"`, `"sensitivity_l2"` or `"jsma"`; or a dictionary of them by what they
             are to be called. `None` for those of the measure in `attacks.robustness.ENSEMBLES`:
@@ -112,6 +114,19 @@ def robustness(
     chosen = _chosen(attacks, _checks.one_of("measure", measure, MEASURES), bounds)
     measure = _measured(measure, list(chosen.values()))
     goal = None if goal is None else goals.get(goal)
+    first = next(iter(chosen.values()))
+    given = sourced.source_of(models.logits(model).model, x, y, first.domain)
+    if given is not None:
+        options = {"attacks": chosen, "measure": measure, "batch_size": batch_size}
+
+        def call(x, y, span):
+            own = None if goal is None else goals.rows(goal, slice(span.begin, span.end))
+            y = None if goal is not None and goal.of_values else y
+            number = first_index + span.begin
+            return robustness(model, x, y, goal=own, first_index=number, **options)
+
+        size, each = sourced.BATCHES * as_batch_size(batch_size), goal and goal.recorded()[1]
+        return sourced.gathered(call, given, size, verbose, {"goal": each})
     if y is None and not (goal is not None and goal.of_values):
         raise TypeError("Expected y to be the true labels, (N,). Received: None.")
     classifier, found = models.logits(model), None
@@ -132,6 +147,7 @@ def robustness(
     return RobustnessResult(
         **found.fields,  # pyright: ignore[reportOptionalMemberAccess]
         names=np.array(list(chosen)),
+        aim=None if goal is None else goal.recorded()[1],
         config={
             "class_name": "robustness",
             "config": {"measure": measure, "attacks": serialized}

@@ -18,6 +18,7 @@ def attack(
     indicator: options.Indicator = "relevance",
     norm: options.Norm = "l0",
     target: options.Target = None,
+    goal: options.Goal = None,
     max_steps: options.MaxSteps = 100,
     objective: options.Objective = "logit",
     features: options.Features = None,
@@ -53,8 +54,11 @@ def attack(
     the same command goes on.
     """
     from isi_keras.cli import data as source
-    from isi_keras.cli import output, running
+    from isi_keras.cli import early, output, running
+    from isi_keras.cli import goal as goals
 
+    aim = goals.wanted(goal, target, from_logits)
+    early.check_names(indicator=indicator, norm=norm, objective=objective, engine=engine)
     how = running.Running(out, picture, overwrite, workers, engine, address, part, keep, shard_size)
     wanted = {
         "features": features,
@@ -67,6 +71,7 @@ def attack(
     words = output.words_of(
         data,
         target=(target, None),
+        goal=(goal, None),
         max_steps=(max_steps, 100),
         objective=(objective, "logit"),
         **{name: (value, None) for name, value in wanted.items()},
@@ -100,6 +105,7 @@ def attack(
         from_logits=from_logits,
         batch_size=batch_size,
         target=given.class_of(target),
+        goal=aim and aim.made(given.class_of),
         labels=true_labels,
         trajectory=trajectory,
     )

@@ -12,6 +12,7 @@ from typer import BadParameter
 
 from isi_keras import sources
 from isi_keras._checks import unknown
+from isi_keras.cli import early
 from isi_keras.sources import Arrays, Rows, folders, pixels
 
 SHIPPED_SAMPLES = 100
@@ -114,6 +115,11 @@ def check(model: str, data: Path | None) -> None:
             f"Expected DATA to be a file of samples ({', '.join(sources.SUFFIXES)}), an image or a "
             f"folder of images. Received: {str(data)!r}."
         )
+    early.check_shapes(path if path.suffix == ".keras" else _shipped_file(model), data)
+
+
+def _shipped_file(name: str) -> Path:
+    return Path(str(importlib.resources.files("isi_keras") / "data" / f"{name}.keras"))
 
 
 def shipped() -> list[str]:

@@ -35,8 +35,9 @@ def explain(
     reads them) and a picture of the first samples beside their maps.
     """
     from isi_keras.cli import data as source
-    from isi_keras.cli import output, running
+    from isi_keras.cli import early, output, running
 
+    early.check_names(indicator=indicator, engine=engine)
     how = running.Running(out, picture, overwrite, workers, engine, address, part, keep, shard_size)
     words = output.words_of(
         data,

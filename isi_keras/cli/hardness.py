@@ -75,8 +75,9 @@ def hardness(
     of the matrices.
     """
     from isi_keras.cli import data as source
-    from isi_keras.cli import output, running
+    from isi_keras.cli import early, output, running
 
+    early.check_names(indicator=indicator, engine=engine)
     how = running.Running(out, picture, overwrite, workers, engine, address, part, None, shard_size)
     words = output.words_of(
         data,

@@ -76,6 +76,17 @@ Target = Annotated[
         "CLASS", "The class to reach, its number or the name of its folder. Default: any other."
     ),
 ]
+Goal = Annotated[
+    str | None,
+    option(
+        "GOAL",
+        "What to change, in place of --target: untargeted, target:3, any_of:1,2, none_of:1,2, "
+        "label_on:3, label_off:3, label_set, label_set:1,0,-1, above:0.5 or below:0.5; with "
+        ":margin=2 behind it by how much; above and below are about the outputs as they are, with "
+        ":output=K about the K-th.",
+        show_default=False,
+    ),
+]
 Explained = Annotated[
     str | None,
     option(

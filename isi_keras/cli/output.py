@@ -1,5 +1,6 @@
 """Files that commands write: checked before the work begins, drawn and named after it."""
 
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -78,9 +79,13 @@ def words_of(data: Path | None, **options: Any) -> list[str]:
         if value == usual:
             continue
         word = name.replace("_", "-")
+        if isinstance(value, bool):
+            found.append(word)
+            continue
         if isinstance(value, tuple):
             value = "-".join(f"{number:g}" for number in value)
-        found.append(word if isinstance(value, bool) else f"{word}-{Path(str(value)).stem}")
+        value = Path(value).stem if name == "domain" else re.sub(r"[^\w.,=-]+", "-", str(value))
+        found.append(f"{word}-{value}")
     return found
 
 

@@ -50,10 +50,13 @@ def reproduce(
 
     isi: the 2020 notebook of Qiu and Zhou, on the LeNet of lenet-mnist.
     jsma: tables and figures of Papernot et al. 2016, on that of lenet-jsma.
+
+    Stopped, it goes on where it was: what is done lies in FOLDER/unfinished
+    until all of it is, and the same command continues.
     """
     from isi_keras._checks import unknown
     from isi_keras.cli import output
-    from isi_keras.papers import isi_report, jsma_report, report
+    from isi_keras.papers import isi_report, jsma_report, kept, report
 
     known = {"isi": (isi_report.reproduce, 2000), "jsma": (jsma_report.reproduce, 1000)}
     if what not in known:
@@ -65,4 +68,9 @@ def reproduce(
     output.check_writable(out / report.NAME)
     start_backend()
     more = {"mnist": mnist} if what == "jsma" else {}
-    run(samples or usual, out, batch_size, save_results, options.verbose(), **more)
+    try:
+        run(samples or usual, out, batch_size, save_results, options.verbose(), **more)
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(
+            f"What is done is kept in {str(out / kept.FOLDER)!r}; the same command goes on."
+        ) from error

@@ -26,6 +26,7 @@ def robustness(
     data: options.Data = None,
     attack: Attacks = None,
     measure: Measure = "l0",
+    goal: options.Goal = None,
     bounds: options.Bounds = None,
     domain: options.Domain = None,
     samples: options.Samples = None,
@@ -49,12 +50,16 @@ def robustness(
     reads it; evaluate prints it again) and a picture of the curves.
     """
     from isi_keras.cli import data as source
-    from isi_keras.cli import output, running
+    from isi_keras.cli import early, output, running
+    from isi_keras.cli import goal as goals
 
+    aim = goals.wanted(goal, None, from_logits)
+    early.check_names(attack=attack, measure=measure, engine=engine)
     how = running.Running(out, picture, overwrite, workers, engine, address, part, keep, shard_size)
     words = output.words_of(
         data,
         measure=(measure, "l0"),
+        goal=(goal, None),
         bounds=(bounds, None),
         domain=(domain, None),
         samples=(samples, None),
@@ -69,11 +74,18 @@ def robustness(
     from isi_keras.plotting import style
 
     given = source.given(model, data, samples, bounds, domain, labels)
-    given.labelled("How robust a decision is")
+    if not (aim and aim.of_values):
+        given.labelled("How robust a decision is")
     method = functools.partial(
         search, attacks=attack or None, measure=measure, bounds=given.allowed
     )
-    found = how.perform(method, given, from_logits=from_logits, batch_size=batch_size)
+    found = how.perform(
+        method,
+        given,
+        from_logits=from_logits,
+        batch_size=batch_size,
+        goal=aim and aim.made(given.class_of),
+    )
     if running.part_done(found):
         return
     print(evaluate(found))

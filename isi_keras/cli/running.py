@@ -8,9 +8,11 @@ from typing import Any
 
 from typer import BadParameter
 
+from isi_keras._checks import one_of
 from isi_keras.cli import data as inputs
 from isi_keras.cli import options, output
 from isi_keras.results import Result
+from isi_keras.runs.shards import KEEP
 
 _PARTS = ("run.json", "stream.json", "model.keras", "picture.png", "shards", "failed", "input")
 
@@ -62,6 +64,9 @@ class Running:
         """
         if self.is_run:
             self._as_part()
+            self._check_address()
+            for word in self._as_keep() or ():
+                one_of("keep", word, KEEP)
             folder = Path(str(self.out))
             picture = self.picture or folder / "picture.png"
             if "://" not in str(self.out):
@@ -90,6 +95,7 @@ class Running:
         from_logits: bool | None,
         batch_size: int,
         target: int | None = None,
+        goal: Any = None,
         labels: bool = True,
         trajectory: bool = False,
     ) -> Any:
@@ -101,38 +107,44 @@ class Running:
             from_logits: whether the model returns logits.
             batch_size: how many samples are computed at once.
             target: the class to reach or to explain.
+            goal: a goal in its place; where it is about values, of the outputs as they are.
             labels: whether labels are used.
             trajectory: whether the logits of each step are kept.
         """
-        from isi_keras.models import logits
+        from isi_keras.models import logits, outputs
         from isi_keras.runs import methods
         from isi_keras.runs.driver import run
 
+        values = goal is not None and goal.of_values
+        labels = labels and not values
+        network = outputs(given.network) if values else logits(given.network, from_logits)
         if not self.is_run:
             x, y = given.arrays()
             keep = ["trajectory"] if trajectory else []
             return methods.of_spec(methods.spec_of(method), keep)(
-                logits(given.network, from_logits),
+                network,
                 x,
                 y=y if labels else None,
                 target=target,
+                goal=goal,
                 batch_size=batch_size,
                 first_index=0,
                 verbose=options.verbose(),
             )
         if self.overwrite and "://" not in str(self.out):
             remove(Path(str(self.out)))
-        network = given.name if from_logits is None else logits(given.network, from_logits)
+        named = from_logits is None and not values
         keep = self._as_keep()
         if trajectory:
             keep = (*(("adversarial", "relevance") if keep is None else keep), "trajectory")
         return run(
             method,
-            network,
+            given.name if named else network,
             given.source,
             out=self.out,
             y=None if labels else False,
             target=target,
+            goal=goal,
             batch_size=batch_size,
             shard_size=self.shard_size,
             keep=keep,
@@ -156,11 +168,13 @@ class Running:
         words = [word.strip() for word in self.keep.split(",")]
         return tuple(word for word in words if word not in ("", "table"))
 
+    def _check_address(self) -> None:
+        if self.address is not None and self.engine not in ("ray", "dask"):
+            raise BadParameter("--address is of a cluster. Add --engine ray or --engine dask.")
+
     def _as_engine(self) -> Any:
         if self.address is None:
             return self.engine
-        if self.engine not in ("ray", "dask"):
-            raise BadParameter("--address is of a cluster. Add --engine ray or --engine dask.")
         from isi_keras.runs.engines import NAMES
 
         return functools.partial(NAMES[self.engine], address=self.address)  # pyright: ignore

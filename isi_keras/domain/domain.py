@@ -83,6 +83,12 @@ class Domain(_component.Component):
         object.__setattr__(self, "names", names)
         for word, (dtype, default) in kinds.items():
             value = getattr(self, word)
+            if value is None and word in ("low", "high"):
+                limit = "-inf" if word == "low" else "inf"
+                raise ValueError(
+                    f"Expected {word} to be a number, one for all features or one for each. "
+                    f"Received: {word}=None. For no limit pass {limit}."
+                )
             if value is not None:
                 value = columns.array(word, value, names, dtype, default)
                 object.__setattr__(self, word, value)
@@ -168,10 +174,12 @@ class Domain(_component.Component):
 
     def per_sample(self, rank: int) -> bool:
         """Whether something of it is given for each sample of inputs with `rank` axes."""
-        return any(
-            np.ndim(value := getattr(self, word)) == rank and len(value) > 1
-            for word in _PER_FEATURE
-        )
+        return bool(self.of_each(rank))
+
+    def of_each(self, rank: int) -> dict[str, np.ndarray]:
+        """By its name what is given for each sample of inputs with `rank` axes, `(N, ...)`."""
+        fields = {word: getattr(self, word) for word in _PER_FEATURE}
+        return {word: v for word, v in fields.items() if np.ndim(v) == rank and len(v) > 1}
 
     def fit(self, shape: tuple) -> Fitted:
         """The domain for inputs of a shape.
@@ -202,11 +210,7 @@ class Domain(_component.Component):
             index: which, as an array is indexed.
             rank: how many axes `x` has.
         """
-        chosen = {
-            word: value[index]
-            for word in _PER_FEATURE
-            if np.ndim(value := getattr(self, word)) == rank and len(value) > 1
-        }
+        chosen = {word: value[index] for word, value in self.of_each(rank).items()}
         return dataclasses.replace(self, **chosen) if chosen else self
 
     def of_dtype(self, dtype: Any) -> "Domain":

@@ -9,11 +9,12 @@ import numpy as np
 from keras import ops
 
 from isi_keras import _component, aims, axes, indicators, models
-from isi_keras.models import compiling
+from isi_keras.models import compiling, sourced
 from isi_keras.models.batches import in_batches, taken
-from isi_keras.models.inputs import as_classes, as_inputs, names_of
+from isi_keras.models.inputs import as_batch_size, as_classes, as_inputs, names_of
 from isi_keras.results import Explanation
 from isi_keras.results.tokens import as_words
+from isi_keras.sources.rows import as_labels
 
 _PREDICTED = -1
 
@@ -37,7 +38,10 @@ def explain(
     Args:
         model: a built Keras model, or what `logits` or `outputs` made of one. It is not altered.
         x: the inputs, `(N, ...)`; for a model with several inputs a list of them, or a dictionary
-            by their names.
+            by their names. Or a source of samples, as `run` takes them: a path, a
+            `tf.data.Dataset`, a `keras.utils.PyDataset`, a torch DataLoader, a generator of
+            batches, a memory map. It is read batch by batch, and the explanation gathers what they
+            give; its labels are not looked at.
         target: the class to explain, one for all samples or `(N,)`; `None` for the predicted one.
         against: a class, one for all samples or `(N,)`, whose logit is subtracted: the map then
             says why the target rather than this one.
@@ -72,6 +76,12 @@ def explain(
         (4, 28, 28, 1)
     """
     source, indicator = models.logits(model), indicators.get(indicator)
+    given = sourced.source_of(source.model, x)
+    if given is not None:
+        options = {"indicator": indicator, "layers": layers, "conservation": conservation}
+        options |= {"data_format": data_format, "batch_size": batch_size}
+        each = {"target": target, "against": against, "tokens": tokens}
+        return _through(source, given, each, options, verbose)
     inputs = as_inputs(source.model, x)
     words = as_words(tokens, _by_name(source.model, inputs))
     planned = source.plan(inputs, one_value=True)
@@ -110,6 +120,40 @@ def explain(
     others = None if against is None else others
     explanation = _explanation(planned.model, indicator, inputs, wanted, others, found, layers)
     return dataclasses.replace(explanation, data_format=data_format, tokens=words)
+
+
+def _through(
+    source: models.Classifier,
+    given: Any,
+    each: Mapping[str, Any],
+    options: Mapping[str, Any],
+    verbose: int,
+) -> Explanation:
+    """The maps of a source, batch by batch; the last one is filled up, as `in_batches` does."""
+    size = as_batch_size(options["batch_size"])
+    shared, several = {"tokens": each["tokens"]}, {}
+    for name in ("target", "against"):
+        value = as_labels(each[name])
+        (several if value is not None and value.ndim else shared)[name] = value
+    _expect_shared(shared["tokens"])
+
+    def call(x, y, span):
+        rows = np.resize(np.arange(len(span)), size if span.begin else len(span))
+        own = {name: value[span.begin + rows] for name, value in several.items()}
+        whole = keras.tree.map_structure(lambda part: part[rows], x)
+        return explain(source, whole, **shared, **own, **options)[: len(span)]
+
+    return sourced.gathered(call, given, size, verbose, several)
+
+
+def _expect_shared(tokens: Any) -> None:
+    """Raises unless the words are given for all samples of a source alike."""
+    for words in tokens.values() if isinstance(tokens, Mapping) else [tokens]:
+        if words is not None and not callable(words) and not all(isinstance(w, str) for w in words):
+            raise ValueError(
+                "With a source of samples tokens are a vocabulary, a list of words by their ids, "
+                "or a function from ids to words. Received: words for each sample."
+            )
 
 
 def _classes(name: str, classes, rows: int, count: int) -> np.ndarray:

@@ -13,6 +13,7 @@ from isi_keras.goals.classes import AnyOf, NoneOf, Target, Untargeted
 from isi_keras.goals.label_set import LabelSet
 from isi_keras.goals.labels import LabelOff, LabelOn
 from isi_keras.goals.values import Above, Below
+from isi_keras.results import RobustnessResult
 
 __all__ = [
     "Above",
@@ -39,11 +40,13 @@ def get(identifier: Any) -> Goal:
 
 
 def of(result) -> Goal:
-    """The goal that an `AttackResult` was made for.
+    """The goal that an `AttackResult` or a `RobustnessResult` was made for.
 
     Args:
-        result: what an attack returned, or a part of it.
+        result: what an attack or `robustness` returned, or a part of it.
     """
+    if result.goal is None and isinstance(result, RobustnessResult):
+        return Untargeted()
     if result.goal is None:
         return Untargeted() if result.target is None else Target(result.target)
     return from_record(result.goal, result.aim)
@@ -56,3 +59,24 @@ def from_record(entry: Mapping[str, Any], each: Any = None) -> Goal:
         name = next(name for name, value in config.items() if value is None)
         config[name] = each
     return get({**entry, "config": config})
+
+
+def rows(goal: Goal, chosen: Any) -> Goal:
+    """The goal of some samples, of one that may say something of each.
+
+    Args:
+        goal: for `N` samples, or for any.
+        chosen: which of them, a mask `(N,)` or a slice.
+
+    Raises:
+        ValueError: if the goal is of another number of samples than the mask.
+    """
+    entry, each = goal.recorded()
+    if each is None:
+        return goal
+    if not isinstance(chosen, slice) and len(each) != len(chosen):
+        raise ValueError(
+            f"Expected a goal for each of {len(chosen)} samples, or one for all. Received "
+            f"{len(each)}."
+        )
+    return from_record(entry, each[chosen])

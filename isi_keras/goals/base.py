@@ -100,3 +100,11 @@ def leads(margin: float, count: int, *, doubled: bool) -> np.ndarray | None:
             $z$ alone.
     """
     return np.full(count, margin * (2 if doubled else 1), "float32") if margin else None
+
+
+def as_array(value: Any) -> np.ndarray:
+    """A value as an array; one that is ragged as an array of objects, which no goal takes."""
+    try:
+        return np.asarray(value)
+    except ValueError:
+        return np.array(None, object)

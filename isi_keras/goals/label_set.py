@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from isi_keras.goals.base import Asked, leads
+from isi_keras.goals.base import Asked, as_array, leads
 from isi_keras.goals.labels import OfLabels
 from isi_keras.goals.views import SetOfLabels
 
@@ -37,7 +37,7 @@ class LabelSet(OfLabels):
         super().__post_init__()
         if self.labels is None:
             return
-        labels = np.asarray(self.labels)
+        labels = as_array(self.labels)
         fits = labels.ndim in (1, 2) and labels.dtype.kind in "biuf"
         if not fits or not np.isin(labels, (-1, 0, 1)).all() or (labels < 0).all(-1).any():
             raise ValueError(

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from isi_keras.goals.base import Asked, Goal
+from isi_keras.goals.base import Asked, Goal, as_array
 from isi_keras.goals.views import OneOutput
 from isi_keras.models.inputs import as_classes
 
@@ -20,7 +20,7 @@ class _OfValues(Goal):
     output: int
 
     def __post_init__(self):
-        value = np.asarray(self.value)
+        value = as_array(self.value)
         if value.dtype.kind not in "fiu" or value.ndim > 1 or not np.isfinite(value).all():
             raise ValueError(
                 "Expected value to be a finite number in the unit of the output, or one for each "

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from isi_keras.evaluation import evaluate
+from isi_keras.papers.kept import Kept
 from isi_keras.results import AttackResult
 
 TARGETED = (3, 2, 1, 18, 4, 8, 11, 0, 61, 7)
@@ -95,7 +96,7 @@ ISI = (
 
 
 def perform(
-    run: Run, model: Any, x: np.ndarray, samples: int, batch_size: int, verbose: int
+    run: Run, model: Any, x: np.ndarray, samples: int, kept: Kept
 ) -> tuple[AttackResult, float | None]:
     """The result of a run, and the seconds of a second, warm call if it is timed twice."""
     from isi_keras.attacks.attack import Attack
@@ -107,10 +108,10 @@ def perform(
         target = np.tile(np.arange(CLASSES), len(TARGETED))
     else:
         x = x[:samples]
-    result = attack(model, x, target=target, batch_size=batch_size, verbose=verbose)
+    result = kept(run.name, attack, model, x, target=target)
     if not run.again:
         return result, None
-    return result, attack(model, x, batch_size=batch_size, verbose=verbose).seconds
+    return result, kept(f"{run.name}-again", attack, model, x).seconds
 
 
 def numbers(run: Run, result: AttackResult, again: float | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from isi_keras.papers import isi, report
+from isi_keras.papers.kept import Kept
 from isi_keras.results import AttackResult
 
 SOURCE = "Qiu and Zhou 2020, notebook/Example.ipynb"
@@ -29,9 +30,10 @@ def reproduce(samples: int, out: Path, batch_size: int, save_results: bool, verb
 
     model, (x, y) = zoo.load("lenet-mnist")
     rows, files, remarks = [], [], []
+    kept = Kept(out, batch_size, verbose)
     for run in isi.ISI:
         print(f"{run.title} ...", flush=True)
-        result, again = isi.perform(run, model, x, samples, batch_size, verbose)
+        result, again = isi.perform(run, model, x, samples, kept)
         rows.append(isi.numbers(run, result, again))
         remarks += isi.remarks(run, result, y)
         if save_results:
@@ -41,6 +43,7 @@ def reproduce(samples: int, out: Path, batch_size: int, save_results: bool, verb
             files.append(style.save_picture(picture, out / f"{run.name}.png"))
     command = _command(samples, out, batch_size, save_results)
     files.append(report.write(out / report.NAME, command, SOURCE, runs=rows))
+    kept.finished()
     report.show([_table(rows, samples)], [*NOTES, *remarks], files)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from isi_keras.papers.kept import Kept
 from isi_keras.results import AttackResult, HardnessResult
 
 BUDGET = 0.145
@@ -79,18 +80,18 @@ def _training(path: Path) -> tuple[np.ndarray, np.ndarray]:
         ) from error
 
 
-def grid(model: Any, x: np.ndarray, y: np.ndarray, theta: float, batch_size: int) -> AttackResult:
+def grid(model: Any, x: np.ndarray, y: np.ndarray, theta: float, kept: Kept) -> AttackResult:
     """The first image of each class that the model recognises, towards each class, without limit.
 
     Source: figures 1 (`theta=1`) and 10 (`theta=-1`).
     """
     from isi_keras.attacks.jsma import JSMA
 
-    right = _recognised(model, x, y, batch_size)
+    right = _recognised(model, x, y, kept.batch_size)
     first = [np.flatnonzero(right & (y == one))[0] for one in np.unique(y[right])]
     target = np.tile(np.arange(CLASSES), len(first))
     rows = np.repeat(x[first], CLASSES, axis=0)
-    return JSMA(theta, gamma=1.0)(model, rows, target=target, batch_size=batch_size)
+    return kept(f"grid-{theta:g}", JSMA(theta, gamma=1.0), model, rows, target=target)
 
 
 def _recognised(model: Any, x: np.ndarray, y: np.ndarray, batch_size: int) -> np.ndarray:
@@ -123,22 +124,14 @@ def grid_numbers(result: AttackResult) -> dict[str, Any]:
 
 
 def attempts(
-    model: Any, x: np.ndarray, y: np.ndarray, theta: float, batch_size: int, verbose: int
+    name: str, model: Any, x: np.ndarray, y: np.ndarray, theta: float, kept: Kept
 ) -> HardnessResult:
-    """Each recognised sample towards each other class within the budget (figure 11)."""
+    """Each recognised sample of a set towards each other class within the budget (figure 11)."""
     from isi_keras.attacks.hardness import BUDGETS, hardness
     from isi_keras.attacks.jsma import JSMA
 
-    return hardness(
-        model,
-        x,
-        y,
-        attack=JSMA(theta),
-        budgets=(BUDGETS[0], BUDGET),
-        distances=False,
-        batch_size=batch_size,
-        verbose=verbose,
-    )
+    options = {"attack": JSMA(theta), "budgets": (BUDGETS[0], BUDGET), "distances": False}
+    return kept(name, functools.partial(hardness, **options), model, (x, y))
 
 
 def attempt_numbers(found: HardnessResult) -> dict[str, Any]:

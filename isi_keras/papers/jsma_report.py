@@ -1,5 +1,6 @@
 """`isi-keras reproduce jsma`: the tables and figures of the JSMA paper beside ours."""
 
+import functools
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 from rich.table import Table
 
 from isi_keras.papers import jsma, jsma_figures, report
+from isi_keras.papers.kept import Kept
 
 SOURCE = "Papernot et al. 2016, arXiv 1511.07528v1"
 NOTES = (
@@ -36,10 +38,11 @@ def reproduce(
     model, (x, y) = zoo.load("lenet-jsma")
     numbers: dict[str, Any] = {"samples": samples, "budget": jsma.BUDGET}
     results, pictures = {}, {}
+    kept = Kept(out, batch_size, verbose)
 
     _say("ten digits towards each class, and an empty image (figures 1, 9, 10)")
     for name, theta in (("increasing", 1.0), ("decreasing", -1.0)):
-        results[f"grid-{name}"] = jsma.grid(model, x, y, theta, batch_size)
+        results[f"grid-{name}"] = jsma.grid(model, x, y, theta, kept)
     results["empty"] = jsma.empty(model)
     numbers["grids"] = {name: jsma.grid_numbers(result) for name, result in results.items()}
     pictures |= jsma_figures.grids(results)
@@ -54,15 +57,17 @@ def reproduce(
     numbers["sets"] = {}
     for name, (images, labels) in sets.items():
         _say(f"{len(images)} {name} samples towards nine classes each (figure 11)")
-        results[name] = jsma.attempts(model, images, labels, 1.0, batch_size, verbose)
+        results[name] = jsma.attempts(name, model, images, labels, 1.0, kept)
         numbers["sets"][name] = jsma.attempt_numbers(results[name])
     _say("the same, decreasing inputs, on test samples")
-    results["decreasing"] = jsma.attempts(model, *sets["test"], -1.0, batch_size, verbose)
+    results["decreasing"] = jsma.attempts("decreasing", model, *sets["test"], -1.0, kept)
     numbers["decreasing"] = jsma.attempt_numbers(results["decreasing"])
     _say("nine budgets and adversarial distances (figures 12 to 15)")
-    results["hardness"] = found = _sweep(model, *sets["test"], batch_size, verbose)
+    results["hardness"] = found = _sweep(model, sets["test"], kept)
     ours = jsma.measured(found)
-    ours[jsma.SUMMED] = jsma.summed_distances(model, *sets["test"], batch_size)
+    ours[jsma.SUMMED] = kept.array(
+        "summed", lambda: jsma.summed_distances(model, *sets["test"], batch_size)
+    )
     numbers["matrices"] = {name: _plain(values) for name, values in ours.items()}
     numbers["rank_correlations"] = jsma.correlations(ours)
     numbers["robustness"] = found.robustness()
@@ -76,6 +81,7 @@ def reproduce(
         files += [result.save(out / f"{name}.npz") for name, result in results.items()]
     command = _command(samples, out, batch_size, save_results, mnist)
     files.append(report.write(out / report.NAME, command, SOURCE, **numbers))
+    kept.finished()
     report.show([_sets_table(numbers), _grid_table(numbers), _rank_table(numbers)], NOTES, files)
 
 
@@ -83,11 +89,11 @@ def _say(text: str) -> None:
     print(f"{text} ...", flush=True)
 
 
-def _sweep(model, x, y, batch_size: int, verbose: int):
+def _sweep(model, samples, kept: Kept):
     from isi_keras.attacks.hardness import hardness
     from isi_keras.attacks.jsma import JSMA
 
-    return hardness(model, x, y, attack=JSMA(1.0), batch_size=batch_size, verbose=verbose)
+    return kept("sweep", functools.partial(hardness, attack=JSMA(1.0)), model, samples)
 
 
 def _plain(values: np.ndarray) -> list[list[float | None]]:

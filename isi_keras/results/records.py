@@ -17,7 +17,7 @@ from isi_keras.results.stop import Stop
 
 REASONS = tuple(stop.label for stop in Stop)
 FORMAT = Array("U", words=axes.DATA_FORMATS)
-HELD = Array("fib", "N *", nan=True, inf=True)
+PER_SAMPLE = Array("fib", "N *", nan=True, inf=True)
 
 
 def apart(rows: Any, shapes: Mapping[str, Any], reshape: Callable = np.reshape) -> dict[str, Any]:
@@ -210,11 +210,11 @@ class AttackResult(Result):
     trajectory: Annotated[Steps[np.ndarray | None], Array("f", "N T C", nan=True, inf=True)] = None
     data_format: Annotated[Shared[str], FORMAT] = "channels_last"
     goal: Annotated[Shared[Mapping[str, Any] | None], Entries()] = None
-    aim: Annotated[Rows[np.ndarray | None], Array("fib", "N *", nan=True, inf=True)] = None
+    aim: Annotated[Rows[np.ndarray | None], PER_SAMPLE] = None
     clean_logits: Annotated[Rows[np.ndarray | None], Array("f", "N K", nan=True, inf=True)] = None
     logits: Annotated[Rows[np.ndarray | None], Array("f", "N K", nan=True, inf=True)] = None
     moving: Annotated[Shared[Mapping[str, Any] | None], Shapes()] = None
-    held: Annotated[Rows[Mapping[str, np.ndarray] | None], HELD] = None
+    held: Annotated[Rows[Mapping[str, np.ndarray] | None], PER_SAMPLE] = None
 
     def __post_init__(self):
         axes.check_data_format(self.data_format)

@@ -10,7 +10,7 @@ from isi_keras import _checks, axes
 from isi_keras.results import intervals, schema
 from isi_keras.results.base import Result
 from isi_keras.results.fields import Rows, Shared
-from isi_keras.results.records import FORMAT, HELD, REASONS, check_moving
+from isi_keras.results.records import FORMAT, PER_SAMPLE, REASONS, check_moving
 from isi_keras.results.schema import Array, Settings, Shapes
 from isi_keras.results.stop import Stop
 
@@ -50,6 +50,8 @@ class RobustnessResult(Result):
         moving: of a model that takes a list or a dictionary the inputs that `x` is, by name the
             shape of each. Several are one row of numbers, each flattened, one after another.
         held: the other inputs of such a model by their names, arrays of `N` rows.
+        aim: what the goal says for each sample, `(N,)` or `(N, K)`; `None` if it is the same for
+            all, or there is no goal.
 
     Raises:
         ValueError: if `data_format` is unknown.
@@ -69,7 +71,8 @@ class RobustnessResult(Result):
     config: Annotated[Shared[Mapping[str, Any]], Settings((("measure", MEASURES),))]
     data_format: Annotated[Shared[str], FORMAT] = "channels_last"
     moving: Annotated[Shared[Mapping[str, Any] | None], Shapes()] = None
-    held: Annotated[Rows[Mapping[str, np.ndarray] | None], HELD] = None
+    held: Annotated[Rows[Mapping[str, np.ndarray] | None], PER_SAMPLE] = None
+    aim: Annotated[Rows[np.ndarray | None], PER_SAMPLE] = None
 
     def __post_init__(self):
         axes.check_data_format(self.data_format)
@@ -81,6 +84,14 @@ class RobustnessResult(Result):
     def measure(self) -> str:
         """What a distance is: `"l0_feature"`, `"l0_position"`, `"l2"` or `"linf"`."""
         return self.config["config"]["measure"]
+
+    @property
+    def goal(self) -> Mapping[str, Any] | None:
+        """The configuration of the goal, which `goals.of` makes one of; `None` if none was given.
+
+        What it says of each sample is `aim`.
+        """
+        return self.config["config"].get("goal")
 
     @property
     def right(self) -> np.ndarray:

@@ -1,24 +1,21 @@
 """`run`: a method over a source into a folder; what is done is not done again."""
 
 import contextlib
-import hashlib
 import json
 import signal
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
 from isi_keras import _checks
-from isi_keras.runs import models, planning, work
+from isi_keras.runs import beginning, bounds, models, planning, work
 from isi_keras.runs.engines.processes import refuse_unguarded
 from isi_keras.runs.errors import ShardsFailedError
-from isi_keras.runs.folder import INPUT, PLAN, RunFolder
+from isi_keras.runs.folder import RunFolder
 from isi_keras.runs.progress import Progress, shown
-from isi_keras.runs.stored import END, Run, header_of
+from isi_keras.runs.reading import header_of
+from isi_keras.runs.stored import END, Run
 from isi_keras.sources import Rows, Stream, hashes
-from isi_keras.sources.rows import write_array
 
 
 def run(
@@ -104,25 +101,23 @@ def run(
     workers = _checks.integer("workers", workers, 1)
     chosen = planning.as_engine(engine, workers)
     folder = RunFolder(out)
-    found = planning.as_source(method, model, source, y)
-    plan = planning.plan_of(method, model, found, target, goal, batch_size, shard_size, keep)
-    with folder.held((index, count)):
-        plan = _agreed(folder, plan, (index, count))
-        if isinstance(found, Rows):
-            found.spill(folder.path / INPUT)
-        if isinstance(plan["call"]["target"], dict):
-            write_array(folder.path / INPUT / "target.npy", np.asarray(target))
-        if "sha256" in (plan["call"]["goal"] or {}):
-            from isi_keras import goals  # needs a backend, as no run without a model does
-
-            write_array(folder.path / INPUT / "goal.npy", goals.get(goal).recorded()[1])
-        in_memory = plan["model"]["kind"] == "saved"
-        if in_memory and chosen is not None:
-            models.save(model, folder)
-        given: dict[str, Any] = {"source": found} | (
-            {"model": planning.as_model(model)} if in_memory else {}
+    folder.expect_folder()
+    with models.made_once():
+        found = planning.as_source(method, model, source, y)
+        method, each = bounds.apart(method, found, lambda: planning.axes_of(model, found))
+        plan = planning.plan_of(
+            method, model, found, target, goal, batch_size, shard_size, keep, each
         )
-        _Drive(folder, plan, found, (index, count), verbose).through(chosen, workers, given)
+        with folder.held((index, count)):
+            plan = beginning.agreed(folder, plan, (index, count))
+            beginning.spill(folder, plan, found, target, goal, each)
+            in_memory = plan["model"]["kind"] == "saved"
+            if in_memory and chosen is not None:
+                models.save(model, folder)
+            given: dict[str, Any] = {"source": found} | (
+                {"model": planning.as_model(model)} if in_memory else {}
+            )
+            _Drive(folder, plan, found, (index, count), verbose).through(chosen, workers, given)
     return Run(out)
 
 
@@ -273,28 +268,3 @@ class _Drive:
             yield
         finally:
             restore()
-
-
-def _agreed(folder: RunFolder, plan: dict[str, Any], part: tuple[int, int]) -> dict[str, Any]:
-    """The plan with its `id`, which the folder now holds.
-
-    Raises:
-        ValueError: if it holds another one.
-    """
-    plan = json.loads(json.dumps(plan))
-    plan["id"] = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:32]
-    place = folder.path / PLAN
-    if place.exists() and (folder.done() or part[1] > 1):
-        held = folder.plan()
-        planning.check_same(str(folder), held, plan)
-        return held
-    left = [] if place.exists() else list(folder.path.iterdir()) if folder.path.exists() else []
-    others = [each.name for each in left if not each.name.startswith(".")]
-    if others:
-        raise ValueError(
-            f"{str(folder)!r} holds {others[0]!r} and no run. Take an empty folder, or one that "
-            "does not exist."
-        )
-    data = json.dumps({**plan, "versions": work.versions()}, indent=1)
-    folder.commit(place, data.encode())
-    return plan

@@ -8,8 +8,11 @@ import reprlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from isi_keras.results import write_atomically
+from isi_keras.sources.rows import put
 
 try:
     import fcntl
@@ -40,6 +43,8 @@ def as_path(path: Any) -> Any:
     Raises:
         ImportError: if it is elsewhere, and universal-pathlib is not installed.
     """
+    if isinstance(path, str) and path.startswith("file://"):
+        return Path(url2pathname(urlsplit(path).path))
     if "://" not in str(path) or isinstance(path, Path):
         return path if hasattr(path, "protocol") and not isinstance(path, Path) else Path(path)
     try:
@@ -65,6 +70,14 @@ class RunFolder:
 
     def __str__(self) -> str:
         return str(self.path)
+
+    def expect_folder(self) -> None:
+        """Raises if a file is where the folder is to be, or a folder above it."""
+        for place in (self.path, *self.path.parents) if self.local else ():
+            if place.exists() and not place.is_dir():
+                raise NotADirectoryError(
+                    f"{str(place)!r} is a file. A run is a folder: take another name for `out`."
+                )
 
     def plan(self) -> dict[str, Any]:
         """What `run.json` holds.
@@ -160,7 +173,7 @@ class RunFolder:
         if self.local:
             write_atomically(place, lambda file: file.write(data))
         else:
-            place.write_bytes(data)
+            put(place, data)
 
     @contextlib.contextmanager
     def opened(self, place: Any) -> Iterator[BinaryIO]:

@@ -3,11 +3,14 @@
 import functools
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+
+import numpy as np
 
 from isi_keras import _component
 from isi_keras.results import Result
+from isi_keras.runs import bounds
 
 _GIVEN = ("y", "target", "goal", "batch_size", "first_index")
 
@@ -29,11 +32,22 @@ def spec_of(method: Any) -> dict[str, Any]:
             f"Received: {method!r}."
         )
     if isinstance(method, _component.Component):
+        if method.kind not in ("attack", "indicator"):
+            raise TypeError(
+                f"Expected an attack, an indicator or a function. Received: {method!r}, which is "
+                f"{_article(method.kind)}."
+            )
         return {
             "kind": method.kind,
             "module": type(method).__module__,
             "component": _component.serialize(method),
         }
+    if isinstance(method, type):
+        made = f"{method.__name__}(...)"
+        raise TypeError(
+            "Expected an attack, an indicator or a function of a module. Received: the class "
+            f"{method.__name__}. Pass one that is made of it, {made}."
+        )
     options: dict[str, Any] = {}
     while isinstance(method, functools.partial):
         if method.args:
@@ -46,11 +60,12 @@ def spec_of(method: Any) -> dict[str, Any]:
             f"import. Received: {method!r}."
         )
     known = inspect.signature(method).parameters
+    _check_samples(name, list(known.values()))
     for option in options:
         if option not in known or option in _GIVEN:
             taken = "an argument of run itself" if option in _GIVEN else "no option of it"
             raise TypeError(f"{option!r} of {name} is {taken}.")
-    modules = sorted({type(part).__module__ for part in _components(options)})
+    modules = sorted({type(part).__module__ for part in components(options)})
     return {
         "kind": "function",
         "module": method.__module__,
@@ -60,12 +75,40 @@ def spec_of(method: Any) -> dict[str, Any]:
     }
 
 
-def _components(value: Any) -> list[_component.Component]:
+def _article(kind: str) -> str:
+    return f"a{'n' * (kind[0].lower() in 'aeiou')} {kind}"
+
+
+def _check_samples(name: str, parameters: list[inspect.Parameter]) -> None:
+    """Raises unless a function takes a model and samples."""
+    given = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    bare = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    if len(given) < 2 and not bare:
+        words = ", ".join(p.name for p in parameters)
+        raise TypeError(f"Expected a function f(model, x, ...). Received: {name}({words}).")
+    kind = given[1].annotation if len(given) > 1 else None
+    if isinstance(kind, type) and issubclass(kind, Result):
+        raise TypeError(
+            f"{name} takes {_article(kind.__name__)}, not samples. Make that by a run, and call "
+            f"{name} with `run.result()`; or pass a function of a module of yours, "
+            "f(model, x, ...), that does both."
+        )
+
+
+def parts_of(method: Any) -> list[_component.Component]:
+    """The components that a method is, or is given as options."""
+    if isinstance(method, functools.partial):
+        return [*parts_of(method.func), *components(dict(method.keywords))]
+    return components(method)
+
+
+def components(value: Any) -> list[_component.Component]:
+    """The components in an option, or in a list or dictionary of them."""
     if isinstance(value, _component.Component):
         return [value]
     parts = value.values() if isinstance(value, dict) else value
     if isinstance(value, dict | list | tuple):
-        return [component for part in parts for component in _components(part)]
+        return [component for part in parts for component in components(part)]
     return []
 
 
@@ -81,12 +124,16 @@ def takes(spec: dict[str, Any], argument: str) -> tuple[bool, bool]:
     )
 
 
-def of_spec(spec: dict[str, Any], keep: list[str]) -> Callable[..., Result]:
+def of_spec(
+    spec: dict[str, Any], keep: list[str], each: Mapping[str, np.ndarray] | None = None
+) -> Callable[..., Result]:
     """The method that JSON describes: a function of the model, `x` and `_GIVEN`.
 
     Args:
         spec: what `spec_of` returned.
         keep: what is wanted beside the table.
+        each: what the domain of an attack says of each sample of the run, by the names of its
+            fields, `(N, ...)`.
     """
     for module in (spec["module"], *spec.get("modules", ())):
         if module != "__main__":
@@ -95,7 +142,10 @@ def of_spec(spec: dict[str, Any], keep: list[str]) -> Callable[..., Result]:
         from isi_keras import attacks
 
         attack = attacks.get(spec["component"])
-        return functools.partial(attack, trajectory="trajectory" in keep)
+        attack = functools.partial(attack, trajectory="trajectory" in keep)
+        if each:
+            return bounds.cut(attack, spec["component"], each)
+        return _of_all([attack.func], attack)
     if spec["kind"] == "indicator":
         from isi_keras.explanations.explain import explain
 
@@ -103,6 +153,16 @@ def of_spec(spec: dict[str, Any], keep: list[str]) -> Callable[..., Result]:
     if spec["kind"] == "function":
         return _fitting(functools.partial(_function(spec), **spec["options"]))
     raise TypeError(f"Expected an attack, an indicator or a function. Received: {spec['kind']!r}.")
+
+
+def _of_all(parts: list[Any], function: Callable[..., Result]) -> Callable[..., Result]:
+    """A method that refuses to be told of one part of the samples what is of another."""
+
+    def call(model, x, **given):
+        bounds.expect_for_all(parts, x)
+        return function(model, x, **given)
+
+    return call
 
 
 def _function(spec: dict[str, Any]) -> Callable:

@@ -1,21 +1,20 @@
 """The model of a run: told by a hash, and loaded once in each worker."""
 
+import contextlib
+import contextvars
 import hashlib
-import importlib
 import importlib.resources
 import json
-import os
-import re
+import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from isi_keras.runs.folder import RunFolder
-from isi_keras.sources import hashes
+from isi_keras.sources import factories, hashes
 
 SAVED = "model.keras"
-_FACTORY = re.compile(r"[\w.]+:\w+")
 
 
 def spec_of(model: Any) -> dict[str, Any]:
@@ -52,7 +51,7 @@ def _of_name(name: str | Path) -> dict[str, Any]:
         if not path.is_file():
             raise FileNotFoundError(f"There is no model file {str(name)!r}.")
         return {"kind": "file", "path": str(path.resolve()), "sha256": hashes.of_file(path)}
-    if isinstance(name, str) and _FACTORY.fullmatch(name):
+    if isinstance(name, str) and factories.is_name(name):
         return {"kind": "factory", "name": name, "sha256": _hash_of(_made(name).model)}
     from isi_keras import zoo
     from isi_keras._checks import unknown
@@ -75,16 +74,16 @@ def save(model: Any, folder: RunFolder) -> None:
     place = folder.path / SAVED
     if place.exists():
         return
-    temporary = folder.path / f".saving-{os.getpid()}.{SAVED}"
-    try:
-        _classifier(model).model.save(temporary)
-    except Exception as error:  # whatever a layer of the user's raises
-        temporary.unlink(missing_ok=True)
-        raise ValueError(
-            f"The model cannot be saved for workers: {error} Give its layers `get_config`, or pass "
-            "'module:function', a function that makes it."
-        ) from error
-    temporary.replace(place)
+    with tempfile.TemporaryDirectory() as here:
+        written = Path(here, SAVED)
+        try:
+            _classifier(model).model.save(written)
+        except Exception as error:  # whatever a layer of the user's raises
+            raise ValueError(
+                f"The model cannot be saved for workers: {error} Give its layers `get_config`, or "
+                "pass 'module:function', a function that makes it."
+            ) from error
+        folder.commit(place, written.read_bytes())
 
 
 def load(spec: dict[str, Any], folder: RunFolder) -> Any:
@@ -124,13 +123,41 @@ def load_keras(path: Any) -> Any:
     """
     from isi_keras.models import saved
 
-    return saved.load(path)
+    if isinstance(path, Path):
+        return saved.load(path)
+    with tempfile.TemporaryDirectory() as here:
+        copy = Path(here, path.name)
+        copy.write_bytes(path.read_bytes())
+        return saved.load(copy)
+
+
+@contextlib.contextmanager
+def made_once() -> Iterator[None]:
+    """Meanwhile a factory of models is called once, however often its model is asked for."""
+    before = _kept.get()
+    token = _kept.set({} if before is None else before)
+    try:
+        yield
+    finally:
+        _kept.reset(token)
+
+
+_kept: contextvars.ContextVar[dict[str, Any] | None] = contextvars.ContextVar("made", default=None)
 
 
 def _made(name: str) -> Any:
-    """What a factory makes."""
-    module, _, function = name.partition(":")
-    return _classifier(getattr(importlib.import_module(module), function)())
+    """What a factory makes.
+
+    Raises:
+        ValueError: if there is no such function.
+    """
+    kept = _kept.get()
+    if kept is not None and name in kept:
+        return kept[name]
+    made = _classifier(factories.function(name)())
+    if kept is not None:
+        kept[name] = made
+    return made
 
 
 def _classifier(model: Any) -> Any:

@@ -1,5 +1,6 @@
 """The plan of a run: all that decides its numbers, as JSON; and whether two are the same."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from isi_keras import _checks, sources
-from isi_keras.runs import engines, methods, models, shards
+from isi_keras.runs import bounds, engines, methods, models, shards
 from isi_keras.runs.folder import FORMAT
-from isi_keras.sources import Rows, Stream, folders, hashes, pixels
+from isi_keras.sources import Rows, Stream, folders, hashes
 
 _BATCHES = 8
 _DEFAULT = ("adversarial", "relevance")
@@ -63,7 +64,11 @@ def as_source(method: Any, model: Any, source: Any, y: Any) -> Rows | Stream:
                 "Expected samples: source=... Only networks of the package bring their own."
             )
         return sources.of(shipped_images(str(model)), y)
-    images = _images(method, model) if _is_of_images(source) else None
+    images = None
+    if folders.holds_images(source):
+        from isi_keras.models import sourced  # starts a backend, which not every run needs
+
+        images = sourced.format_of(as_model(model).model, getattr(method, "domain", None))
     return sources.of(source, y, images)
 
 
@@ -74,44 +79,6 @@ def shipped_images(name: str) -> Rows:
     factory = f"{shipped.__name__}:{shipped.images.__name__}"
     spec = {"kind": "factory", "name": factory, "options": {"name": name}}
     return sources.of_spec(spec)  # pyright: ignore[reportReturnType]
-
-
-def _is_of_images(source: Any) -> bool:
-    if not isinstance(source, str | Path) or not Path(source).exists():
-        return False
-    suffix = Path(source).suffix.lower()
-    return suffix in folders.SUFFIXES or (Path(source).is_dir() and suffix != ".zarr")
-
-
-def _images(method: Any, model: Any) -> folders.Format:
-    """The images that a model takes, their range that of the attack."""
-    import keras
-
-    network = as_model(model)
-    keras_model = network.model
-    preprocessing = pixels.inside(keras_model)
-    domain = getattr(method, "domain", None)
-    if domain is not None:
-        low, high = float(domain.low.min()), float(domain.high.max())
-    elif preprocessing is not None:
-        low, high = preprocessing[1]
-    else:
-        raise ValueError(
-            "It is not known which values the model wants pixels to have. Pass arrays, or a source "
-            "made with sources.folders.Folder(path, Format(shape, channel_axis, range))."
-        )
-    if preprocessing is not None and (low, high) != preprocessing[1]:
-        import warnings
-
-        name, wanted = preprocessing
-        warnings.warn(
-            f"The model has {name} inside, which takes pixels of {wanted[0]:g}..{wanted[1]:g}; the "
-            f"bounds are {low:g}..{high:g}, and images are scaled to them. If that is not meant, "
-            f"pass bounds=({wanted[0]:g}, {wanted[1]:g}).",
-            stacklevel=4,
-        )
-    shape, place = getattr(keras_model, "input_shape", None), keras.config.image_data_format()
-    return folders.Format.of(shape, place, (low, high), keras_model.name)
 
 
 def as_model(model: Any) -> Any:
@@ -132,6 +99,7 @@ def plan_of(
     batch_size: int,
     shard_size: int | None,
     keep: Sequence[str] | None,
+    each: Mapping[str, np.ndarray],
 ) -> dict[str, Any]:
     """All that decides the numbers of a run; workers, engine and parts do not.
 
@@ -140,13 +108,18 @@ def plan_of(
         ValueError: if one is out of its range, or the method lacks what it needs.
     """
     spec, stream = methods.spec_of(method), not isinstance(source, Rows)
+    spec = ({bounds.EACH: bounds.described(each)} if each else {}) | spec
+    if isinstance(source, Rows):
+        bounds.expect_for_all(methods.parts_of(method), source.rows(0, 1)[0])
     batch_size = _checks.integer("batch_size", batch_size, 1)
     shard_size = _BATCHES * batch_size if shard_size is None else shard_size
     shard_size = _checks.integer("shard_size", shard_size, 1)
     samples = len(source) if isinstance(source, Rows) else None
     if target is not None and not methods.takes(spec, "target")[0]:
         raise TypeError(f"{spec.get('function')} takes no target. Leave it out.")
-    if isinstance(source, Rows) and methods.takes(spec, "y")[1] and source.rows(0, 1)[1] is None:
+    values = _goal_of(goal).of_values if goal is not None else False
+    needed = methods.takes(spec, "y")[1] and not values and isinstance(source, Rows)
+    if needed and source.rows(0, 1)[1] is None:
         raise ValueError(
             f"{spec['function']} needs true labels. Pass y=..., or a source that has them."
         )
@@ -194,9 +167,8 @@ def _goal(goal: Any, target: Any, spec: dict[str, Any], samples: int | None) -> 
         raise ValueError(f"Received both target={target!r} and goal={goal!r}. Pass one of them.")
     if not methods.takes(spec, "goal")[0]:
         raise TypeError("A goal is for attacks and for isi.robustness. Leave it out.")
-    from isi_keras import goals  # needs a backend, as no run without a model does
 
-    entry, each = goals.get(goal).recorded()
+    entry, each = _goal_of(goal).recorded()
     if each is None:
         return {"entry": entry}
     if samples is None:
@@ -206,6 +178,25 @@ def _goal(goal: Any, target: Any, spec: dict[str, Any], samples: int | None) -> 
             f"Expected a goal for each of {samples} samples, or one for all. Received {len(each)}."
         )
     return {"entry": entry, "sha256": hashes.of_arrays(each)}
+
+
+def _goal_of(goal: Any) -> Any:
+    from isi_keras import goals  # starts a backend, which not every run needs
+
+    return goals.get(goal)
+
+
+def axes_of(model: Any, source: Rows | Stream) -> int | None:
+    """How many axes what an attack moves has; `None` if only the model could say, and does not."""
+    if not isinstance(source, Rows):
+        return None
+    x = source.rows(0, 1)[0]
+    if not isinstance(x, Mapping) or model is None:
+        return None if isinstance(x, Mapping) else x.ndim
+    from isi_keras.models.parts import parted
+
+    classifier = as_model(model)
+    return parted(classifier.model, x, classifier.moved).x.ndim
 
 
 def _backend(model: Any) -> str | None:
@@ -229,6 +220,11 @@ def check_same(folder: str, held: Mapping[str, Any], plan: Mapping[str, Any]) ->
         if found is None:
             continue
         entry, there, here = found
+        if entry.startswith(f"method.{bounds.EACH}."):
+            raise ValueError(
+                f"The run in {folder!r} was begun with other bounds ({entry} differs). Go on with "
+                "the same ones, or take another folder for `out`."
+            )
         if entry.rpartition(".")[2] in _CHANGED:
             what = {"model": "model", "call": "target"}.get(key, "data")
             if entry.endswith("y_sha256"):
@@ -238,8 +234,8 @@ def check_same(folder: str, held: Mapping[str, Any], plan: Mapping[str, Any]) ->
                 "with the same one, or take another folder for `out`."
             )
         raise ValueError(
-            f"{folder!r} holds another run: {entry} is {there!r} there, and {here!r} here. Go on "
-            "with the same arguments, or take another folder for `out`."
+            f"{folder!r} holds another run: {entry} is {_short(there)} there, and {_short(here)} "
+            "here. Go on with the same arguments, or take another folder for `out`."
         )
 
 
@@ -251,3 +247,7 @@ def _difference(entry: str, there: Any, here: Any) -> tuple[str, Any, Any] | Non
                 return found
         return None
     return None if there == here else (entry, there, here)
+
+
+def _short(value: Any) -> str:
+    return textwrap.shorten(repr(value), 300, placeholder=" ...")

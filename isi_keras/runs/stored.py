@@ -1,6 +1,6 @@
 """`Run`: what a run folder holds, read without loading it whole."""
 
-import contextlib
+import dataclasses
 import json
 import warnings
 from collections.abc import Iterator, Sequence
@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from isi_keras.results import AttackResult, Result, RobustnessResult, Stored, files
+from isi_keras.results import AttackResult, Result, RobustnessResult, Stored
 from isi_keras.results import parts as record_parts
-from isi_keras.results.archive import WHOLE, Archive, UnreadableError
-from isi_keras.runs import digest, shard_checks, shards
+from isi_keras.runs import bounds, digest, reading, shard_checks, shards
 from isi_keras.runs.folder import INPUT, RunFolder
 from isi_keras.runs.status import Status
 from isi_keras.sources import Rows, hashes, of_spec
@@ -52,6 +51,7 @@ class Run(Stored):
         self._folder = RunFolder(path)
         self.plan: dict[str, Any] = self._folder.plan()
         self._source: Rows | None = None
+        self._config: dict[str, Any] | None = None
 
     @property
     def path(self) -> Any:
@@ -212,7 +212,16 @@ class Run(Stored):
         with self._opened(number) as (data, header):
             x = self._samples(number, header) if header.get("x") == "source" else None
             arrays = {name: data.read(name) for name in data.names}
-            return shards.unpacked(arrays, header, x, data.name)
+            return self._with_bounds(shards.unpacked(arrays, header, x, data.name))
+
+    def _with_bounds(self, record: Result) -> Result:
+        """The record with the bounds of all samples of the run, where they differ."""
+        spec = self.plan["method"]
+        if bounds.EACH not in spec:
+            return record
+        if self._config is None:
+            self._config = bounds.whole(spec["component"], bounds.read(self._folder, spec))
+        return dataclasses.replace(record, config=self._config)
 
     def _samples(self, number: int, header: dict[str, Any]) -> Any:
         if header["absent"]:
@@ -233,10 +242,10 @@ class Run(Stored):
         return x
 
     def _opened(self, number: int) -> Any:
-        return _shard(self._folder, number)
+        return reading.opened(self._folder, number)
 
     def _header(self, number: int) -> dict[str, Any]:
-        return header_of(self._folder, number)
+        return reading.header_of(self._folder, number)
 
     def _done(self) -> Sequence[int]:
         return self._folder.done()
@@ -258,36 +267,3 @@ class Run(Stored):
                 f"The run in {str(self._folder)!r} is not finished: this is of {done}{of} shards.",
                 stacklevel=3,
             )
-
-
-def header_of(folder: RunFolder, number: int) -> dict[str, Any]:
-    """What the header of a shard says."""
-    with _shard(folder, number) as (_, header):
-        return header
-
-
-@contextlib.contextmanager
-def _shard(folder: RunFolder, number: int) -> Iterator[tuple[Archive, dict[str, Any]]]:
-    """The arrays of a shard, read when they are asked for, and its header.
-
-    Raises:
-        ValueError: if it cannot be read; the text says what to do.
-    """
-    place = folder.shard(number)
-    with folder.opened(place) as file:
-        try:
-            data = Archive(file, place)
-            header = files.header_of(data)
-            told, run = (header.get("run"), header.get("shard")), folder.identity
-            if told != (run, number):
-                raise ValueError(
-                    f"{str(place)!r} belongs to another run or place: it says shard {told[1]} of "
-                    f"run {told[0]}. Remove it: the next start computes it anew."
-                )
-            shard_checks.check_header(header, place)
-            yield data, header
-        except UnreadableError as error:
-            why = str(error).removeprefix(f"{str(place)!r} ").removesuffix(WHOLE).rstrip(". ")
-            raise ValueError(
-                f"{str(place)!r} is damaged ({why}). Remove it: the next start computes it anew."
-            ) from error

@@ -13,7 +13,7 @@ import numpy as np
 
 from isi_keras._version import __version__
 from isi_keras.results import AttackResult, Result
-from isi_keras.runs import methods, models, shards
+from isi_keras.runs import bounds, methods, models, shards
 from isi_keras.runs.folder import INPUT, RunFolder
 from isi_keras.sources import Rows, Stream, hashes, of_spec
 
@@ -74,7 +74,9 @@ def prepared(path: Any, **given: Any) -> Job:
     model = given.get("model")
     if model is None:
         model = models.load(plan["model"], folder)
-    method = methods.of_spec(plan["method"], plan["call"]["keep"])
+    method = methods.of_spec(
+        plan["method"], plan["call"]["keep"], bounds.read(folder, plan["method"])
+    )
     return Job(folder, plan, model, method, source, target, goal)
 
 
@@ -130,8 +132,15 @@ def perform(job: Job, number: int, rows: Any = None) -> dict[str, Any]:
             batch_size=plan["call"]["batch_size"],
             first_index=begin,
         )
+        if not isinstance(result, Result):
+            raise TypeError(
+                f"The method returned a {type(result).__name__}. Expected a record of isi_keras, "
+                "such as an AttackResult."
+            )
         each = len(result) // count
         arrays, header = shards.packed(result, x, plan["call"]["keep"], begin * each)
+        if bounds.EACH in plan["method"]:  # of all samples, which lie beside the plan
+            arrays["record/config"] = np.array(json.dumps(plan["method"]["component"]))
         header |= {
             "run": plan["id"],
             "shard": number,

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from isi_keras.sources import folders, hashes
-from isi_keras.sources.rows import Arrays, Rows
+from isi_keras.sources.rows import Arrays, Rows, Several
 
 X, Y = ("x", "x_test"), ("y", "y_test")
-_TABLES = {".csv": "read_csv", ".parquet": "read_parquet"}
+TABLES = {".csv": "read_csv", ".parquet": "read_parquet"}
 _HDF5, _ZARR = (".h5", ".hdf5"), (".zarr",)
-SUFFIXES = (".npz", ".npy", *_TABLES, *_HDF5, *_ZARR)
+SUFFIXES = (".npz", ".npy", *TABLES, *_HDF5, *_ZARR)
 """Of the files that hold samples, images aside."""
 
 
@@ -32,7 +32,7 @@ def of_path(path: Path, column: str | None, images: folders.Format | None) -> Ro
         if images is None:
             raise ValueError(f"{str(path)!r} holds images. Say what the model takes: images=...")
         return folders.Folder(path, images)
-    if suffix in _TABLES:
+    if suffix in TABLES:
         return of_table(path, column)
     if suffix in _HDF5:
         return _of_hdf5(path)
@@ -46,13 +46,16 @@ def of_path(path: Path, column: str | None, images: folders.Format | None) -> Ro
     )
 
 
-def of_spec(spec: dict[str, Any], folder: Path | None) -> Arrays:
+def of_spec(spec: dict[str, Any], folder: Path | None) -> Rows:
     """The arrays that JSON describes; those that were in memory are in `folder`."""
     kind, y = spec["kind"], None
-    if kind == "arrays":
+    if kind in ("arrays", "several"):
         assert folder is not None
-        x = load(folder / spec["x"])
         y = load(folder / spec["y"]) if "y" in spec else None
+        if kind == "several":
+            found = {name: load(folder / file) for name, file in spec["x"].items()}
+            return Several(found, y, spec=spec)
+        x = load(folder / spec["x"])
     elif kind == "npy":
         x = mapped(Path(spec["path"]))
     else:
@@ -140,7 +143,19 @@ def of_table(path: Path, column: str | None) -> Arrays:
         import pandas
     except ImportError as error:
         raise ImportError(f"Reading {path.suffix} needs pandas: pip install pandas.") from error
-    return of_frame(getattr(pandas, _TABLES[path.suffix.lower()])(path), column)
+    try:
+        frame = getattr(pandas, TABLES[path.suffix.lower()])(path)
+    except ImportError:
+        raise
+    except Exception as error:  # each reader raises errors of its own
+        raise ValueError(
+            f"{str(path)!r} cannot be read as a table ({str(error).strip() or type(error).__name__}"
+            "). Expected rows of numbers below one line of the names of the columns."
+        ) from error
+    try:
+        return of_frame(frame, column)
+    except ValueError as error:
+        raise ValueError(f"{str(path)!r}: {error}") from error
 
 
 def of_frame(frame: Any, column: str | None) -> Arrays:
@@ -161,6 +176,11 @@ def of_frame(frame: Any, column: str | None) -> Arrays:
             raise ValueError(
                 f"Expected the labels in {column!r} to be class numbers. Received: {y.dtype}."
             )
+    if not len(frame.columns) or not len(frame):
+        raise ValueError(
+            f"Expected rows of at least one column of inputs. Received: {len(frame)} rows of "
+            f"{len(frame.columns)} columns beside the labels."
+        )
     for name in frame.columns:
         if frame[name].isna().any():
             raise ValueError(f"The column {name!r} lacks values. Fill or drop them.")
@@ -178,7 +198,11 @@ def _of_hdf5(path: Path, name: str | None = None) -> Arrays:
         import h5py  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise ImportError("Reading HDF5 needs h5py: pip install h5py.") from error
-    return _of_group(h5py.File(path, "r"), path, name, "hdf5")
+    try:
+        group = h5py.File(path, "r")
+    except OSError as error:
+        raise ValueError(f"{str(path)!r} cannot be read as HDF5 ({error}).") from error
+    return _of_group(group, path, name, "hdf5")
 
 
 def _of_zarr(path: Path, name: str | None = None) -> Arrays:
@@ -186,7 +210,11 @@ def _of_zarr(path: Path, name: str | None = None) -> Arrays:
         import zarr  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise ImportError("Reading Zarr needs zarr: pip install zarr.") from error
-    return _of_group(zarr.open(str(path), mode="r"), path, name, "zarr")
+    try:
+        group = zarr.open(str(path), mode="r")
+    except Exception as error:  # its own errors, which differ from version to version
+        raise ValueError(f"{str(path)!r} cannot be read as Zarr ({error}).") from error
+    return _of_group(group, path, name, "zarr")
 
 
 def _of_group(group: Any, path: Path, name: str | None, kind: str) -> Arrays:

@@ -13,6 +13,14 @@ from isi_keras.sources.images import SUFFIXES as SUFFIXES
 from isi_keras.sources.rows import Rows
 
 
+def holds_images(source: Any) -> bool:
+    """Whether a source is an image or a folder of some."""
+    if not isinstance(source, str | Path) or not Path(source).exists():
+        return False
+    suffix = Path(source).suffix.lower()
+    return suffix in SUFFIXES or (Path(source).is_dir() and suffix != ".zarr")
+
+
 @dataclasses.dataclass(frozen=True)
 class Format:
     """The images that a model takes.

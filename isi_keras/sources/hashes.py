@@ -32,7 +32,7 @@ def _add(found: Any, array: Any) -> None:
         found.update(np.asarray(array).tobytes())
         return
     size = max(1, _ROWS_AT_ONCE // max(1, int(np.prod(array.shape[1:]))))
-    for begin in range(0, len(array), size):
+    for begin in range(0, array.shape[0], size):
         part = np.ascontiguousarray(array[begin : begin + size])
         found.update(part.view("uint8").data if part.size else b"")
 

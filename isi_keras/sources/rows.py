@@ -3,7 +3,7 @@
 import abc
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,11 @@ class Rows(abc.ABC):
     def first(self, count: int | None) -> "Rows":
         """The first `count` samples; all if `None`."""
 
+    def portions(self, size: int) -> Iterator[tuple[Any, np.ndarray | None]]:
+        """The samples with their labels, `size` at a time, the last perhaps fewer."""
+        for begin in range(0, len(self), size):
+            yield self.rows(begin, min(begin + size, len(self)))
+
     def described(self) -> dict[str, Any]:
         """What JSON knows of it; of arrays in memory by the names that `spill` gives them."""
         assert self.spec is not None
@@ -53,18 +58,19 @@ class Arrays(Rows):
     """Arrays: in memory, mapped from a file, of HDF5 or Zarr."""
 
     def __init__(self, x, y=None, *, spec: dict[str, Any] | None = None, names: Sequence[str] = ()):
-        if not x.shape or (y is not None and len(y) != len(x)):
+        # Arrays of Zarr have a shape, and no length.
+        if not x.shape or (y is not None and y.shape[:1] != x.shape[:1]):
             shapes = f"x of shape {tuple(x.shape)}"
             shapes += "" if y is None else f", y of shape {tuple(y.shape)}"
             raise ValueError(
                 f"Expected samples along the first axis, one label each. Received: {shapes}."
             )
-        if len(x) == 0:
+        if x.shape[0] == 0:
             raise ValueError(f"Expected at least one sample. Received: x of shape {x.shape}.")
         self.x, self.y, self.spec, self.names = x, y, spec, tuple(names)
 
     def __len__(self) -> int:
-        return len(self.x)
+        return self.x.shape[0]
 
     def rows(self, begin, end):
         """The samples, as they are in the arrays."""
@@ -96,6 +102,61 @@ class Arrays(Rows):
                     write_array(folder / name, array)
 
 
+class Several(Rows):
+    """The inputs of a model that takes several, arrays of as many rows by the names of the inputs.
+
+    Args:
+        x: the arrays, in memory or mapped.
+        y: the labels.
+        spec: what JSON knows of it.
+    """
+
+    def __init__(self, x: Mapping[str, Any], y=None, *, spec: dict[str, Any] | None = None):
+        parts = {name: Arrays(part, y) for name, part in x.items()}
+        counts = {name: len(part) for name, part in parts.items()}
+        if len(set(counts.values())) != 1:
+            raise ValueError(
+                "Expected the same number of samples in each input. Received: "
+                f"{', '.join(f'{n} in {name!r}' for name, n in counts.items()) or 'no input'}."
+            )
+        self.x, self.y, self.spec = {name: part.x for name, part in parts.items()}, y, spec
+        self._count = next(iter(counts.values()))
+
+    def __len__(self) -> int:
+        return self._count
+
+    def rows(self, begin, end):
+        """The samples, a dictionary of arrays."""
+        y = None if self.y is None else np.asarray(self.y[begin:end])
+        return {name: np.asarray(part[begin:end]) for name, part in self.x.items()}, y
+
+    def first(self, count):
+        """The first of them."""
+        if count is None or count >= len(self):
+            return self
+        spec = None if self.spec is None else {**self.spec, "samples": count}
+        x = {name: _cut(part, None, count)[0] for name, part in self.x.items()}
+        return Several(x, None if self.y is None else self.y[:count], spec=spec)
+
+    def described(self):
+        """Hashes of the arrays, and the files that `spill` writes them to."""
+        if self.spec is None:
+            files = {name: f"x-{number}.npy" for number, name in enumerate(self.x)}
+            spec = {"kind": "several", "x": files, "sha256": hashes.of_arrays(self.x)}
+            if self.y is not None:
+                spec |= {"y": "y.npy", "y_sha256": hashes.of_arrays(self.y)}
+            self.spec = spec
+        return self.spec
+
+    def spill(self, folder):
+        """Writes the arrays, which workers map."""
+        spec = self.described()
+        for name, file in spec["x"].items():
+            write_array(folder / file, self.x[name])
+        if self.y is not None:
+            write_array(folder / spec["y"], self.y)
+
+
 def _cut(x, y, count: int):
     """Rows of what is mapped without reading it: HDF5 reads what is sliced."""
     x = x[:count] if isinstance(x, np.ndarray) else Sliced(x, count)
@@ -124,7 +185,7 @@ def write_array(path: Any, array: Any) -> None:
     def write(file):
         np.lib.format.write_array_header_2_0(file, {**header, "shape": tuple(array.shape)})
         size = max(1, 2**24 // max(1, math.prod(array.shape[1:])))
-        for begin in range(0, len(array), size):
+        for begin in range(0, array.shape[0], size):
             file.write(np.ascontiguousarray(array[begin : begin + size]).tobytes())
 
     if isinstance(path, Path):
@@ -132,7 +193,16 @@ def write_array(path: Any, array: Any) -> None:
     else:  # remote: one object, put at once
         with io.BytesIO() as held:
             write(held)
-            path.write_bytes(held.getvalue())
+            put(path, held.getvalue())
+
+
+def put(path: Any, data: bytes) -> None:
+    """Writes a remote file, in a folder that is made where such places have folders."""
+    try:
+        path.write_bytes(data)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
 
 
 def as_labels(y: Any) -> np.ndarray | None:
@@ -146,16 +216,21 @@ def as_labels(y: Any) -> np.ndarray | None:
 
 def as_array(x: Any) -> Any:
     """What has rows, as it is if it can be sliced into NumPy arrays, else as such an array."""
-    if isinstance(x, Mapping):
+    if isinstance(x, list) and any(getattr(part, "ndim", 0) for part in x):
+        shapes = ", ".join(str(tuple(getattr(part, "shape", ()))) for part in x[:4])
         raise TypeError(
-            "A model of several inputs takes a stream of dictionaries, such as a tf.data.Dataset "
-            f"or a generator of batches. Received: a {type(x).__name__} of arrays."
+            f"Received: a list of arrays, of the shapes {shapes}. Samples with their labels are a "
+            "tuple, (x, y); several inputs of a model a dictionary by their names; samples in a "
+            "list numpy.stack(x)."
         )
     if hasattr(x, "detach"):
         x = x.detach().cpu()
     sliced = hasattr(x, "shape") and hasattr(x, "dtype") and type(x).__module__ != "torch"
     sliced = sliced and type(x).__module__.partition(".")[0] in ("numpy", "h5py", "zarr")
-    array = x if sliced else np.asarray(x)
+    try:
+        array = x if sliced else np.asarray(x)
+    except ValueError as error:
+        raise TypeError(f"{error} Expected samples of one shape.") from error
     if array.dtype == object:
         raise TypeError(f"Expected an array of numbers. Received: {type(x).__name__}.")
     return array

@@ -60,7 +60,12 @@ def is_stream(source: Any) -> bool:
         return False
     if hasattr(source, "columns") or hasattr(source, "__array__"):
         return False
-    return _is_py_dataset(source) or callable(source) or hasattr(source, "__iter__")
+    return (
+        _is_py_dataset(source)
+        or _is_torch_dataset(source)
+        or callable(source)
+        or hasattr(source, "__iter__")
+    )
 
 
 def stream_of(source: Any) -> Stream:
@@ -71,6 +76,13 @@ def stream_of(source: Any) -> Stream:
     """
     if isinstance(source, Stream):
         return source
+    if isinstance(source, type):
+        raise TypeError(f"Expected {KINDS}. Received: the class {source.__name__}. Make one of it.")
+    if _is_torch_dataset(source):
+        raise TypeError(
+            f"A {type(source).__name__} gives samples one by one. Pass batches of it: "
+            "torch.utils.data.DataLoader(dataset, batch_size=...)."
+        )
     if _is_py_dataset(source):
         number = getattr(source, "num_batches", None)
         number = len(source) if number is None else number
@@ -88,6 +100,13 @@ def stream_of(source: Any) -> Stream:
 def _is_py_dataset(source: Any) -> bool:
     return any(
         kind.__name__ in ("PyDataset", "Sequence") and kind.__module__.partition(".")[0] == "keras"
+        for kind in type(source).__mro__
+    )
+
+
+def _is_torch_dataset(source: Any) -> bool:
+    return any(
+        kind.__name__ == "Dataset" and kind.__module__.startswith("torch.utils.data")
         for kind in type(source).__mro__
     )
 

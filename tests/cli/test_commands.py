@@ -21,6 +21,7 @@ import isi_keras as isi
 from isi_keras.cli import attack, backend, data, explain, hardness, output, reproduce
 from isi_keras.cli.commands import app
 from isi_keras.papers import isi as isi_paper
+from isi_keras.papers import isi_report
 from isi_keras.plotting.attack.examples import draw_attack
 from isi_keras.sources.folders import Folder, Format
 
@@ -397,7 +398,31 @@ def test_reproduce(tmp_path, monkeypatch):
     monkeypatch.setattr(
         isi_paper, "ISI", [dataclasses.replace(r, max_steps=8) for r in isi_paper.ISI]
     )
-    text = run("reproduce", "isi", "--samples", 8, "--out", "f", "--save-results")
+    command = ("reproduce", "isi", "--samples", 8, "--out", "f", "--save-results")
+    draw, drawn = isi_report._draw, []
+
+    def stopped(which, result):
+        drawn.append(result)
+        if len(drawn) == 2:
+            raise KeyboardInterrupt
+        return draw(which, result)
+
+    monkeypatch.setattr(isi_report, "_draw", stopped)
+    assert "kept in 'f/unfinished'; the same command goes on" in run(*command, code=130)
+    done = tmp_path / "f/unfinished/untargeted-linf/shards/000000.npz"
+    before = done.stat().st_mtime_ns
+    other = (*command[:2], "--samples", 9, *command[4:])
+    assert "'f/unfinished/untargeted-l0' was begun with another data" in run(*other, code=1)
+    checked = []
+
+    def drawing(which, result):
+        if which.name == "untargeted-linf":
+            checked.append(done.stat().st_mtime_ns == before)
+        return draw(which, result)
+
+    monkeypatch.setattr(isi_report, "_draw", drawing)
+    text = run(*command)
+    assert checked == [True]
     names = {f"{run.name}.{kind}" for run in isi_paper.ISI for kind in ("npz", "png")}
     assert {path.name for path in (tmp_path / "f").iterdir()} == {*names, "numbers.json"}
     for name in names:
@@ -503,7 +528,7 @@ def unreadable(files):
     [
         ("gone.npz", "There is no file or folder .*gone.npz' to take as DATA"),
         ("d.txt", r"Expected DATA to be a file of samples \(.npz, .npy, .csv.* Received: .*d.txt"),
-        ("d.csv", "Expected columns of numbers. '1' is of the type"),
+        ("d.csv", "d.csv': Expected rows of at least one column .* 0 rows of 2 columns"),
         ("text.npy", "text.npy' holds no array that can be read; pickled objects are refused"),
         ("text.npz", "text.npz' holds no array that can be read"),
         ("pickled.npy", "pickled.npy' holds no array that can be read"),

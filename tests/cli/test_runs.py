@@ -5,15 +5,17 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+import typer
 from makers.commands import plain, run
 from skimage import io
 
 import isi_keras as isi
-from isi_keras.cli import backend
+from isi_keras.cli import backend, early, goal, output
 
 
 @pytest.fixture(autouse=True)
@@ -157,3 +159,111 @@ def test_ctrl_c_keeps_what_is_done(files, tmp_path):
     assert process.returncode == 130
     assert "the same call goes on" in said
     assert isi.Run("night").status().done > 0
+
+
+GOALS = {
+    "untargeted:margin=0.1": isi.goals.Untargeted(0.1),
+    "target:2": isi.goals.Target(2),
+    "any_of:1,2:margin=0.5": isi.goals.AnyOf([1, 2], 0.5),
+    "none-of:0": isi.goals.NoneOf([0]),
+    "label_on:1": isi.goals.LabelOn(1),
+    "label_off:1": isi.goals.LabelOff(1),
+    "label_set": isi.goals.LabelSet(),
+    "label_set:1,0,-1": isi.goals.LabelSet([1, 0, -1]),
+    "above:0.5:output=2": isi.goals.Above(0.5, 2),
+    "below:-1e-3": isi.goals.Below(-1e-3),
+}
+
+
+def test_goals_are_said_in_a_word():
+    for text, wanted in GOALS.items():
+        assert goal.wanted(text, None, None).made(int) == wanted, text
+    for text, match in (
+        ("abuve:1", "Unknown goal: 'abuve'. Did you mean 'above'"),
+        ("target", r"Expected target:CLASS. Received: 'target'. Known are untargeted, target:"),
+        ("target:1,2", "Expected target:CLASS, one for all samples"),
+        ("untargeted:3", "Expected untargeted. Received"),
+        ("above:high", "Expected a number for 'high' in --goal"),
+        ("above:1:margin=2", "above has the option output"),
+        ("any_of:1:2", "Expected one list of values"),
+    ):
+        with pytest.raises(typer.BadParameter, match=match):
+            goal.wanted(text, None, None)
+    with pytest.raises(typer.BadParameter, match="say the same"):
+        goal.wanted("target:1", "1", None)
+    with pytest.raises(typer.BadParameter, match="outputs of the model as they are"):
+        goal.wanted("above:1", None, True)
+
+
+def test_goals_reach_attacks_runs_and_ensembles(files):
+    words = (files / "table.keras", files / "table.npz")
+    run("attack", *words, "--goal", "above:0.6:output=1", "--indicator", "sensitivity")
+    name = "results/table-sensitivity-l0-table-goal-above-0.6-output=1.npz"
+    found = isi.AttackResult.load(name)
+    assert isi.goals.of(found) == isi.goals.Above(0.6, 1)
+    assert (found.logits[found.success, 1] > 0.6).all()  # of the softmax, as it is
+    run(
+        "attack",
+        *words,
+        "--goal",
+        "above:0.6:output=1",
+        "--indicator",
+        "sensitivity",
+        "--out",
+        "r/",
+    )
+    np.testing.assert_array_equal(isi.Run("r").result().adversarial, found.adversarial)
+    one = ("--attack", "sensitivity_l0", "--goal", "below:0.1:output=1", "--out")
+    run("robustness", *words, *one, "r.npz")
+    run("robustness", *words, *one, "s/")
+    wanted = isi.RobustnessResult.load("r.npz").distance
+    np.testing.assert_array_equal(isi.Run("s").result().distance, wanted)
+    run("attack", *words, "--goal", "none_of:0,1", "--true-labels", "--out", "none.npz")
+    result = isi.AttackResult.load("none.npz")
+    assert (result.prediction[result.success] == 2).all()
+
+
+def test_names_and_shapes_are_checked_before_a_backend_starts(files, monkeypatch):
+    from isi_keras import attacks, indicators, norms
+    from isi_keras.aims import OBJECTIVES
+    from isi_keras.attacks import robustness
+    from isi_keras.runs import engines
+
+    for told, known in (
+        (early.INDICATORS, indicators.NAMES),
+        (early.NORMS, norms.NAMES),
+        (early.OBJECTIVES, OBJECTIVES),
+        (early.MEASURES, robustness.MEASURES),
+        (early.ATTACKS, {**robustness.NAMES, **attacks.NAMES}),
+        (early.ENGINES, engines.NAMES),
+    ):
+        assert sorted(told) == sorted(known)
+
+    def start():
+        raise AssertionError("a backend starts")
+
+    for name in ("attack", "explain", "robustness"):
+        monkeypatch.setattr(f"isi_keras.cli.{name}.start_backend", start)
+    table, grey = files / "table.keras", files / "grey.npz"
+    for words, text in (
+        (("explain", table, files / "table.npz", "--indicator", "relevence"), "Did you mean 'rel"),
+        (("attack", table, files / "table.npz", "--norm", "l3"), "Unknown norm: 'l3'"),
+        (("attack", table, files / "table.npz", "--engine", "rey"), "Did you mean 'ray'"),
+        (
+            ("attack", table, files / "table.npz", "--out", "a/", "--keep", "x,relevnce"),
+            "Unknown ke",
+        ),
+        (("robustness", table, files / "table.npz", "--attack", "jmsa"), "Did you mean 'jsma'"),
+        (("robustness", table, files / "table.npz", "--measure", "l7"), "Unknown measure: 'l7'"),
+        (("attack", table, grey), "expects inputs of shape ('N', 3). Received: those of"),
+    ):
+        assert text in run(*words, code=1)
+    assert early.shape_of_data(grey) == (12, 8, 6, 1)
+    assert early.shape_of_model(files / "grey.keras") == (None, 8, 6, 1)
+    np.savez("grey.npz", x=np.zeros((3, 8, 6)))
+    early.check_shapes(files / "grey.keras", Path("grey.npz"))
+
+
+def test_names_of_results_tell_numbers_apart():
+    words = output.words_of(None, step_size=(0.05, None), domain=("a/b.json", None), x=(True, 0))
+    assert words == ["step-size-0.05", "domain-b", "x"]

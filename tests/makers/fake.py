@@ -81,6 +81,11 @@ def turned(
     )
 
 
+def no_record(model, x):
+    """Returns what is no record."""
+    return model, x
+
+
 def _created(path):
     try:
         Path(path).touch(exist_ok=False)

@@ -124,7 +124,7 @@ def test_bounds_of_another_shape(model):
             TypeError,
             r"Expected {} to be class indices, integers\. Received: dtype float64",
         ),
-        ("cat", TypeError, r"class indices, integers"),
+        (["cat"] * 12, TypeError, r"class indices, integers"),
     ],
 )
 def test_bad_classes(model, name, value, kind, match):

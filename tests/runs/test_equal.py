@@ -9,6 +9,7 @@ from makers.networks import images, small_network
 
 import isi_keras as isi
 from isi_keras.runs import models, shards
+from isi_keras.runs.folder import RunFolder
 
 FIELDS = ("x", "adversarial", "order", "success", "stop_reason", "steps", "y", "forward")
 SAMPLES, SIZE = 16, 4
@@ -34,7 +35,7 @@ def whole(given):
 def run(folder, given, method=ATTACK, **options):
     model, x, y = given
     options = {"batch_size": SIZE, "shard_size": SIZE, "verbose": 0, **options}
-    return isi.run(method, model, (x, y), out=folder, **options)
+    return isi.run(method, model, x if y is None else (x, y), out=folder, **options)
 
 
 def digest_of(result, keep=("adversarial", "relevance")):
@@ -120,6 +121,9 @@ def test_goals_and_inputs_that_move(tmp_path, given):
     attack = isi.Attack("sensitivity", "l0", max_steps=3, bounds=(-1, 1))
     whole = attack(model, data, goal=goal)
     options = {"batch_size": SIZE, "shard_size": SIZE, "verbose": 0}
+    found = isi.run(attack, model, data, out=tmp_path / "named", goal=goal, **options)
+    np.testing.assert_array_equal(found.result().adversarial, whole.adversarial)
+    np.testing.assert_array_equal(isi.Run(tmp_path / "named")[3:9].held["b"], data["b"][3:9])
     starts = range(0, SAMPLES, SIZE)
     batches = [{name: part[i : i + SIZE] for name, part in data.items()} for i in starts]
     single = isi.logits(keras.Model(inputs, z), moving="a")
@@ -149,3 +153,75 @@ def test_a_model_built_anew_is_the_same():
 
     assert models.spec_of(built()) == models.spec_of(built())
     assert models.spec_of(built()) != models.spec_of(built(dtype="mixed_bfloat16"))
+
+
+def made():
+    """What a factory of models makes: as `made.weight` says, and counted."""
+    made.count += 1
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(2)])
+    model.set_weights([np.full((6, 2), made.weight, "float32"), np.arange(2, dtype="float32")])
+    return model
+
+
+@pytest.mark.once
+def test_a_factory_of_models_is_called_once_and_hashed(tmp_path, given, monkeypatch):
+    import sys
+    import types
+
+    module = types.ModuleType("factory_of_models")
+    module.made = made
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    attack = isi.Attack("sensitivity", "l0", max_steps=1, bounds=(-1, 1))
+    x = given[1].reshape(SAMPLES, -1)[:, :6]
+    options = {"out": tmp_path, "batch_size": SIZE, "shard_size": SIZE, "verbose": 0}
+    made.weight, made.count = 0.5, 0
+    isi.run(attack, "factory_of_models:made", x, **options)
+    assert made.count == 1
+    (tmp_path / "shards/000001.npz").unlink()
+    made.weight = 0.25
+    with pytest.raises(ValueError, match=r"begun with another model \(model.sha256 differs\)"):
+        isi.run(attack, "factory_of_models:made", x, **options)
+    with pytest.raises(ValueError, match="makes another model here"):
+        models.load(isi.Run(tmp_path).plan["model"], None)
+    made.weight = 0.5
+    assert isi.run(attack, "factory_of_models:made", x, **options).status().finished
+
+
+@pytest.mark.once
+def test_bounds_of_each_sample_are_cut_for_each_shard(tmp_path, given):
+    model, x, y = given
+    low = np.maximum(x - 0.5, -1) * (np.arange(SAMPLES) % 2)[:, None, None, None]
+    attack = isi.Attack("relevance", "l0", max_steps=4, bounds=(np.minimum(low, x), x + 0.5))
+    whole = attack(model, x, y=y, batch_size=SIZE)
+    found = run(tmp_path, given, attack)
+    assert found.digest() == digest_of(whole)
+    again = isi.Run(tmp_path)
+    for name in ("low", "high"):
+        np.testing.assert_array_equal(
+            getattr(again.result().domain, name), getattr(whole.domain, name)
+        )
+    assert again[2:7].config == again.result().config
+    assert (tmp_path / "run.json").stat().st_size < 8000
+    other = isi.Attack("relevance", "l0", max_steps=4, bounds=(np.minimum(low, x), x + 0.6))
+    with pytest.raises(ValueError, match=r"begun with other bounds \(method.each.high differs\)"):
+        run(tmp_path, given, other)
+    short = isi.Attack("relevance", "l0", max_steps=4, bounds=(low.min(), x[:9] + 2))
+    with pytest.raises(ValueError, match="high of the bounds for each of 16 samples"):
+        run(tmp_path / "short", given, short)
+    best = functools.partial(isi.robustness, attacks=[attack])
+    with pytest.raises(ValueError, match="Bounds of each sample are cut for an attack alone"):
+        run(tmp_path / "best", given, best)
+    stream = [(x[k : k + SIZE], y[k : k + SIZE]) for k in range(0, SAMPLES, SIZE)].__iter__
+    with pytest.raises(RuntimeError, match="Bounds of each sample"):
+        run(tmp_path / "stream", (model, stream, None), attack)
+
+
+@pytest.mark.once
+def test_a_model_is_saved_elsewhere_for_workers(given):
+    pytest.importorskip("upath", reason="universal-pathlib is not installed")
+    folder = RunFolder("memory://models")
+    models.save(given[0], folder)
+    spec = models.spec_of(given[0])
+    again = models.load(spec, folder).model
+    for one, other in zip(again.get_weights(), given[0].get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -181,12 +181,32 @@ def test_damaged_shards_are_named(tmp_path):
         ({"source": "gone.npy"}, FileNotFoundError, "no file or folder 'gone.npy'"),
         ({"target": [1, 2]}, ValueError, "one for each of 24 samples"),
         ({"y": [1, 2]}, ValueError, "a label for each sample"),
+        ({"source": list(fake.samples())}, TypeError, r"labels are a tuple, \(x, y\)"),
+        ({"source": {"a": [1.0], "b": [1.0, 2.0]}}, ValueError, "1 in 'a', 2 in 'b'"),
+        ({"source": "fake_module:samples"}, ValueError, "no module 'fake_module'"),
+        ({"source": "json:samples"}, ValueError, "'json' has no function 'samples'"),
+        ({"method": isi.Attack}, TypeError, r"the class Attack. Pass one that is made of it"),
+        ({"method": isi.L0()}, TypeError, r"Received: L0\(.*, which is a norm"),
+        ({"method": isi.pixel_flipping}, TypeError, "pixel_flipping takes an Explanation"),
+        ({"method": json.loads}, TypeError, r"f\(model, x, ...\). Received: loads\(s, cls,"),
     ],
 )
 def test_mistakes_are_said_before_anything_is_written(tmp_path, options, error, text):
     with pytest.raises(error, match=text):
         run(tmp_path / "run", **options)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "file").write_text("")
+    for place in ("file", "file/run"):
+        with pytest.raises(NotADirectoryError, match=r"file' is a file. A run is a folder"):
+            run(tmp_path / place)
+
+
+def test_a_method_that_returns_no_record(tmp_path):
+    with pytest.raises(RuntimeError, match=r"The method returned a tuple. Expected a record"):
+        run(tmp_path, method=fake.no_record)
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path):

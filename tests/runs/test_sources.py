@@ -187,6 +187,19 @@ def test_streams_that_are_none(tmp_path):
     assert "y" not in run(tmp_path / "d", batches, y=False).columns()
 
 
+def test_what_gives_no_batches(tmp_path):
+    torch = pytest.importorskip("torch")
+    data = torch.utils.data.TensorDataset(torch.zeros(3, 2))
+    with pytest.raises(TypeError, match=r"one by one. Pass batches of it: torch.utils.data.Data"):
+        sources.of(data)
+    with pytest.raises(TypeError, match=r"the class Stream. Make one of it"):
+        sources.of(sources.Stream)
+    np.savez(tmp_path / "a.npz", x=np.zeros((3, 2)))
+    for source in (np.zeros((3, 2)), batches, str(tmp_path / "a.npz")):
+        with pytest.raises(ValueError, match="y='label' would be the column of a table"):
+            sources.of(source, "label")
+
+
 def test_tables_need_numbers(tmp_path):
     pandas = pytest.importorskip("pandas")
     table = pandas.DataFrame({"age": [1.0, 2], "town": ["A", "B"], "label": [0, 1]})
@@ -195,6 +208,37 @@ def test_tables_need_numbers(tmp_path):
     with pytest.raises(ValueError, match=r"Unknown column: 'labels'. Did you mean 'label'"):
         sources.of(table, "labels")
     assert sources.of(table[["age", "label"]], "label").names == ("age",)
+
+
+def test_tables_that_cannot_be_read(tmp_path):
+    pytest.importorskip("pandas")
+    for name, text, match in (
+        ("empty.csv", "", r"empty.csv' cannot be read as a table \(No columns"),
+        ("ragged.csv", "a,b\n1,2\n1,2,3\n", "cannot be read as a table"),
+        ("head.csv", "a,b\n", "0 rows of 2 columns"),
+        ("x.h5", "no", "cannot be read as HDF5"),
+    ):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(ValueError, match=match):
+            sources.of(tmp_path / name)
+
+
+def test_a_factory_that_gives_other_samples_is_refused(tmp_path, wanted, monkeypatch):
+    import sys
+
+    module = _itself()
+    monkeypatch.setitem(sys.modules, "factory_of_samples", module)
+    source = "factory_of_samples:made"
+    assert run(tmp_path, source).digest() == wanted
+    (tmp_path / "shards/000002.npz").unlink()
+    spec = isi.Run(tmp_path).plan["source"]
+    module.made = lambda: fake.samples(seed=1)
+    with pytest.raises(ValueError, match=r"begun with another data \(source.sha256 differs"):
+        run(tmp_path, source)
+    with pytest.raises(ValueError, match="gives other samples here than where the run was begun"):
+        sources.of_spec(spec)
+    module.made = made
+    assert run(tmp_path, source).digest() == wanted
 
 
 def painted(folder, names, seed=0):
@@ -238,3 +282,45 @@ def test_which_pixels_a_model_wants_is_seen():
     assert inside(wide) == ("Normalization", (0, 255))
     narrow = layers.Normalization(mean=[0.13], variance=[0.3**2])
     assert inside(keras.Sequential([narrow])) == ("Normalization", (0, 1))
+
+
+def remote(name):
+    pytest.importorskip("upath", reason="universal-pathlib is not installed")
+    return f"memory://{name}"
+
+
+def test_a_run_lies_elsewhere(wanted):
+    place = remote("night")
+    found = run(place, fake.samples())
+    assert found.digest() == wanted
+    again = isi.Run(place)
+    assert isi.evaluate(again).samples == fake.ROWS
+    np.testing.assert_array_equal(again[3:9].x, fake.samples()[0][3:9])
+    (again.path / "shards/000002.npz").unlink()
+    assert run(place, fake.samples()).digest() == wanted
+    with pytest.raises(ValueError, match="begun with another data"):
+        run(place, fake.samples(seed=1))
+    assert run(remote("streamed"), batches).digest() == wanted
+    target = np.arange(fake.ROWS) % 2
+    aimed = run(remote("aimed"), fake.samples(), target=target)
+    np.testing.assert_array_equal(aimed.result().target, target)
+    with pytest.raises(FileNotFoundError, match="There is no run in"):
+        isi.Run(remote("nowhere"))
+
+
+def test_a_run_lies_at_an_address_of_a_file(tmp_path, wanted):
+    found = run(f"file://{tmp_path}/night", fake.samples())
+    assert found.digest() == wanted
+    assert isi.Run(tmp_path / "night").digest() == wanted
+    assert found.status().finished
+
+
+def test_arrays_of_zarr_are_read_some_at_a_time(tmp_path):
+    path = zarr(tmp_path)
+    package = pytest.importorskip("zarr")
+    array = package.open(str(path), mode="r")["x"]
+    for source in (array, path):
+        found = sources.of(source).first(7)
+        assert len(found) == 7
+        np.testing.assert_array_equal(found.rows(5, 7)[0], fake.samples()[0][5:7])
+    assert sources.of_spec(sources.of(path).first(7).described()).rows(0, 9)[0].shape == (7, 6)

@@ -1,0 +1,176 @@
+"""Sources in place of arrays: what is called with one goes through it, some samples at a time."""
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import keras
+import numpy as np
+
+from isi_keras import sources
+from isi_keras.domain import Domain
+from isi_keras.results import Result
+from isi_keras.sources import Rows, Stream, folders, pixels
+
+BATCHES = 8
+"""How many batches are taken of a source at once, where samples need different numbers of steps."""
+
+_READ = ("h5py", "zarr")
+R = TypeVar("R", bound=Result)
+
+
+def source_of(model: Any, x: Any, y: Any = None, domain: Domain | None = None) -> Any:
+    """The source that `x` is.
+
+    Args:
+        model: a Keras model.
+        x: the inputs, as a call takes them.
+        y: the labels; the name of a column; `False` for none.
+        domain: what an input may become, whose range is that of images; `None` for what the model
+            says.
+
+    Returns:
+        `Rows` or a `Stream`; `None` if `x` is in memory.
+
+    Raises:
+        TypeError: if it cannot be a source.
+        ValueError: if it cannot be read.
+    """
+    if not is_source(x, y):
+        return None
+    return sources.of(x, y, format_of(model, domain) if folders.holds_images(x) else None)
+
+
+def is_source(x: Any, y: Any = None) -> bool:
+    """Whether `x` is a source, and not in memory; `y` may be the name of a column."""
+    if isinstance(y, str) or isinstance(x, str | Path | Rows | np.memmap):
+        return True
+    return type(x).__module__.partition(".")[0] in _READ or sources.is_stream(x)
+
+
+def expect_again(x: Any) -> None:
+    """Raises unless a source gives its samples each time it is read."""
+    if hasattr(x, "__next__"):
+        raise ValueError(
+            f"A {type(x).__name__} gives its samples once only. Pass a function that makes it "
+            "anew, as in `lambda: batches(...)`."
+        )
+
+
+def format_of(model: Any, domain: Domain | None = None) -> folders.Format:
+    """The images that a model takes, their range that of a domain or of the model.
+
+    Raises:
+        ValueError: if it takes none, or nothing says which values pixels are to have.
+    """
+    preprocessing = pixels.inside(model)
+    if domain is not None:
+        low, high = float(domain.low.min()), float(domain.high.max())
+    elif preprocessing is not None:
+        low, high = preprocessing[1]
+    else:
+        raise ValueError(
+            "It is not known which values the model wants pixels to have. Pass arrays, or a source "
+            "made with sources.folders.Folder(path, Format(shape, channel_axis, range))."
+        )
+    if preprocessing is not None and (low, high) != preprocessing[1]:
+        name, wanted = preprocessing
+        warnings.warn(
+            f"The model has {name} inside, which takes pixels of {wanted[0]:g}..{wanted[1]:g}; the "
+            f"bounds are {low:g}..{high:g}, and images are scaled to them. If that is not meant, "
+            f"pass bounds=({wanted[0]:g}, {wanted[1]:g}).",
+            stacklevel=4,
+        )
+    shape, place = getattr(model, "input_shape", None), keras.config.image_data_format()
+    return folders.Format.of(shape, place, (low, high), model.name)
+
+
+def gathered(
+    call: Callable[[Any, np.ndarray | None, "Span"], R],
+    source: Rows | Stream,
+    size: int,
+    verbose: int = 0,
+    each: Mapping[str, Any] | None = None,
+) -> R:
+    """The records of all samples as one: of the inputs no more are held than the record has.
+
+    Args:
+        call: of some samples `x`, their labels and their `Span` the record.
+        source: where they come from.
+        size: how many there are in a call, the last perhaps fewer.
+        verbose: 1 shows a progress bar.
+        each: by name what is given for each sample, arrays of `N` rows, or `None`; `call` may add
+            what it finds out.
+
+    Raises:
+        ValueError: if one of `each` has more or fewer rows than the source; whatever `call` raises.
+    """
+    known = len(source) if isinstance(source, Rows) else None
+    bar = keras.utils.Progbar(known, verbose=verbose, unit_name="sample")
+    each = {} if each is None else each
+    found, begin = [], 0
+    with _each_warning_once():
+        for x, y in source.portions(size):
+            span = Span(begin, begin + len(next(iter(x.values())) if isinstance(x, Mapping) else x))
+            _expect(each, known or span.end, whole=known is not None)
+            found.append(call(x, y, span))
+            begin = span.end
+            if verbose:
+                bar.add(len(span))
+    _expect(each, begin, whole=True)
+    return type(found[0]).concatenate(found)
+
+
+def _expect(each: Mapping[str, Any], count: int, *, whole: bool) -> None:
+    for name, array in each.items():
+        if array is None:
+            continue
+        if len(array) < count or (whole and len(array) != count):
+            has = count if whole else f"{count} or more"
+            raise ValueError(
+                f"Expected {name} for each sample of the source, which has {has}. Received: "
+                f"{len(array)}."
+            )
+
+
+@contextlib.contextmanager
+def _each_warning_once() -> Iterator[None]:
+    """What is said of one part of the samples is not said again of the next."""
+    with warnings.catch_warnings():
+        heard, show = set(), warnings.showwarning
+
+        def once(message, category, filename, lineno, file=None, line=None):
+            if str(message) not in heard:
+                heard.add(str(message))
+                show(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = once
+        yield
+
+
+class Span:
+    """Which samples of a source are computed.
+
+    Args:
+        begin: the number of the first.
+        end: that after the last.
+    """
+
+    def __init__(self, begin: int, end: int):
+        self.begin, self.end = begin, end
+
+    def __len__(self) -> int:
+        return self.end - self.begin
+
+    def of(self, value: Any, rank: int = 1) -> Any:
+        """Of what may be given for each sample, with `rank` axes, the part of these."""
+        if value is None or np.ndim(value) < rank:
+            return value
+        return value[self.begin : self.end]
+
+
+def first_rows(source: Rows | Stream, count: int) -> Any:
+    """The inputs of the first samples."""
+    return next(source.portions(count))[0]
