@@ -48,7 +48,7 @@ types: $(ALL)/.installed ## pyright
 	$(ALL)/bin/pyright --pythonpath $(ALL)/bin/python
 
 doctest: $(ALL)/.installed ## the examples in the docstrings
-	$(RUN) $(ALL)/bin/python -m pytest -q --doctest-modules isi_keras --ignore=isi_keras/backend
+	$(RUN) KERAS_BACKEND=torch $(ALL)/bin/python -m pytest -q --doctest-modules isi_keras --ignore=isi_keras/backend
 
 docs: $(ALL)/.installed ## build the site into site/
 	NO_MKDOCS_2_WARNING=1 $(ALL)/bin/mkdocs build --strict
