@@ -82,8 +82,8 @@ def hardness(
     Example:
         >>> import isi_keras as isi
         >>> model, (x, y) = isi.zoo.load("lenet-mnist")
-        >>> attack = isi.JSMA(theta=1.0, gamma=0.02, bounds=(-1, 1))
-        >>> found = isi.hardness(model, x[:2], y[:2], attack=attack, distances=False)
+        >>> attack = isi.JSMA(theta=1.0, bounds=(-1, 1))
+        >>> found = isi.hardness(model, x[:4], y[:4], budgets=[0.01, 0.02], attack=attack)
         >>> found.hardness().shape
         (10, 10)
     """
