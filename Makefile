@@ -30,7 +30,7 @@ test-tensorflow test-jax test-torch: test-%: $(ALL)/.installed ## the suite on o
 KERAS = keras==$(shell sed -n 's/^ *"keras>=\([0-9.]*\)",$$/\1/p' pyproject.toml)
 CORE := tests/test_keras_names.py tests/test_training.py tests/graph/test_propagation.py tests/graph/test_treatments.py
 test-oldest: $(OLDEST)/.installed ## the core tests on the oldest Keras that is declared
-	$(RUN) KERAS_BACKEND=tensorflow CASES=2 SHARE=1 $(OLDEST)/bin/python -m pytest -q -n auto --dist worksteal -m "not large" -W "ignore:In the future:FutureWarning" $(CORE)
+	$(RUN) KERAS_BACKEND=tensorflow CASES=2 SHARE=0.5 $(OLDEST)/bin/python -m pytest -q -n auto --dist worksteal -m "not large" -W "ignore:In the future:FutureWarning" $(CORE)
 
 test-large: $(ALL)/.installed ## what `make test` leaves out, with BACKEND=tensorflow|jax|torch: many minutes
 	$(RUN) KERAS_BACKEND=$(BACKEND) $(ALL)/bin/python -m pytest -q -n auto -m large

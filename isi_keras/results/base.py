@@ -157,7 +157,7 @@ class Result:
         values = reading.values_of(cls, arrays, path, empty)
         try:
             record = cls(**values)
-            record._verify()
+            cls._verify(record)
         except (ValueError, TypeError, KeyError, OverflowError) as error:
             said = str(error).rstrip(".")
             raise UnreadableError(
