@@ -164,7 +164,12 @@ class RobustnessMonitor(_Watching):
             x = labels.stream_to_attack(source, self.target, self.leave, self.batch_size)
             y = False if self.goal is not None and self.goal.of_values else None
         aim = {"target": self.target, "goal": self.goal}
-        return attack(self.watched, x, y=y, batch_size=self.batch_size, **aim)
+        result = attack(self.watched, x, y=y, batch_size=self.batch_size, **aim)
+        if result.y is None and not (self.goal is not None and self.goal.of_values):
+            raise ValueError(
+                "Robust accuracy needs the true labels. Pass y=..., or a source that has them."
+            )
+        return result
 
     def _look(self, epoch, logs):
         began = time.perf_counter()

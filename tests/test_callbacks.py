@@ -235,7 +235,7 @@ def test_a_goal_about_values_needs_no_labels():
     np.testing.assert_allclose(logs["val_robust_accuracy"], 1 - turned)
 
 
-def test_sources_and_goals_of_each_sample():
+def test_sources_and_goals_of_each_sample(tmp_path):
     model, run = compiled(rate=0.0)
     x, _ = labelled()
     y = model.predict(x, verbose=0).argmax(1)
@@ -248,7 +248,8 @@ def test_sources_and_goals_of_each_sample():
 
     own = RobustnessMonitor(ATTACK, x, y, leave=first, goal=goal)
     streamed = RobustnessMonitor(ATTACK, batches, leave=first, batch_size=2)
-    whole = RobustnessMonitor(ATTACK, batches, goal=goal)
+    np.save(tmp_path / "x.npy", x)
+    whole = RobustnessMonitor(ATTACK, str(tmp_path / "x.npy"), y, goal=goal)
     fitted(run, [own, streamed, whole], epochs=1)
     left = y == first
     for found, x_, options in (

@@ -15,6 +15,7 @@ from isi_keras.evaluation import distances as distances_of
 from isi_keras.indicators import JacobianSaliency
 from isi_keras.models import sourced
 from isi_keras.models.inputs import as_batch_size, as_classes, as_input, dtype_of
+from isi_keras.models.parts import parted
 from isi_keras.results import HardnessResult, Stop
 
 BUDGETS = (0.003, 0.013, 0.026, 0.051, 0.077, 0.102, 0.128, 0.255, 0.383)
@@ -96,6 +97,8 @@ def hardness(
         options |= {"distances": distances, "batch_size": batch_size}
 
         def call(x, y, span):
+            rank = parted(classifier.model, x, classifier.moved).x.ndim
+            sourced.expect_for_all(attack.domain, rank)
             return hardness(model, x, y, first_index=first_index + span.begin, **options)
 
         return sourced.gathered(call, source, sourced.BATCHES * as_batch_size(batch_size), verbose)

@@ -15,6 +15,7 @@ from isi_keras.attacks.state import UNKNOWN
 from isi_keras.evaluation import DISTANCES, lost_at
 from isi_keras.models import sourced
 from isi_keras.models.inputs import as_batch_size, as_inputs
+from isi_keras.models.parts import parted
 from isi_keras.results import AttackResult, RobustnessResult, Stop
 
 BOUNDS = (-1.0, 1.0)
@@ -115,11 +116,15 @@ def robustness(
     measure = _measured(measure, list(chosen.values()))
     goal = None if goal is None else goals.get(goal)
     first = next(iter(chosen.values()))
-    given = sourced.source_of(models.logits(model).model, x, y, first.domain)
+    classifier = models.logits(model)
+    given = sourced.source_of(classifier.model, x, y, first.domain)
     if given is not None:
         options = {"attacks": chosen, "measure": measure, "batch_size": batch_size}
 
         def call(x, y, span):
+            rank = parted(classifier.model, x, classifier.moved).x.ndim
+            for attack in chosen.values():
+                sourced.expect_for_all(attack.domain, rank)
             own = None if goal is None else goals.rows(goal, slice(span.begin, span.end))
             y = None if goal is not None and goal.of_values else y
             number = first_index + span.begin
@@ -129,7 +134,7 @@ def robustness(
         return sourced.gathered(call, given, size, verbose, {"goal": each})
     if y is None and not (goal is not None and goal.of_values):
         raise TypeError("Expected y to be the true labels, (N,). Received: None.")
-    classifier, found = models.logits(model), None
+    found = None
     for attack in chosen.values():
         began = time.perf_counter()
         result = attack(

@@ -40,6 +40,7 @@ def through(
         parts = parted(classifier.model, x, classifier.moved)
         rank, domain = parts.x.ndim, attack.domain
         each.update(domain.of_each(rank))
+        sourced.expect_order(source, each)
         part = attack
         if domain.per_sample(rank):
             part = dataclasses.replace(

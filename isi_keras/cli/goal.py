@@ -86,8 +86,10 @@ def wanted(text: str | None, target: str | None, from_logits: bool | None) -> Wa
     options: dict[str, float] = {}
     for part in rest:
         key, equals, number = part.partition("=")
+        if equals and key in options:
+            raise BadParameter(f"Expected {key} once. Received: {text!r}.")
         if equals:
-            options[key] = _number(text, number, float)
+            options[key] = _number(text, number, int if key == "output" else float)
         elif values or not part.strip():
             raise BadParameter(f"Expected one list of values. Received: {text!r}. {_known()}")
         else:

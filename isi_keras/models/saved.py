@@ -20,11 +20,13 @@ from isi_keras.results import archive
 
 _RATIO = 8
 _CONFIG = 2**26
+_UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 _BATCH, _SAMPLES = re.compile(rb'"batch_(?:input_)?shape":\s*\[\s*(\d{1,30})'), 2**16
 _BUILDING = threading.RLock()
+_STATEFUL = re.compile(rb'"stateful":\s*true')
 _HINTS = {
-    "Could not locate": "Import what defines it first, or save the model without it.",
-    "Lambda": "Write what it does as a layer, or with keras.ops.",
+    "Could not locate": "Code in files is never run: in Python, import what defines it first.",
+    "Lambda": "Code in files is never run: write what it does as a layer, or with keras.ops.",
 }
 
 
@@ -43,8 +45,7 @@ def load(path: Any) -> Any:
         raise
     except Exception as error:  # whatever a damaged or foreign file makes of the reader
         raise ValueError(
-            f"{str(path)!r} cannot be loaded as a Keras model (code inside a file is never run): "
-            f"{_said(error)}"
+            f"{str(path)!r} cannot be loaded as a Keras model: {_said(error)}"
         ) from error
 
 
@@ -75,9 +76,10 @@ def _expect_model(path: Any) -> int:
         except archive.DAMAGED as error:
             raise archive.damaged(path, f"config.json cannot be read, {error}") from error
     samples = max((int(each) for each in _BATCH.findall(config)), default=0)
-    if samples > _SAMPLES:
+    if samples > _SAMPLES and _STATEFUL.search(config):
         raise ValueError(
-            f"it asks for batches of {samples} samples, for which states would be kept."
+            f"its layers would keep the states of {samples} samples. Save it with a batch of at "
+            f"most {_SAMPLES}."
         )
     return most
 
@@ -98,8 +100,8 @@ def _bounded(path: Any, most: int) -> Iterator[None]:
                 raise archive.UnreadableError(
                     f"{str(path)!r} describes a model that does not fit it: {name!r} of shape "
                     f"{tuple(shape)} takes {_in_words(size)}, the file {_in_words(_size(path))}, "
-                    "and a file holds all variables of its model. Ask for it anew, or, if you "
-                    f"trust it, set {archive.MAX_BYTES}={max(taken, 2 * size)}."
+                    "and a file holds all variables of its model. Save the model again. If you "
+                    f"trust the file, set {archive.MAX_BYTES} to more bytes than it takes."
                 )
         make(self, initializer, shape, dtype, *args, **options)
 
@@ -122,7 +124,8 @@ def _size(path: Any) -> int:
 
 
 def _in_words(size: int) -> str:
-    return f"{size / 1e9:,.1f} GB" if size > 1e8 else f"{size / 1e6:,.1f} MB"
+    unit, name = next((each for each in _UNITS if size > each[0] / 10), _UNITS[-1])
+    return f"{size / unit:,.1f} {name}"
 
 
 def _said(error: Exception) -> str:
@@ -130,6 +133,7 @@ def _said(error: Exception) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     text = text.rpartition("Exception encountered: ")[2].partition(" Full object config")[0]
     text = text.partition(" If you trust the source")[0]
+    text = text.partition(" value=[")[0] + (" ..." if " value=[" in text else "")
     if isinstance(error, KeyError | AttributeError | IndexError | RecursionError):
         text = f"its configuration is not that of a model ({type(error).__name__}: {text})."
     text = text if len(text) < 400 else text[:400] + " ..."

@@ -105,8 +105,10 @@ def gathered(
             what it finds out.
 
     Raises:
-        ValueError: if one of `each` has more or fewer rows than the source; whatever `call` raises.
+        ValueError: if one of `each` has more or fewer rows than the source, or the source is a
+            stream that may be shuffled; whatever `call` raises.
     """
+    expect_order(source, each or {})
     known = len(source) if isinstance(source, Rows) else None
     bar = keras.utils.Progbar(known, verbose=verbose, unit_name="sample")
     each = {} if each is None else each
@@ -121,6 +123,38 @@ def gathered(
                 bar.add(len(span))
     _expect(each, begin, whole=True)
     return type(found[0]).concatenate(found)
+
+
+def expect_order(source: Rows | Stream, each: Mapping[str, Any]) -> None:
+    """Raises where something is given for each sample of a stream, whose order nobody knows.
+
+    Raises:
+        ValueError: the text says how to go on.
+    """
+    given = [name for name, array in each.items() if array is not None]
+    if given and not isinstance(source, Rows):
+        raise ValueError(
+            f"Received {given[0]} for each sample of a stream. Nothing says in which order its "
+            "samples come: it may be shuffled. Pass what is read by number (arrays, a path), or "
+            f"one {given[0]} for all."
+        )
+
+
+def expect_for_all(domain: Domain, rank: int) -> None:
+    """Raises for bounds of each sample where nobody cuts them as the samples of a source are.
+
+    Args:
+        domain: what the samples may become.
+        rank: how many axes the inputs have, `N` among them.
+
+    Raises:
+        ValueError: the text says how to go on.
+    """
+    if domain.per_sample(rank):
+        raise ValueError(
+            "Bounds of each sample of a source are cut for the call of an attack alone. Pass "
+            "arrays, or bounds for all samples."
+        )
 
 
 def _expect(each: Mapping[str, Any], count: int, *, whole: bool) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from isi_keras import _checks
 from isi_keras._version import __version__
-from isi_keras.reporting import attack, others
+from isi_keras.reporting import attack, others, parts
 from isi_keras.reporting.page import Page
 from isi_keras.reporting.parts import Section, Words
 from isi_keras.results import (
@@ -44,7 +44,7 @@ def report(
     *,
     classes: Sequence[str] | None = None,
     names: Sequence[str] | None = None,
-    title: str = "How few inputs overturn the decisions",
+    title: str | None = None,
     about: Mapping[str, str] | None = None,
     megabytes: float = 5.0,
 ) -> Page:
@@ -60,7 +60,7 @@ def report(
         path: where to write it, `.html`, `.md` or `.json`; nothing is written if `None`.
         classes: the names of the classes; their numbers if `None`.
         names: of the columns of a table; those of the attack's domain, or numbers, if `None`.
-        title: of the page.
+        title: of the page; `None` for what it shows.
         about: what the results themselves do not hold, by name, such as the model and its hash.
         megabytes: how large the HTML may be at most, in units of 1,000,000 bytes; above 0.2.
 
@@ -83,7 +83,7 @@ def report(
         raise ValueError(
             f"Expected megabytes to be a number above 0.2. Received: megabytes={megabytes!r}."
         )
-    words = Words(classes, names)
+    words = Words(parts.legible(classes), parts.legible(names))
     sections = [_section(label, record, words) for label, record in _labelled(results).items()]
     facts = {
         "isi_keras": f"{__version__} (wrote this report)",
@@ -91,7 +91,11 @@ def report(
         "NumPy": np.__version__,
         "model": "not recorded in the results",
     }
-    page = Page(title, sections, words, {**facts, **(about or {})}, megabytes)
+    turns = any("success_rate" in section.metrics for section in sections)
+    told = "How few inputs overturn the decisions" if turns else "What the decisions rest on"
+    page = Page(
+        told if title is None else title, sections, words, {**facts, **(about or {})}, megabytes
+    )
     if path is not None:
         page.save(path)
     return page

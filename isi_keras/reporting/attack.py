@@ -118,7 +118,9 @@ def _verdict(report: attack_report.Report, result: AttackResult) -> str:
     measure = measures.natural(result)
     median = report.measures[measure].median_success
     if report.successes and measure == "l0_feature":
-        turned += f", half of them with at most {parts.number(np.floor(median))} inputs changed"
+        most = np.floor(median)
+        inputs = "one input" if most == 1 else f"{parts.number(most)} inputs"
+        turned += f", half of them with at most {inputs} changed"
     elif report.successes:
         turned += f", half of them within {measures.caption(measure, median, result)}"
     return f"{turned}."

@@ -1,6 +1,7 @@
 """What a report is made of: tables, curves, matrices and samples, before anything is drawn."""
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,8 @@ import numpy as np
 
 from isi_keras.plotting import checks, style
 from isi_keras.results import Result
+
+_TURNING = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,6 +124,19 @@ class Words:
             ValueError: if there are names, but none for it.
         """
         return "none" if number < 0 else checks.class_name(number, self.classes)
+
+
+def legible(names: Sequence[str] | None) -> Sequence[str] | None:
+    """Names as they can be read: marks that turn the direction of what follows are written out.
+
+    One that is empty becomes its number.
+    """
+    if names is None:
+        return None
+    return [
+        _TURNING.sub(lambda found: f"\\u{ord(found[0]):04x}", str(name)).strip() or str(number)
+        for number, name in enumerate(names)
+    ]
 
 
 def share(value: float | None, low: float = np.nan, high: float = np.nan) -> str:

@@ -36,9 +36,14 @@ def apart(
         ValueError: if they are not as many as the samples, or these come as a stream.
     """
     domain = getattr(method, "domain", None)
-    if not isinstance(domain, Domain) or not isinstance(source, Rows):
+    if not isinstance(domain, Domain) or not any(map(domain.of_each, range(1, 9))):
         return method, {}
-    if not any(domain.of_each(axes) for axes in range(1, 9)):
+    if not isinstance(source, Rows):
+        if domain.of_each(rank() or 0):
+            raise ValueError(
+                "Received bounds for each sample of a stream, whose order nobody knows. Pass what "
+                "is read by number, or bounds for all samples."
+            )
         return method, {}
     x, axes = source.rows(0, 1)[0], rank()
     if isinstance(x, np.ndarray):

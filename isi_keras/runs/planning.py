@@ -189,7 +189,8 @@ def _goal_of(goal: Any) -> Any:
 def axes_of(model: Any, source: Rows | Stream) -> int | None:
     """How many axes what an attack moves has; `None` if only the model could say, and does not."""
     if not isinstance(source, Rows):
-        return None
+        shape = None if model is None else getattr(as_model(model).model, "input_shape", None)
+        return len(shape) if isinstance(shape, tuple) else None
     x = source.rows(0, 1)[0]
     if not isinstance(x, Mapping) or model is None:
         return None if isinstance(x, Mapping) else x.ndim

@@ -123,8 +123,14 @@ def _unpacked(batch: Any) -> tuple[Any, np.ndarray | None]:
         x, y = batch, None
     x = {name: _array(part) for name, part in x.items()} if isinstance(x, Mapping) else _array(x)
     y = None if y is None else _array(y)
+    counts = {name: len(part) for name, part in x.items()} if isinstance(x, Mapping) else {}
+    if len(set(counts.values())) > 1:
+        raise ValueError(f"The inputs of a batch differ in their numbers of samples: {counts}.")
     if y is not None and len(y) != _count(x):
-        raise ValueError(f"A batch has {_count(x)} samples and {len(y)} labels.")
+        raise ValueError(
+            f"A batch has {_count(x)} samples and {len(y)} labels. Give several inputs as a "
+            "dictionary, by their names."
+        )
     return x, y
 
 
@@ -148,6 +154,9 @@ def _cut(x: Any, begin: int, end: int | None) -> Any:
 
 def _joined(parts: list[tuple[Any, Any]]) -> tuple[Any, np.ndarray | None]:
     first, label = parts[0]
+    kinds = {(tuple(x) if isinstance(x, Mapping) else None, y is None) for x, y in parts}
+    if len(kinds) > 1:
+        raise ValueError("Some batches of the stream have labels or inputs that others lack.")
     if isinstance(first, Mapping):
         x: Any = {name: np.concatenate([part[name] for part, _ in parts]) for name in first}
     else:

@@ -497,7 +497,7 @@ def test_code_in_a_model_is_not_run(files):
     layers = [keras.Input((5,)), keras.layers.Lambda(lambda x: x), keras.layers.Dense(2)]
     keras.Sequential(layers).save("lambda.keras")
     text = run("explain", "lambda.keras", files / "table.npy", code=1)
-    assert "cannot be loaded as a Keras model (code inside a file is never run)" in text
+    assert "Code in files is never run: write what it does as a layer" in text
 
 
 def test_a_file_without_data(files):

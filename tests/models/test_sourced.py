@@ -30,6 +30,12 @@ def streamed(x, y, size=3):
     return lambda: ((x[k : k + size], y[k : k + size]) for k in range(0, len(x), size))
 
 
+def mapped(x, folder):
+    """Inputs in a file, which are read by number."""
+    np.save(folder / "mapped.npy", x)
+    return np.load(folder / "mapped.npy", mmap_mode="r")
+
+
 class Batches(keras.utils.PyDataset):
     def __init__(self, x, y):
         super().__init__()
@@ -73,64 +79,102 @@ def test_files_and_mapped_arrays_are_read_some_at_a_time(tmp_path, given, whole,
 
     monkeypatch.setattr(performing, "perform", watched)
     np.save(tmp_path / "x.npy", x)
-    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
     h5py = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["x"] = x
-        for source in (mapped, str(tmp_path / "x.npy"), file["x"]):
+        for source in (mapped(x, tmp_path), str(tmp_path / "x.npy"), file["x"]):
             asked.clear()
             found = ATTACK(model, source, y=y, batch_size=SIZE, trajectory=True)
             check_equal(found, whole)
             assert asked == [16, 4]
 
 
-def test_maps_of_a_stream_are_those_of_arrays(given):
+def test_maps_of_a_source_are_those_of_arrays(given, tmp_path):
     model, x, y = given
     target = np.arange(SAMPLES) % 3
     options = {"batch_size": 3, "target": target, "conservation": True}
     wanted = isi.explain(model, x, **options)
-    check_equal(isi.explain(model, streamed(x, y, 7), **options), wanted)
+    source = mapped(x, tmp_path)
+    check_equal(isi.explain(model, source, **options), wanted)
     with pytest.raises(ValueError, match=r"target for each sample of the source, which has 20"):
-        isi.explain(model, Batches(x, y), target=target[:-1], batch_size=20)
+        isi.explain(model, source, target=target[:-1], batch_size=20)
+    options["target"] = 1
+    wanted = isi.explain(model, x, **options)
+    check_equal(isi.explain(model, streamed(x, y, 7), **options), wanted)
     with pytest.raises(ValueError, match="tokens are a vocabulary"):
         isi.explain(model, streamed(x, y), tokens=[["a"]] * SAMPLES)
 
 
 @pytest.mark.once
-def test_what_is_given_for_each_sample_is_cut_with_them(given):
+def test_what_is_given_for_each_sample_is_cut_with_them(given, tmp_path):
     model, x, y = given
+    source = mapped(x, tmp_path)
     low = np.where(np.arange(SAMPLES)[:, None, None, None] % 2, -1, x)
     attack = isi.Attack("relevance", "l0", max_steps=3, bounds=(low, np.float32(1)))
     options = {"target": (y + 1) % 3, "batch_size": SIZE}
     wanted = attack(model, x, **options)
-    found = attack(model, streamed(x, y), y=False, **options)
+    found = attack(model, source, y=False, **options)
     check_equal(found, wanted)
     assert found.config == wanted.config
     goal = isi.goals.Target((y + 1) % 3, margin=0.1)
     numbers = np.arange(SAMPLES) + 5
     check_equal(
-        ATTACK(model, streamed(x, y), y=False, goal=goal, batch_size=SIZE, first_index=numbers),
+        ATTACK(model, source, y=False, goal=goal, batch_size=SIZE, first_index=numbers),
         ATTACK(model, x, goal=goal, batch_size=SIZE, first_index=5),
     )
     for wrong in ({"target": y[:18]}, {"goal": isi.goals.Target(np.append(y, 0))}):
         with pytest.raises(ValueError, match="for each sample of the source"):
-            attack(model, streamed(x, y), batch_size=SIZE, y=False, **wrong)
+            attack(model, source, batch_size=SIZE, y=False, **wrong)
     many = isi.Attack("relevance", "l0", max_steps=1, bounds=(np.append(low, low, 0), 1.0))
     with pytest.raises(ValueError, match="low for each sample of the source"):
-        many(model, streamed(x, y), batch_size=SIZE)
+        many(model, source, batch_size=SIZE)
+
+
+def test_what_is_given_for_each_sample_of_a_stream_is_refused(given):
+    """It may be shuffled."""
+    model, x, y = given
+    low = np.minimum(x, 0)
+    attack = isi.Attack("relevance", "l0", max_steps=3, bounds=(low, np.float32(1)))
+    for one, options, name in (
+        (attack, {}, "low"),
+        (ATTACK, {"target": y}, "target"),
+        (ATTACK, {"goal": isi.goals.Target(y)}, "goal"),
+    ):
+        with pytest.raises(ValueError, match=f"Received {name} for each sample of a stream"):
+            one(model, streamed(x, y), batch_size=SIZE, **options)
+    with pytest.raises(ValueError, match="Received target for each sample of a stream"):
+        isi.explain(model, streamed(x, y), target=y)
+    for several in (
+        lambda x, y: isi.hardness(model, x, y, attack=attack),
+        lambda x, y: isi.robustness(model, x, y, attacks={"one": attack}),
+    ):
+        with pytest.raises(ValueError, match="Bounds of each sample of a source are cut for the"):
+            several(streamed(x, y), None)
+
+
+def test_batches_that_do_not_fit_together(given):
+    model, x, y = given
+    for batches, text in (
+        ([{"a": x[:4], "b": x[:2]}], r"differ in their numbers of samples: {'a': 4, 'b': 2}"),
+        ([((x[:2], x[:2]), y[:5])], "Give several inputs as a dictionary"),
+        ([(x[:2], y[:2]), x[:2]], "have labels or inputs that others lack"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            ATTACK(model, lambda batches=batches: iter(batches))
 
 
 @pytest.mark.once
-def test_warnings_come_once_and_are_of_all_samples(given):
+def test_warnings_come_once_and_are_of_all_samples(given, tmp_path):
     model, x, _ = given
     with pytest.warns(UserWarning, match="No value of x is below 0") as told:
         ATTACK(model, iter([abs(x), abs(x)]), batch_size=1)
     assert sum("No value of x" in str(each.message) for each in told) == 1
     reached = model.predict(x, verbose=0).argmax(-1)
     with pytest.warns(UserWarning, match="Every sample is already predicted as its target"):
-        ATTACK(model, iter([x]), target=reached, batch_size=SIZE)
+        ATTACK(model, mapped(x, tmp_path), target=reached, batch_size=SIZE)
     reached[-1] = (reached[-1] + 1) % 3
-    assert ATTACK(model, iter([x]), target=reached, batch_size=SIZE).attacked.sum() == 1
+    found = ATTACK(model, mapped(x, tmp_path), target=reached, batch_size=SIZE)
+    assert found.attacked.sum() == 1
 
 
 @pytest.mark.once
@@ -168,12 +212,12 @@ def test_folders_tables_and_inputs_by_name(tmp_path):
 
 
 @pytest.mark.once
-def test_sweeps_and_ensembles_of_a_stream(given):
+def test_sweeps_and_ensembles_of_a_source(given, tmp_path):
     model, x, y = given[0], given[1][:10], given[2][:10]
     best = {"attacks": ["sensitivity_l0", "sensitivity_linf"], "measure": "l2", "batch_size": 1}
     goal = isi.goals.Target((y + 1) % 3)
     wanted = isi.robustness(model, x, y, goal=goal, **best)
-    found = isi.robustness(model, streamed(x, y), None, goal=goal, **best)
+    found = isi.robustness(model, mapped(x, tmp_path), y, goal=goal, **best)
     check_equal(found, wanted)
     assert isi.goals.of(found[3:5]) == isi.goals.Target(((y + 1) % 3)[3:5])
     sweep = {"attack": ATTACK, "distances": False, "batch_size": 1}

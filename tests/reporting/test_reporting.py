@@ -15,6 +15,7 @@ from makers.reports import HOSTILE, make_page, make_records
 from makers.results import make_attack, make_ensemble, make_explanation
 
 import isi_keras as isi
+from isi_keras.reporting import parts
 from isi_keras.results import Result
 from isi_keras.results.intervals import wilson
 
@@ -254,3 +255,18 @@ def test_no_backend_is_imported(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_names_can_be_read():
+    """One that would turn its neighbours round is written out, an empty one is its number."""
+    classes = ["\u202eturned", "", *map(str, range(2, 10))]
+    assert "\u202e" not in make_attack(samples=4).report(classes=classes).html
+    assert parts.legible(classes)[:3] == ["\\u202eturned", "1", "2"]
+
+
+def test_the_title_says_what_is_shown():
+    turned, alone = make_attack(samples=4).report().html, isi.report(make_explanation()).html
+    assert "<title>How few inputs overturn the decisions" in turned
+    assert "<title>What the decisions rest on" in alone
+    assert "Wilson" in turned
+    assert "Wilson" not in alone

@@ -212,7 +212,7 @@ def test_bounds_of_each_sample_are_cut_for_each_shard(tmp_path, given):
     with pytest.raises(ValueError, match="Bounds of each sample are cut for an attack alone"):
         run(tmp_path / "best", given, best)
     stream = [(x[k : k + SIZE], y[k : k + SIZE]) for k in range(0, SAMPLES, SIZE)].__iter__
-    with pytest.raises(RuntimeError, match="Bounds of each sample"):
+    with pytest.raises(ValueError, match="bounds for each sample of a stream"):
         run(tmp_path / "stream", (model, stream, None), attack)
 
 
