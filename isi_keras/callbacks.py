@@ -159,23 +159,19 @@ class RobustnessMonitor(_Watching):
 
     def _attacked(self, attack) -> results.AttackResult:
         source = sourced.source_of(self.watched, self.x, self.y, attack.domain)
-        x, y = self.x, self.y
+        x, y, of_values = self.x, self.y, self.goal is not None and self.goal.of_values
         if source is not None:
             x = labels.stream_to_attack(source, self.target, self.leave, self.batch_size)
-            y = False if self.goal is not None and self.goal.of_values else None
+            y = False if of_values else None
         aim = {"target": self.target, "goal": self.goal}
-        result = attack(self.watched, x, y=y, batch_size=self.batch_size, **aim)
-        if result.y is None and not (self.goal is not None and self.goal.of_values):
-            raise ValueError(
-                "Robust accuracy needs the true labels. Pass y=..., or a source that has them."
-            )
-        return result
+        found = attack(self.watched, x, y=y, batch_size=self.batch_size, **aim)
+        if found.y is None and not of_values:
+            raise ValueError("Robust accuracy needs true labels: y=..., or a source with them.")
+        return dataclasses.replace(found, y=found.clean_prediction) if found.y is None else found
 
     def _look(self, epoch, logs):
         began = time.perf_counter()
         result = self._attacked(self.attack)
-        if result.y is None:
-            result = dataclasses.replace(result, y=result.clean_prediction)
         measure = f"l0_{self.attack.unit}"
         changed = evaluation.lost_at(result, measure)
         attacked, turned = result.attacked, result.success

@@ -281,3 +281,13 @@ def test_explanations_of_a_source(tmp_path):
     model.fit(x, y, epochs=1, callbacks=[logger], verbose=0)
     np.testing.assert_array_equal(logger.explanation.x, x[:12])
     np.testing.assert_array_equal(logger.explanation.target, y[:12])
+
+
+@pytest.mark.once
+def test_robust_accuracy_needs_labels(tmp_path):
+    _, run = compiled(rate=0.0)
+    x, _ = labelled()
+    np.save(tmp_path / "x.npy", x)
+    for given in (x, str(tmp_path / "x.npy")):
+        with pytest.raises(ValueError, match="Robust accuracy needs true labels"):
+            fitted(run, [RobustnessMonitor(ATTACK, given)], epochs=1)
