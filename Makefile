@@ -22,7 +22,7 @@ demo: $(DEMO)/.$(BACKEND) ## install with BACKEND=tensorflow|jax|torch, reproduc
 test: lint types test-tensorflow test-jax test-torch test-oldest doctest docs wheel ## everything CI checks, on all three backends
 
 # What runs once only, and which part of long grids, say the markers: see tests/conftest.py.
-test-tensorflow test-jax test-torch: test-%: $(ALL)/.installed ## the suite on one backend; on jax and torch a part of it
+test-tensorflow test-jax test-torch: test-%: $(ALL)/.installed ## the suite on one backend; on tensorflow and jax a part of it
 	$(RUN) KERAS_BACKEND=$* $(ALL)/bin/python -m pytest -q -n auto --dist worksteal -m "not large" --durations=20
 
 # What meets the insides of Keras, on the first release of those that pyproject.toml allows. Keras

@@ -254,8 +254,9 @@ class ExplanationLogger(_Watching):
 
         source = sourced.source_of(self.watched, self.x)
         if source is not None:
-            self.x = sourced.first_rows(source, _DRAWN)
             target: Any = self.target
+            sourced.expect_order(source, {"target": target if np.ndim(target) else None})
+            self.x = sourced.first_rows(source, _DRAWN)
             self.target = target[:_DRAWN] if np.ndim(target) else target
         found = explain.explain(self.watched, self.x, target=self.target, indicator=self.indicator)
         figure = plotting.heatmaps(found, classes=self.classes)

@@ -277,10 +277,15 @@ def test_explanations_of_a_source(tmp_path):
     model = keras.Sequential([keras.Input((6, 5, 1)), keras.layers.Flatten()])
     model.add(keras.layers.Dense(3))
     model.compile(keras.optimizers.SGD(0.0), keras.losses.SparseCategoricalCrossentropy(True))
-    logger = ExplanationLogger("sensitivity", iter([x[:5], x[5:]]), tmp_path, target=y)
-    model.fit(x, y, epochs=1, callbacks=[logger], verbose=0)
-    np.testing.assert_array_equal(logger.explanation.x, x[:12])
-    np.testing.assert_array_equal(logger.explanation.target, y[:12])
+    np.save(tmp_path / "x.npy", x)
+    for source, target in ((str(tmp_path / "x.npy"), y), (iter([x[:5], x[5:]]), 2)):
+        logger = ExplanationLogger("sensitivity", source, tmp_path, target=target)
+        model.fit(x, y, epochs=1, callbacks=[logger], verbose=0)
+        np.testing.assert_array_equal(logger.explanation.x, x[:12])
+        np.testing.assert_array_equal(logger.explanation.target, np.resize(target, 24)[:12])
+    shuffled = ExplanationLogger("sensitivity", iter([x]), tmp_path, target=y)
+    with pytest.raises(ValueError, match="Received target for each sample of a stream"):
+        model.fit(x, y, epochs=1, callbacks=[shuffled], verbose=0)
 
 
 @pytest.mark.once

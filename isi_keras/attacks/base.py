@@ -189,11 +189,12 @@ class BaseAttack(_component.Component, abc.ABC):
         """
         how = {"target": target, "goal": goal, "batch_size": batch_size, "verbose": verbose}
         how |= {"first_index": first_index, "trajectory": trajectory}
-        source = sourced.source_of(models.logits(model).model, x, y, self.domain)
+        classifier = models.logits(model)
+        source = sourced.source_of(classifier.model, x, y, self.domain)
         if source is None:
-            result = performing.perform(self, model, x, y=None if y is False else y, **how)
+            result = performing.perform(self, classifier, x, y=None if y is False else y, **how)
         else:
-            result = streams.through(self, model, source, **how)
+            result = streams.through(self, classifier, source, **how)
         asking.warn_of_the_reached(result, target, goal)
         return result
 

@@ -27,14 +27,16 @@ def through(
 ) -> AttackResult:
     """Attacks the samples of a source, `BATCHES` batches of it at a time.
 
-    What is given for each sample, a target, a goal, bounds, a number, is cut as the samples are.
-    Other arguments and errors are those of `BaseAttack`.
+    What is given for each sample, a target, a goal, bounds, a number, is cut as the samples are,
+    if these are read by number; for a stream it is refused. Other arguments and errors are those
+    of `BaseAttack`.
     """
     classifier, size = models.logits(model), as_batch_size(batch_size)
     target, goal = as_labels(target), None if goal is None else goals.get(goal)
     aims = None if goal is None else goal.recorded()[1]
     each = {"target": target if target is not None and target.ndim else None, "goal": aims}
     given = {"batch_size": size, "trajectory": trajectory, "verbose": 0}
+    configs: dict[Any, Any] = {}  # that of bounds of each sample is long, and the same each time
 
     def call(x, y, span):
         parts = parted(classifier.model, x, classifier.moved)
@@ -56,10 +58,12 @@ def through(
             first_index=_numbers(first_index, span),
             **given,
         )
-        whole = attack
-        if parts.dtype.kind != "f":
-            whole = dataclasses.replace(attack, bounds=domain.of_dtype(parts.dtype))
-        return dataclasses.replace(found, config=_component.serialize(whole))
+        if parts.dtype not in configs:
+            whole = attack
+            if parts.dtype.kind != "f":
+                whole = dataclasses.replace(attack, bounds=domain.of_dtype(parts.dtype))
+            configs[parts.dtype] = _component.serialize(whole)
+        return dataclasses.replace(found, config=configs[parts.dtype])
 
     return sourced.gathered(call, source, sourced.BATCHES * size, verbose, each)
 
