@@ -102,9 +102,8 @@ def main(samples: list[int], workers: int, batch_size: int) -> None:
             several = apart(data, largest, batch_size, workers, name)
             if several["digest"] != one["digest"]:
                 print(f"{name}: another digest; fix the number of threads by OMP_NUM_THREADS")
-            more = (
-                workers * several["seconds"] - one["seconds"]
-            )  # of all workers, starting included
+            # Of all workers, starting included.
+            more = workers * several["seconds"] - one["seconds"]
             print(
                 f"{name}, {workers} workers: {several['seconds']:.2f} s, "
                 f"{one['seconds'] / several['seconds']:.2f} of one process's speed, "
