@@ -16,7 +16,6 @@ from isi_keras import _checks, attacks, evaluation, indicators, results
 from isi_keras.attacks import goal_in_training, labels
 from isi_keras.explanations import explain
 from isi_keras.models import sourced
-from isi_keras.models.inputs import as_batch_size
 from isi_keras.training import AdversarialTraining
 
 _DOTS, _DRAWN = 150, 12
@@ -96,7 +95,7 @@ class RobustnessMonitor(_Watching):
         every: how many epochs lie between two attacks. The first epoch is looked at, each
             `every`-th after it, and the last; in those between the logs lack these names.
         budgets: numbers of changed inputs, at each of which robust accuracy is wanted.
-        batch_size: how many samples are attacked at once.
+        batch_size: how many samples are attacked at once; `None` as in attacks.
         target: the class to reach; `None` for any other than the true one.
         leave: the class, or classes, whose samples are attacked; `None` for all.
         goal: a goal of `isi_keras.goals` in place of a target; `y` as the goal takes it.
@@ -132,7 +131,7 @@ class RobustnessMonitor(_Watching):
         *,
         every: int = 1,
         budgets: Sequence[int] = (),
-        batch_size: int = 128,
+        batch_size: int | None = None,
         target: int | None = None,
         leave: Any = None,
         goal: Any = None,
@@ -144,7 +143,7 @@ class RobustnessMonitor(_Watching):
         self.attack = attacks.get(attack)
         aim = self.target, self.leave
         self.x, self.y, self.goal = labels.samples_to_attack(x, y, *aim, self.goal)
-        self.batch_size = as_batch_size(batch_size)
+        self.batch_size, self._portion = batch_size, sourced.portion(batch_size)
         self.result: results.AttackResult | None = None
         self.curves: dict[int, np.ndarray] = {}
 
@@ -161,7 +160,7 @@ class RobustnessMonitor(_Watching):
         source = sourced.source_of(self.watched, self.x, self.y, attack.domain)
         x, y, of_values = self.x, self.y, self.goal is not None and self.goal.of_values
         if source is not None:
-            x = labels.stream_to_attack(source, self.target, self.leave, self.batch_size)
+            x = labels.stream_to_attack(source, self.target, self.leave, self._portion)
             y = False if of_values else None
         aim = {"target": self.target, "goal": self.goal}
         found = attack(self.watched, x, y=y, batch_size=self.batch_size, **aim)

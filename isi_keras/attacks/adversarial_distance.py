@@ -15,6 +15,7 @@ from isi_keras.models.beside import beside
 from isi_keras.models.inputs import as_classes
 from isi_keras.models.parts import parted
 from isi_keras.norms import offers, pair_search
+from isi_keras.norms.base import flat
 
 
 def adversarial_distance(
@@ -24,7 +25,7 @@ def adversarial_distance(
     target=None,
     pairs: bool = True,
     indicator: Any = "jacobian_saliency",
-    batch_size: int = 128,
+    batch_size: int | None = None,
     bounds: Any = None,
     verbose: int = 0,
 ) -> np.ndarray:
@@ -42,7 +43,8 @@ def adversarial_distance(
         pairs: whether pairs are counted, as in the paper's figure 15, or single inputs. Pairs take
             time in proportion to the square of the number of inputs.
         indicator: a `JacobianSaliency` that is not maximal.
-        batch_size: how many samples are computed at once.
+        batch_size: how many samples are computed at once; `None` for up to 512, so many that what
+            the model computes of them takes no more than 2 GiB.
         bounds: a `Domain`, of which the inputs count (pairs of them) that may move as the indicator
             wants; or a pair of bounds. `None` counts all inputs, as published.
         verbose: 1 shows a progress bar.
@@ -104,7 +106,7 @@ def adversarial_distance(
         ]
         return np.stack(found, axis=1)  # (B, K)
 
-    found = in_batches(distances, len(x), batch_size, verbose=verbose)
+    found = in_batches(distances, len(x), planned.batch_size(batch_size, len(x)), verbose=verbose)
     return found if target is None else found[:, 0]
 
 
@@ -127,8 +129,8 @@ def _compile(planned, indicator, sample, of_pairs: bool, groups) -> compiling.Co
             free = step.offer(to_bound, to_bound, step.to_bound(to_bound), every=True).free
             if groups is not None:
                 u, v = (offers.gained(factor, (way,), step) for factor in (u, v))
-        u, v = (ops.reshape(factor, (x.shape[0], -1)) for factor in (u, v))
-        free = None if free is None else ops.reshape(free, (x.shape[0], -1))
+        u, v = map(flat, (u, v))
+        free = None if free is None else flat(free)
         numbers = None if groups is None else groups.number
         return 1 - _share(u, v, free, numbers, of_pairs)
 
@@ -149,7 +151,7 @@ def _share(u, v, free, numbers, of_pairs: bool):
 def _step(x, room, groups) -> norms.Step:
     """The first step of an attack in a domain, to ask what is free."""
     none = ops.zeros_like(x, dtype="int32")
-    rows = ops.ones((x.shape[0],), "int32")
+    rows = ops.ones_like(flat(x)[:, 0], dtype="int32")
     return norms.Step(
         x, x, none, rows, rows > 0, (room.low, room.high),
         constraints=norms.Constraints(room.floor, room.ceiling, room.grid, groups),

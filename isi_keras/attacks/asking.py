@@ -57,7 +57,7 @@ class Task(NamedTuple):
         optional = {"margin": self.asked.margin, "among": self.asked.among}
         return samples._replace(**{k: v for k, v in optional.items() if v is not None})
 
-    def recorded(self, adversarial: np.ndarray, batch_size: int) -> dict[str, Any]:
+    def recorded(self, adversarial: np.ndarray, batch_size: int | None) -> dict[str, Any]:
         """What a result holds of it."""
         found: dict[str, Any] = {}
         moving = self.planned.moving
@@ -74,7 +74,12 @@ class Task(NamedTuple):
 
 
 def asked(
-    classifier: models.Classifier, parts: Parts, y: Any, target: Any, goal: Any, batch_size: int
+    classifier: models.Classifier,
+    parts: Parts,
+    y: Any,
+    target: Any,
+    goal: Any,
+    batch_size: int | None,
 ) -> Task:
     """What a call asks for.
 

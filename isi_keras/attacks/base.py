@@ -149,7 +149,7 @@ class BaseAttack(_component.Component, abc.ABC):
         y=None,
         target=None,
         goal: Any = None,
-        batch_size: int = 128,
+        batch_size: int | None = None,
         first_index: Any = 0,
         trajectory: bool = False,
         verbose: int = 0,
@@ -165,13 +165,15 @@ class BaseAttack(_component.Component, abc.ABC):
                 that `logits(model, moving=...)` names, move, the others are held.
                 Or a source of samples, as `run` takes them: a path, a `tf.data.Dataset`, a
                 `keras.utils.PyDataset`, a torch DataLoader, a generator of batches, a memory map.
-                It is read 8 batches at a time, and the result gathers what they give.
+                It is read 8 batches at a time (1,024 samples if `batch_size` is `None`), and the
+                result gathers what they give.
             y: the true labels, `(N,)`, or what the goal takes. Samples that are misclassified to
                 begin with are then reported as such and left alone. Without it those of the source,
                 or else the clean prediction is the label; `False` for the latter.
             target: the class to reach, one for all samples or `(N,)`. `None` for any other class.
             goal: a goal of `isi_keras.goals`, in place of a target.
-            batch_size: how many samples are computed at once.
+            batch_size: how many samples are computed at once; `None` for up to 512, so many that
+                what the model computes of them takes no more than 2 GiB.
             first_index: which sample of a longer run the first one is, or which each is, `(N,)`.
                 What is drawn for a sample depends on its number there, so that parts of a run give
                 what the whole does.

@@ -14,7 +14,7 @@ from isi_keras.attacks.base import BaseAttack
 from isi_keras.evaluation import distances as distances_of
 from isi_keras.indicators import JacobianSaliency
 from isi_keras.models import sourced
-from isi_keras.models.inputs import as_batch_size, as_classes, as_input, dtype_of
+from isi_keras.models.inputs import as_classes, as_input, dtype_of
 from isi_keras.models.parts import parted
 from isi_keras.results import HardnessResult, Stop
 
@@ -38,7 +38,7 @@ def hardness(
     measure: str = "l0",
     distances: bool = True,
     classes: Sequence[str] | None = None,
-    batch_size: int = 128,
+    batch_size: int | None = None,
     first_index: int = 0,
     verbose: int = 0,
 ) -> HardnessResult:
@@ -67,7 +67,8 @@ def hardness(
         distances: whether adversarial distances are computed too, which takes time in proportion to
             the square of the number of inputs.
         classes: their names, `K` of them; `None` for their numbers.
-        batch_size: how many samples are computed at once.
+        batch_size: how many samples are computed at once; `None` for up to 512, so many that what
+            the model computes of them takes no more than 2 GiB.
         first_index: which sample of a longer run the first one is.
         verbose: 1 shows a progress bar.
 
@@ -101,7 +102,7 @@ def hardness(
             sourced.expect_for_all(attack.domain, rank)
             return hardness(model, x, y, first_index=first_index + span.begin, **options)
 
-        return sourced.gathered(call, source, sourced.BATCHES * as_batch_size(batch_size), verbose)
+        return sourced.gathered(call, source, sourced.portion(batch_size), verbose)
     if y is None:
         raise TypeError("Expected y to be the true labels, (N,). Received: None.")
     given, x = x, as_input(classifier.model, x)
@@ -112,7 +113,8 @@ def hardness(
     y = as_classes("y", y, len(x), count)
     names, limits = _names(classes, count), _limits(budgets, measure)
     run, share = attack.within(limits[-1], x.shape[1:], planned.data_format)
-    sweep = _Sweep(planned, run, share, measure, as_batch_size(batch_size))
+    batch_size = planned.batch_size(batch_size, len(x) * max(1, count - 1))
+    sweep = _Sweep(planned, run, share, measure, batch_size)
     logits = planned.predict(x, batch_size)
     right = np.isfinite(logits).all(-1) & (logits.argmax(-1) == y)  # the argmax of NaN is a class
     row, target = np.nonzero(np.arange(count) != y[:, None])

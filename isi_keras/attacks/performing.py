@@ -12,7 +12,6 @@ from isi_keras.attacks import asking, rounds
 from isi_keras.attacks.record import Record
 from isi_keras.attacks.state import numbers_from
 from isi_keras.models.beside import beside
-from isi_keras.models.inputs import as_batch_size
 from isi_keras.models.parts import parted
 from isi_keras.results import AttackResult
 
@@ -27,7 +26,7 @@ def perform(
     y: Any,
     target: Any,
     goal: Any,
-    batch_size: int,
+    batch_size: int | None,
     first_index: Any,
     trajectory: bool,
     verbose: int,
@@ -40,11 +39,11 @@ def perform(
     whole = attack if parts.dtype.kind == "f" else _of_whole_numbers(attack, inputs, parts.dtype)
     fitted = whole.domain.fit(inputs.shape)
     whole.warn_of_bounds(inputs)
-    size = min(as_batch_size(batch_size), len(inputs))
     numbers = numbers_from(first_index, len(inputs))
-    task = asking.asked(classifier, parts._replace(x=inputs), y, target, goal, size)
+    task = asking.asked(classifier, parts._replace(x=inputs), y, target, goal, batch_size)
     whole.check_goal(task.goal)
     planned, aim = task.planned, task.asked.target
+    size = planned.batch_size(batch_size, len(inputs))
     with beside(task.beside):
         run, aim = whole.resolve(planned, inputs, aim, size, numbers)
         run.check(fitted, inputs)
@@ -62,6 +61,7 @@ def perform(
         size,
         run.max_steps,
         record.watch if trajectory else None,
+        fixed=not planned.graphs.any_rows,
     )
     record.check(type(run).__name__, whole.domain, run.max_steps)
     return record.result(

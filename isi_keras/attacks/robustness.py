@@ -14,7 +14,7 @@ from isi_keras.attacks.jsma import JSMA
 from isi_keras.attacks.state import UNKNOWN
 from isi_keras.evaluation import DISTANCES, lost_at
 from isi_keras.models import sourced
-from isi_keras.models.inputs import as_batch_size, as_inputs
+from isi_keras.models.inputs import as_inputs
 from isi_keras.models.parts import parted
 from isi_keras.results import AttackResult, RobustnessResult, Stop
 
@@ -58,7 +58,7 @@ def robustness(
     goal: Any = None,
     measure: str = "l0",
     bounds: Any = None,
-    batch_size: int = 128,
+    batch_size: int | None = None,
     first_index: int = 0,
     verbose: int = 0,
 ) -> RobustnessResult:
@@ -90,7 +90,8 @@ def robustness(
             inputs; `"l2"` or `"linf"`, in the units of the data.
         bounds: the least and the greatest value of an input, for attacks that are given by name.
             `None` for those of the other attacks, or -1 and 1 without any.
-        batch_size: how many samples are computed at once.
+        batch_size: how many samples are computed at once; `None` for up to 512, so many that what
+            the model computes of them takes no more than 2 GiB.
         first_index: which sample of a longer run the first one is.
         verbose: 1 shows a progress bar for each attack.
 
@@ -130,7 +131,7 @@ def robustness(
             number = first_index + span.begin
             return robustness(model, x, y, goal=own, first_index=number, **options)
 
-        size, each = sourced.BATCHES * as_batch_size(batch_size), goal and goal.recorded()[1]
+        size, each = sourced.portion(batch_size), goal and goal.recorded()[1]
         return sourced.gathered(call, given, size, verbose, {"goal": each})
     if y is None and not (goal is not None and goal.of_values):
         raise TypeError("Expected y to be the true labels, (N,). Received: None.")
@@ -161,7 +162,9 @@ def robustness(
     )
 
 
-def _finite(classifier: models.Classifier, result: AttackResult, batch_size: int) -> np.ndarray:
+def _finite(
+    classifier: models.Classifier, result: AttackResult, batch_size: int | None
+) -> np.ndarray:
     """For which samples the logits are finite where the attack ended, `(N,)`.
 
     An attack also ends as not finite if its scores alone are, which says nothing of the model.

@@ -39,6 +39,8 @@ def drive(
     batch_size: int,
     max_steps: int,
     watch: Callable[[np.ndarray, Any], None] | None = None,
+    *,
+    fixed: bool = False,
 ) -> None:
     """Runs the rounds of an attack one after another; each keeps its own batch full.
 
@@ -51,6 +53,7 @@ def drive(
         batch_size: the number of slots.
         max_steps: how many steps a sample may take.
         watch: as `slots.drive` takes it.
+        fixed: likewise.
     """
     rounds = [each for each, _ in further]
     waiting: list[list[tuple[np.ndarray, State]]] = [[] for _ in rounds]
@@ -74,6 +77,7 @@ def drive(
         batch_size,
         max_steps + 1,
         watch,
+        fixed=fixed,
     )
     for number, (each, step) in enumerate(further):
         if not waiting[number]:
@@ -93,6 +97,7 @@ def drive(
             None
             if watch is None
             else lambda held, seen, index=index: watch(np.where(held < 0, -1, index[held]), seen),
+            fixed=fixed,
         )
 
 

@@ -12,12 +12,9 @@ import numpy as np
 from keras import ops
 
 from isi_keras.attacks.state import Samples, State
-from isi_keras.backend import SHRINK, tensor
+from isi_keras.backend import smaller, tensor
 from isi_keras.models.batches import within_memory
 from isi_keras.results import Stop
-
-# A batch is not shrunk below an eighth, nor below so many: compiling for each size costs more.
-_SMALLEST_SHARE, _FEWEST = 8, 16
 
 
 def drive(
@@ -28,6 +25,8 @@ def drive(
     batch_size: int,
     most: int,
     watch: Callable[[np.ndarray, Any], None] | None = None,
+    *,
+    fixed: bool = False,
 ) -> None:
     """Runs `step` until every sample has ended.
 
@@ -39,16 +38,16 @@ def drive(
         start: makes samples and their state from what is given of them, all tensors.
         given: all there are, a structure of arrays of `N` rows.
         finished: is handed the indices of samples that ended, and their state, as arrays.
-        batch_size: the number of slots. When no sample waits and half of them are empty, the
-            number is halved, down to an eighth or 16; on JAX, which compiles for seconds, in one go
-            when an eighth is left, no fewer than 16.
+        batch_size: the number of slots. When no sample waits and a fifth of them are empty, these
+            go; on JAX, which compiles for seconds, seven eighths in one go, down to no fewer than
+            16. With `fixed`, none goes.
         most: after how many steps a sample must have ended.
         watch: is called after each step with the sample in each slot (-1 for none) and the second
             thing `step` returned.
+        fixed: whether the batch keeps its size, as the model is traced anew for another.
     """
     total = len(keras.tree.flatten(given)[0])
     size = min(batch_size, total)
-    smallest = max(_FEWEST, size // _SMALLEST_SHARE)
     slots, age, waiting = np.full(size, -1), np.zeros(size, int), 0
     rows, mask = nobody = _rows(given, slots, slots[:0])
     held, state = start(rows)
@@ -63,8 +62,8 @@ def drive(
             rows, mask = _rows(given, slots, fresh)
         elif len(free) == size:
             return
-        elif len(free) >= size - size // SHRINK and size // SHRINK >= smallest:
-            size //= SHRINK
+        elif not fixed and smaller(size, size - len(free)) < size:
+            size = smaller(size, size - len(free))
             keep = np.argsort(slots < 0, kind="stable")[:size]
             slots, age = slots[keep], age[keep]
             held, state = _rows_of((held, state), keep, tensor)

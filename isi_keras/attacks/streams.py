@@ -7,7 +7,6 @@ from isi_keras import _component, goals, models
 from isi_keras.attacks import performing
 from isi_keras.attacks.state import numbers_from
 from isi_keras.models import sourced
-from isi_keras.models.inputs import as_batch_size
 from isi_keras.models.parts import parted
 from isi_keras.results import AttackResult
 from isi_keras.sources.rows import as_labels
@@ -20,7 +19,7 @@ def through(
     *,
     target: Any,
     goal: Any,
-    batch_size: int,
+    batch_size: int | None,
     first_index: Any,
     trajectory: bool,
     verbose: int,
@@ -31,11 +30,11 @@ def through(
     if these are read by number; for a stream it is refused. Other arguments and errors are those
     of `BaseAttack`.
     """
-    classifier, size = models.logits(model), as_batch_size(batch_size)
+    classifier, portion = models.logits(model), sourced.portion(batch_size)
     target, goal = as_labels(target), None if goal is None else goals.get(goal)
     aims = None if goal is None else goal.recorded()[1]
     each = {"target": target if target is not None and target.ndim else None, "goal": aims}
-    given = {"batch_size": size, "trajectory": trajectory, "verbose": 0}
+    given = {"batch_size": batch_size, "trajectory": trajectory, "verbose": 0}
     configs: dict[Any, Any] = {}  # that of bounds of each sample is long, and the same each time
 
     def call(x, y, span):
@@ -65,7 +64,7 @@ def through(
             configs[parts.dtype] = _component.serialize(whole)
         return dataclasses.replace(found, config=configs[parts.dtype])
 
-    return sourced.gathered(call, source, sourced.BATCHES * size, verbose, each)
+    return sourced.gathered(call, source, portion, verbose, each)
 
 
 def _numbers(first_index: Any, span: sourced.Span) -> Any:

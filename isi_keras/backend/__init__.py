@@ -1,9 +1,10 @@
 """What Keras does not offer on every backend: a pullback and compilation.
 
 `vjp(fn, x)` returns `fn(x)` and a function that pulls a cotangent back to `x`; `jit(fn)` compiles a
-pure function of tensors; `uncompiled(fn)` stays out of what others compile, where that is of pieces
-(Torch). `SHRINK` says by how much a batch has to shrink for another compilation to
-pay. The files of this folder are the only ones that import a framework.
+pure function of weights and tensors, whose first axes count rows; `uncompiled(fn)` stays out of
+what others compile, where that is of pieces (Torch). `smaller(size, needed)` says to which size a
+batch is to shrink, as compiling for another costs less here than there. The files of this folder
+are the only ones that import a framework.
 """
 
 import keras
@@ -12,11 +13,11 @@ import numpy as np
 _BACKENDS = ("tensorflow", "jax", "torch")
 
 if keras.config.backend() == "tensorflow":
-    from isi_keras.backend._tensorflow import SHRINK, jit, uncompiled, vjp
+    from isi_keras.backend._tensorflow import jit, smaller, uncompiled, vjp
 elif keras.config.backend() == "jax":
-    from isi_keras.backend._jax import SHRINK, jit, uncompiled, vjp
+    from isi_keras.backend._jax import jit, smaller, uncompiled, vjp
 elif keras.config.backend() == "torch":
-    from isi_keras.backend._torch import SHRINK, jit, uncompiled, vjp
+    from isi_keras.backend._torch import jit, smaller, uncompiled, vjp
 else:
     raise ImportError(
         f"isi_keras runs on the Keras backends {', '.join(_BACKENDS)}. "
@@ -30,4 +31,4 @@ def tensor(array: np.ndarray):
     return keras.ops.convert_to_tensor(array, dtype=str(array.dtype))
 
 
-__all__ = ["SHRINK", "jit", "tensor", "uncompiled", "vjp"]
+__all__ = ["jit", "smaller", "tensor", "uncompiled", "vjp"]

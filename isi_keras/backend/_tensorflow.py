@@ -1,10 +1,15 @@
 """`vjp` and `jit` for TensorFlow."""
 
 import functools
+from typing import Any
 
+import optree
 import tensorflow as tf
 
-SHRINK = 2
+
+def smaller(size: int, needed: int) -> int:
+    """The next size of a batch of which so many rows are needed: no size is compiled anew."""
+    return needed if needed <= 0.8 * size else size
 
 
 def vjp(fn, x):
@@ -28,16 +33,38 @@ def uncompiled(fn):
 
 
 def jit(fn):
-    """Compiles a pure function of tensors, once for each set of shapes.
+    """Compiles a pure function of weights and tensors, once for any number of rows.
 
-    A function of its own for each: TensorFlow warns of one that is traced often, which is meant.
+    Where that fails, as something has to know how many rows there are, once for each number.
     """
-    functions = {}
+    functions: dict[Any, Any] = {}
 
-    def run(*tensors):
-        shapes = tuple(tuple(tensor.shape) for tensor in tf.nest.flatten(tensors))
-        if shapes not in functions:
-            functions[shapes] = tf.function(functools.partial(fn), autograph=False)
-        return functions[shapes](*tensors)
+    def run(weights: Any, *tensors: Any):
+        leaves, structure = optree.tree_flatten(tensors)
+        key = structure, tuple(map(_rowless, leaves))
+        if key not in functions:
+            functions[key] = _of_any_rows(fn, weights, tensors)
+        if functions[key] is None:
+            key = *key, tuple(tensor.shape for tensor in leaves)
+            if key not in functions:
+                functions[key] = tf.function(functools.partial(fn), autograph=False)
+        return functions[key](weights, *tensors)
 
     return run
+
+
+def _rowless(tensor):
+    """A tensor without its values and the number of its rows, if it has any."""
+    shape = [None, *tensor.shape[1:]] if tensor.shape.rank else []
+    return tf.TensorSpec(shape, tensor.dtype)
+
+
+def _of_any_rows(fn, weights, tensors):
+    """The function compiled for any number of rows; `None` if that fails."""
+    known = [tf.TensorSpec(weight.shape, weight.dtype) for weight in weights]
+    given = optree.tree_map(_rowless, tensors)
+    function = tf.function(functools.partial(fn), autograph=False)
+    try:
+        return function.get_concrete_function(known, *given)
+    except Exception:  # whatever it is, it comes again where the number of rows is known
+        return None

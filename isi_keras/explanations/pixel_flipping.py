@@ -27,7 +27,7 @@ def pixel_flipping(
     seed: int = 0,
     first_index: int = 0,
     data_format: str | None = None,
-    batch_size: int = 128,
+    batch_size: int | None = None,
     verbose: int = 0,
 ) -> FlippingResult:
     r"""Flips pixels in the order of their relevance and watches the score of the explained class.
@@ -63,7 +63,8 @@ def pixel_flipping(
             have the random orders that the whole has.
         data_format: `"channels_last"` or `"channels_first"`, where the channels of `x` are; `None`
             for the explanation's own. Tables `(N, D)` have no channels.
-        batch_size: how many samples are computed at once.
+        batch_size: how many samples are computed at once; `None` for up to 512, so many that what
+            the model computes of them takes no more than 2 GiB.
         verbose: 1 shows a progress bar.
 
     Returns:
@@ -110,7 +111,9 @@ def pixel_flipping(
         curves = zip(*[run(*batch, backend.tensor(count)) for count in counts], strict=True)
         return [np.stack([ops.convert_to_numpy(s) for s in curve], axis=1) for curve in curves]
 
-    logit, probability = in_batches(flipped, len(x), batch_size, verbose=verbose)
+    logit, probability = in_batches(
+        flipped, len(x), planned.batch_size(batch_size, len(x)), verbose=verbose
+    )
     return FlippingResult(
         flipped=counts / number,
         logit=logit,

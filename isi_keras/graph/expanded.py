@@ -120,7 +120,7 @@ def _begun(sequences, state):
 
 
 def _first_state(sequences, state):
-    rows = ops.zeros_like(ops.reshape(sequences, (sequences.shape[0], -1))[:, 0])
+    rows = ops.zeros_like(sequences[(slice(None), *[0] * (len(sequences.shape) - 1))])
     spread = ops.reshape(rows, (-1, *([1] * (len(state.shape) - 1))))
     return state + ops.cast(spread, state.dtype)
 

@@ -118,7 +118,7 @@ class Classifier:
         x = keras.tree.map_structure(ops.convert_to_tensor, x)
         return self.plan(x, one_value=self.as_values).forward()(self.model, x)
 
-    def predict(self, x: Any, batch_size: int = 128) -> np.ndarray:
+    def predict(self, x: Any, batch_size: int | None = None) -> np.ndarray:
         """The logits of many inputs, computed in batches; as `Planned.predict`."""
         x = as_inputs(self.model, x)
         return self.plan(x, one_value=self.as_values).predict(x, batch_size)

@@ -1,6 +1,7 @@
 """The graphs of a model: traced, checked against the model itself, and cut to logits."""
 
 import concurrent.futures
+import math
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +18,7 @@ from isi_keras.graph.trace import Reads, trace
 from isi_keras.models.layers import nodes, variables_of
 
 _SHOWN = 3
+_MOST, _BYTES = 512, 2**31  # samples in a batch by default, and what is computed of them
 _TOLERANCE = {"float16": 5e-2, "bfloat16": 1e-1}
 
 
@@ -85,6 +87,25 @@ class Graphs:
             with concurrent.futures.ThreadPoolExecutor(1) as pool:
                 self._made[rows] = pool.submit(self._traced, rows).result()
         return self._made[rows]
+
+    @property
+    def any_rows(self) -> bool:
+        """Whether one graph serves batches of all sizes."""
+        return self._rows is None and None in self._made
+
+    def batch_size(self) -> int:
+        """How many samples there are in a batch that nobody gave the size of, a power of two.
+
+        As many as the model insists on, if it does; or else `_MOST`, or fewer where all that is
+        computed of so many, as float32, would take more than `_BYTES`. What a machine has is not
+        looked at, so that batches, and with them the rounding of results, are the same on all.
+        """
+        if self._rows is not None:
+            return self._rows
+        rows, graph = next(iter(self._made.items()))
+        sizes = [math.prod(n or 1 for n in t.shape) for node in graph.nodes for t in node.outputs]
+        fit = int(_BYTES / (4 * max(1, sum(sizes) // (rows or 1))))
+        return 2 ** (min(_MOST, max(1, fit)).bit_length() - 1)
 
     def _traced(self, rows: int) -> Graph:
         """The graph for a number of samples, compared with the model."""

@@ -10,7 +10,7 @@ import numpy as np
 from isi_keras.models.batches import in_batches, taken
 from isi_keras.models.beside import of_samples
 from isi_keras.models.graphs import Graphs
-from isi_keras.models.inputs import as_inputs
+from isi_keras.models.inputs import as_batch_size, as_inputs
 from isi_keras.models.moving import Moving
 from isi_keras.models.narrowed import Narrowed, joined
 
@@ -83,12 +83,22 @@ class Planned:
         """What an indicator differentiates, as a function of the input that moves."""
         return differentiable if self.moving is None else Narrowed(differentiable, self.moving)
 
-    def predict(self, x: Any, batch_size: int = 128) -> np.ndarray:
+    def batch_size(self, given: Any, rows: int) -> int:
+        """How many samples are computed at once.
+
+        Args:
+            given: how many were asked for; `None` for as many as `Graphs.batch_size` says.
+            rows: how many there are.
+        """
+        return min(self.graphs.batch_size() if given is None else as_batch_size(given), rows)
+
+    def predict(self, x: Any, batch_size: int | None = None) -> np.ndarray:
         """The logits of the model for many inputs, computed in batches, whatever the view.
 
         Args:
             x: the inputs, `(N, ...)`, as `explain` takes them; or the one that moves.
-            batch_size: how many samples are computed at once.
+            batch_size: how many samples are computed at once; `None` for up to 512, so many that
+                what the model computes of them takes no more than 2 GiB.
 
         Returns:
             The logits as an array, `(N, K)`.
@@ -100,7 +110,8 @@ class Planned:
         bare = self.moving is not None and not isinstance(x, Mapping | list | tuple)
         x, logits = as_inputs(self.model, self.whole(x) if bare else x), self.graphs.logits
         rows = len(keras.tree.flatten(x)[0])
-        return in_batches(lambda chosen: logits(*taken(chosen, x)), rows, batch_size)
+        size = self.batch_size(batch_size, rows)
+        return in_batches(lambda chosen: logits(*taken(chosen, x)), rows, size)
 
 
 def _seen(view: Callable | None) -> Callable[[Any], Any]:

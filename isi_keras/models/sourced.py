@@ -11,12 +11,14 @@ import numpy as np
 
 from isi_keras import sources
 from isi_keras.domain import Domain
+from isi_keras.models.inputs import as_batch_size
 from isi_keras.results import Result
 from isi_keras.sources import Rows, Stream, folders, pixels
 
 BATCHES = 8
 """How many batches are taken of a source at once, where samples need different numbers of steps."""
 
+_BATCH = 128  # of which that many, where the size of a batch is not given
 _READ = ("h5py", "zarr")
 R = TypeVar("R", bound=Result)
 
@@ -48,6 +50,11 @@ def is_source(x: Any, y: Any = None) -> bool:
     if isinstance(y, str) or isinstance(x, str | Path | Rows | np.memmap):
         return True
     return type(x).__module__.partition(".")[0] in _READ or sources.is_stream(x)
+
+
+def portion(batch_size: int | None) -> int:
+    """How many samples are taken of a source at once."""
+    return BATCHES * (_BATCH if batch_size is None else as_batch_size(batch_size))
 
 
 def expect_again(x: Any) -> None:

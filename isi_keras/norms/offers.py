@@ -1,5 +1,6 @@
 """What may be moved, and to which value: the one place in which norms ask for it."""
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -142,7 +143,7 @@ def gained(values, ways, step):
         step: the `Step`.
     """
     groups = step.constraints.groups
-    flat = ops.reshape(values, (*values.shape[:2], -1))  # (N, M, D)
+    flat = ops.reshape(values, (-1, values.shape[1], math.prod(values.shape[2:])))  # (N, M, D)
     ones = _gathered(ops.reshape(step.x, (-1, 1, flat.shape[-1])), groups)
     each = _gathered(flat, groups)
     there = ops.sum(each * ones, axis=-1, keepdims=True)
@@ -191,7 +192,8 @@ def _gathered(flat, groups: Groups, filling: float = 0.0):
 
 def _back(each, groups: Groups):
     """`(..., G, M)` as `(..., D)`; what is in no group has the first entry."""
-    flat = ops.reshape(each, (*each.shape[:-2], each.shape[-2] * each.shape[-1]))
+    before = [-1 if rows is None else rows for rows in each.shape[:-2]]
+    flat = ops.reshape(each, (*before, each.shape[-2] * each.shape[-1]))
     return ops.take(flat, groups.place, axis=-1)
 
 

@@ -234,7 +234,7 @@ def share_admissible(u, v, free=None, apart=None):
         positive = ops.logical_and(sums[0] > 0, sums[1] > 0)
         return total + ops.mean(ops.cast(positive, "float32"), axis=1)
 
-    total = ops.fori_loop(0, count, add, ops.zeros(u.shape[:1], u.dtype))
+    total = ops.fori_loop(0, count, add, ops.zeros_like(u[:, 0]))
     alone = ops.mean(ops.cast(ops.logical_and(u > 0, v > 0), "float32"), axis=1)
     return (total - alone) / max(count - 1, 1)
 
@@ -257,6 +257,6 @@ def _share_of_free(u, v, free, numbers):
             for total, part in zip(totals, (positive, pair), strict=True)
         )
 
-    none = ops.zeros(u.shape[:1], u.dtype)
+    none = ops.zeros_like(u[:, 0])
     found, possible = ops.fori_loop(0, u.shape[1], add, (none, none))
     return found / ops.maximum(possible, 1.0)

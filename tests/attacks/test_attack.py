@@ -10,7 +10,6 @@ from makers.compiled import compiled_of
 from makers.networks import images, small_network
 
 import isi_keras as isi
-from isi_keras.attacks import slots
 from isi_keras.models import compiling
 from isi_keras.results import Stop
 
@@ -129,7 +128,8 @@ def test_batch_sizes_agree_and_a_second_call_does_not_retrace(indicator, norm, t
 
 
 def test_a_batch_shrinks_as_samples_end(monkeypatch):
-    monkeypatch.setattr(slots, "_FEWEST", 1)
+    if keras.config.backend() == "jax":
+        monkeypatch.setattr("isi_keras.backend._jax._FEWEST", 1)
     model, x = small_network(), images(32)
     attack = isi.Attack("relevance", "l0", max_steps=12)
     alone = attack(model, x, batch_size=1)
@@ -139,8 +139,34 @@ def test_a_batch_shrinks_as_samples_end(monkeypatch):
     np.testing.assert_allclose(whole.adversarial, alone.adversarial, atol=1e-6)
     np.testing.assert_array_equal(whole.steps, alone.steps)
     np.testing.assert_array_equal(whole.stop_reason, alone.stop_reason)
-    if keras.config.backend() != "torch":  # which traces nothing
-        assert compiled_of(model, attack).traces > before + 1
+    traced = {"tensorflow": 0, "jax": 2, "torch": None}[keras.config.backend()]
+    if traced is not None:  # Torch traces nothing
+        assert compiled_of(model, attack).traces == before + traced
+
+
+def test_a_batch_that_has_to_keep_its_size_does(rng):
+    """Layers keep a state of each sample, or something asks how many samples there are."""
+    stateful = keras.Input(batch_shape=(16, 5, 4)), keras.layers.GRU(6, stateful=True)
+    counting = keras.Input((5, 4)), Counting()
+    x = rng.uniform(-1, 1, (40, 5, 4)).astype("float32")
+    attack = isi.Attack("sensitivity", "l0", max_steps=6)
+    for inputs, layer in (stateful, counting):
+        model = keras.Model(inputs, keras.layers.Dense(3)(layer(inputs)))
+        result = attack(model, x[: 40 // 16 * 16], batch_size=16)
+        assert len(np.unique(result.steps)) > 1
+        again = isi.logits(model).predict(result.adversarial, batch_size=16)
+        np.testing.assert_array_equal(again.argmax(-1), result.prediction)
+
+
+@keras.saving.register_keras_serializable("tests")
+class Counting(keras.layers.Layer):
+    """The mean over time, of as many rows as come."""
+
+    def call(self, x):
+        return keras.ops.reshape(keras.ops.mean(x, axis=1), (x.shape[0], x.shape[2]))
+
+    def compute_output_shape(self, shape):
+        return shape[0], shape[2]
 
 
 def test_until_another_class_is_predicted():
@@ -450,7 +476,8 @@ def test_only_unfinished_samples_are_computed():
     finally:
         compiling.Compiled.__call__ = original
     needed = result.forward.sum()
-    assert needed <= sum(passes) <= 1.15 * needed + 32 * 8
+    beyond = 1.15 * needed + 32 * 8 if keras.config.backend() == "jax" else 1.1 * needed
+    assert needed <= sum(passes) <= beyond
 
 
 def test_models_of_an_attack_are_released():

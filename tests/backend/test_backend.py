@@ -93,3 +93,30 @@ def test_weights_that_another_thread_changes_are_copied():
     assert runs == [True, False]
     with pytest.raises(RuntimeError, match="shape"):
         backend.jit(lambda x: torch.reshape(x, (4,)))(torch.ones(3))
+
+
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="others compile otherwise")
+def test_any_number_of_rows_is_traced_once():
+    traces = []
+
+    def scaled(weights, x, by):
+        traces.append(x["a"].shape)
+        return weights[0] * x["a"] * by
+
+    def counted(weights, x, by):
+        traces.append(x["a"].shape)
+        return weights[0] * x["a"] * by + float(x["a"].shape[0])
+
+    for function, expected in ((scaled, 1), (counted, 4)):  # a trial, and one for each number
+        traces.clear()
+        run = backend.jit(function)
+        for rows in (3, 5, 1, 5):
+            x = {"a": np.arange(2.0 * rows, dtype="float32").reshape(rows, 2)}
+            found = run([backend.tensor(np.float32([[1, 2]]))], *map(_tensors, (x, np.float32(3))))
+            added = rows if function is counted else 0
+            np.testing.assert_array_equal(found, x["a"] * [[1, 2]] * 3 + added)
+        assert len(traces) == expected
+
+
+def _tensors(structure):
+    return keras.tree.map_structure(backend.tensor, structure)
