@@ -40,7 +40,7 @@ def jit(fn):
     functions: dict[Any, Any] = {}
 
     def run(weights: Any, *tensors: Any):
-        leaves, structure = optree.tree_flatten(tensors)
+        leaves, structure = optree.tree_flatten(tensors)  # pyright: ignore[reportArgumentType]
         key = structure, tuple(map(_rowless, leaves))
         if key not in functions:
             functions[key] = _of_any_rows(fn, weights, tensors)
