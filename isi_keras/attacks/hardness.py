@@ -14,7 +14,7 @@ from isi_keras.attacks.base import BaseAttack
 from isi_keras.evaluation import distances as distances_of
 from isi_keras.indicators import JacobianSaliency
 from isi_keras.models import sourced
-from isi_keras.models.inputs import as_classes, as_input, dtype_of
+from isi_keras.models.inputs import as_classes
 from isi_keras.models.parts import parted
 from isi_keras.results import HardnessResult, Stop
 
@@ -56,8 +56,8 @@ def hardness(
 
     Args:
         model: a built Keras model, or what `logits` made of one. It is not altered.
-        x: the inputs, `(N, ...)`, within the bounds of the attack; or a source of samples, as
-            attacks take it.
+        x: the inputs, `(N, ...)`, within the bounds of the attack, of a model with several as an
+            attack takes them; or a source of samples, likewise.
         y: the true labels, `(N,)`; `None` for those of a source.
         attack: an attack that takes a target, or the name of one; `None` for `JSMA()`.
         budgets: at least two, ascending: shares of the inputs from 0 to 1 for the measure `"l0"`,
@@ -105,16 +105,17 @@ def hardness(
         return sourced.gathered(call, source, sourced.portion(batch_size), verbose)
     if y is None:
         raise TypeError("Expected y to be the true labels, (N,). Received: None.")
-    given, x = x, as_input(classifier.model, x)
-    domain = attack.domain.of_dtype(dtype_of(given))
+    parts = parted(classifier.model, x, classifier.moved)
+    x = parts.x if parts.moving is None else parts.moving.joined(parts.x, parts.held)
+    domain = attack.domain.of_dtype(parts.dtype)
     attack = dataclasses.replace(attack, bounds=domain) if domain != attack.domain else attack
     planned = classifier.plan(x)
     count = planned.classes
-    y = as_classes("y", y, len(x), count)
+    y = as_classes("y", y, len(parts.x), count)
     names, limits = _names(classes, count), _limits(budgets, measure)
-    run, share = attack.within(limits[-1], x.shape[1:], planned.data_format)
-    batch_size = planned.batch_size(batch_size, len(x) * max(1, count - 1))
-    sweep = _Sweep(planned, run, share, measure, batch_size)
+    run, share = attack.within(limits[-1], parts.x.shape[1:], planned.data_format)
+    batch_size = planned.batch_size(batch_size, len(y) * max(1, count - 1))
+    sweep = _Sweep(classifier, run, share, measure, batch_size)
     logits = planned.predict(x, batch_size)
     right = np.isfinite(logits).all(-1) & (logits.argmax(-1) == y)  # the argmax of NaN is a class
     row, target = np.nonzero(np.arange(count) != y[:, None])
@@ -124,12 +125,13 @@ def hardness(
         "target": target.astype("int32"),
     }
     attempts = np.flatnonzero(right[row])
-    size = max(batch_size, min(_NUMBERS_AT_ONCE // x[0].size, _BATCHES_AT_ONCE * batch_size))
+    size = max(batch_size, min(_NUMBERS_AT_ONCE // parts.x[0].size, _BATCHES_AT_ONCE * batch_size))
     bar = keras.utils.Progbar(len(attempts), verbose=verbose, unit_name="attempt")
     for begin in range(0, len(attempts), size):
         chosen = attempts[begin : begin + size]
         numbers = found["sample"][chosen]
-        made = sweep(x, row[chosen], found["target"][chosen], numbers, distances)
+        taken = keras.tree.map_structure(lambda part, rows=row[chosen]: part[rows], x)
+        made = sweep(taken, row[chosen], found["target"][chosen], numbers, distances)
         for name, values in made.items():
             found[name][chosen] = values
         if verbose:
@@ -168,7 +170,7 @@ def _unattempted(count: int, distances: bool) -> dict[str, np.ndarray]:
 class _Sweep:
     """Attempts with the greatest budget; `share` of the inputs is what a step may change."""
 
-    planned: models.Planned
+    classifier: models.Classifier
     attack: BaseAttack
     share: float | None
     measure: str
@@ -176,18 +178,18 @@ class _Sweep:
 
     def __call__(
         self,
-        x: np.ndarray,
+        x: Any,
         rows: np.ndarray,
         target: np.ndarray,
         numbers: np.ndarray,
         distances: bool,
     ) -> dict[str, np.ndarray]:
-        domain, attack = self.attack.domain.rows(rows, x.ndim), self.attack
-        if domain.per_sample(x.ndim) or self.attack.domain.per_sample(x.ndim):
+        rank = parted(self.classifier.model, x, self.classifier.moved).x.ndim
+        domain, attack = self.attack.domain.rows(rows, rank), self.attack
+        if domain.per_sample(rank) or self.attack.domain.per_sample(rank):
             attack = dataclasses.replace(attack, bounds=domain)  # pyright: ignore
-        x = x[rows]
         result = attack(
-            self.planned, x, target=target, batch_size=self.batch_size, first_index=numbers
+            self.classifier, x, target=target, batch_size=self.batch_size, first_index=numbers
         )
         distortion = self._distortion(result)
         spent = distortion if self.share is None else result.steps * self.share
@@ -201,7 +203,7 @@ class _Sweep:
             indicator = JacobianSaliency()
         for name, pairs in _DISTANCES if distances else ():
             found[name] = adversarial_distance(
-                self.planned,
+                self.classifier,
                 x,
                 target=target,
                 pairs=pairs,

@@ -83,7 +83,7 @@ def as_input(model, x) -> np.ndarray:
     if len(specs) > 1 or (several and not specs):
         raise ValueError(
             f"Expected a model of one input; the model {model.name!r} has {len(specs) or len(x)}. "
-            "Attack, JSMA, MinimalL0, robustness and adversarial_distance move one and hold the "
+            "Calls of attacks, hardness, robustness and adversarial_distance move one and hold the "
             "others; here it needs a model of one, e.g. keras.Model(image, model([image, fixed])) "
             "with `fixed` computed from `image`."
         )

@@ -1,5 +1,7 @@
 """Models with several inputs: one moves, the others are held as they are given."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from keras import layers
 
 import isi_keras as isi
 from isi_keras import goals
+from isi_keras.models.inputs import as_input
 
 MOVED, HELD, COUNT = 8, 3, 7
 GREEDY = isi.Attack("sensitivity", "l0", 9, (-1, 1), "margin", scale="reach")
@@ -155,6 +158,23 @@ def test_records_and_robustness(model, x, held, tmp_path):
     np.testing.assert_allclose(distance[:1], whole, atol=1e-6)
 
 
+def test_hardness_is_that_of_attacks_on_the_input_that_moves(model, x, held):
+    source, y = isi.logits(model, moving="moved"), model.predict(given(model, x, held), verbose=0)
+    y = y.argmax(-1)
+    found = isi.hardness(source, given(model, x, held), y, attack=GREEDY, budgets=(0.1, 1.0))
+    direct = dataclasses.replace(GREEDY, max_steps=MOVED)(
+        source, given(model, x, held), target=1 - y
+    )
+    share = (direct.adversarial != x).sum(-1) / MOVED
+    np.testing.assert_array_equal(found.min_budget, np.where(direct.success, share, np.inf))
+    distance = isi.adversarial_distance(source, given(model, x, held), target=1 - y)
+    np.testing.assert_allclose(found.distance, distance, atol=1e-6)
+    streamed = isi.hardness(
+        source, lambda: iter([(given(model, x, held), y)]), None, attack=GREEDY, budgets=(0.1, 1.0)
+    )
+    np.testing.assert_array_equal(streamed.min_budget, found.min_budget)
+
+
 def test_integers_are_held_and_one_input_may_be_in_a_list(x):
     tokens, values = keras.Input((4,), dtype="int32", name="ids"), keras.Input((MOVED,), name="v")
     word = layers.Flatten()(layers.Embedding(6, 3)(tokens))
@@ -189,5 +209,7 @@ def test_errors_name_the_inputs(model, x, held):
         GREEDY(isi.logits(model, moving=["held", "moved"]), mixed)
     with pytest.raises(ValueError, match=r"name each input once"):
         isi.logits(model, moving=["held", "held"])
-    with pytest.raises(ValueError, match=r"a model of one input.*has 2.*Attack, JSMA, MinimalL0"):
+    with pytest.raises(ValueError, match=r"Say which an attack moves"):
         isi.hardness(model, every, np.zeros(COUNT, int))
+    with pytest.raises(ValueError, match=r"a model of one input.*has 2.*Calls of attacks"):
+        as_input(model, every)
