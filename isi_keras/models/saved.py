@@ -24,6 +24,9 @@ _UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 _BATCH, _SAMPLES = re.compile(rb'"batch_(?:input_)?shape":\s*\[\s*(\d{1,30})'), 2**16
 _BUILDING = threading.RLock()
 _STATEFUL = re.compile(rb'"stateful":\s*true')
+_UNFIT = re.compile(r"could not be loaded\. Example .*? for object <\w+ name=([^,>]+)")
+_SHAPES = re.compile(r"variable\.shape=\(([\d, ]*)\).*?value\.shape=\D*([\d, ]*)")
+_COUNTS = re.compile(r"expected (\d+) variables, but received (\d+)")
 _HINTS = {
     "Could not locate": "Code in files is never run: in Python, import what defines it first.",
     "Lambda": "Code in files is never run: write what it does as a layer, or with keras.ops.",
@@ -136,6 +139,15 @@ def _said(error: Exception) -> str:
     text = text.partition(" value=[")[0] + (" ..." if " value=[" in text else "")
     if isinstance(error, KeyError | AttributeError | IndexError | RecursionError):
         text = f"its configuration is not that of a model ({type(error).__name__}: {text})."
+    layer = _UNFIT.search(text)
+    if layer is not None:
+        shapes, counts = _SHAPES.search(text), _COUNTS.search(text)
+        what = f"variables of shapes ({shapes[1]}) and ({shapes[2]})" if shapes else "others"
+        what = f"{counts[1]} variables and {counts[2]}" if counts else what
+        text = (
+            f"its weights are not those of its layer {layer[1]!r}: layer and weights have {what}. "
+            "Save the model again as a whole, by model.save."
+        )
     text = text if len(text) < 400 else text[:400] + " ..."
     hints = [hint for word, hint in _HINTS.items() if word in text]
     return " ".join([text, *hints])

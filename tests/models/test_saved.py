@@ -102,6 +102,23 @@ def test_what_does_not_fit_its_file_is_not_made(good, tmp_path, change, text):
     assert keras.Variable.__init__ is made
 
 
+@pytest.mark.parametrize(
+    ("units", "what"),
+    [((5, 2), r"variables of shapes \(8, 4\) and \(8, 5\)"), ((4,), "2 variables and 0")],
+)
+def test_weights_of_another_model_are_told_by_their_layer(good, tmp_path, units, what):
+    other = keras.Sequential([keras.Input((8,)), *map(keras.layers.Dense, units)])
+    other.save(tmp_path / "other.keras")
+    with zipfile.ZipFile(tmp_path / "other.keras") as held:
+        weights = held.read("model.weights.h5")
+
+    def change(whole, members):
+        members["model.weights.h5"] = weights
+
+    text = refused(edited(good[0], tmp_path / "m.keras", change))
+    assert re.search(f"not those of its layer 'dense.*': layer and weights have {what}. Save", text)
+
+
 def test_the_limit_is_the_users(good, tmp_path, monkeypatch):
     path = edited(good[0], tmp_path / "m.keras", lambda *given: None)
     monkeypatch.setenv("ISI_KERAS_MAX_BYTES", "16000")
