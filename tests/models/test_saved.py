@@ -130,7 +130,7 @@ def test_the_limit_is_the_users(good, tmp_path, monkeypatch):
 SECRET = "secret.txt"
 OUTSIDE = "vocabulary file outside of the model archive|not that of a model|could not be|TensorFlow"
 HOSTILE = {
-    "custom": (of_layer("Evil", module="evil"), "Could not locate class 'Evil'.*Import what def"),
+    "custom": (of_layer("Evil", module="evil"), "Could not locate class 'Evil'.*import what def"),
     "process": (of_layer("Popen", module="subprocess", args=["touch", "x"]), "Could not locate"),
     "download": (
         of_layer("get_file", module="keras.utils", origin="file:x"),
@@ -145,7 +145,7 @@ HOSTILE = {
     "folder": (of_layer("TFSMLayer", filepath="x"), "TFSMLayer"),
     "lambda": (
         of_layer("Lambda", function={"class_name": "__lambda__", "config": {"code": ""}}),
-        "`Lambda` layer.*Write what it does as a layer",
+        "`Lambda` layer.*write what it does as a layer",
     ),
     "function": (
         lambda whole, members: whole["config"]["layers"][1]["config"].update(
