@@ -29,7 +29,7 @@ def forward(graph: Graph, x: Any) -> Any:
 
     for node, done in zip(graph.nodes, graph.last_uses, strict=True):
         args, kwargs = node.filled(value)
-        put(values, node, node.op.call(*args, **kwargs))
+        put(values, node, called(node, args, kwargs))
         for key in done:
             values.pop(key, None)
     return value(graph.output)
@@ -67,8 +67,36 @@ def widened(node: Node, args: tuple, kwargs: dict) -> Any:
     if node.kind in ("Cast", "ConvertToTensor") and _half(getattr(node.op, "dtype", None)):
         return ops.cast(args[0], "float32")
     args, kwargs = keras.tree.map_structure(_widen, (args, kwargs))
-    outputs = node.op.call(*args, **kwargs)
-    return keras.tree.map_structure(_widen, outputs)
+    return keras.tree.map_structure(_widen, called(node, args, kwargs))
+
+
+def called(node: Node, args: tuple, kwargs: dict) -> Any:
+    """What the operation of a node returns.
+
+    Torch's fused attention is spelled out where there is a mask: on CPUs its gradient is wrong for
+    queries that may look at nothing, as those of padding.
+    """
+    fused = node.kind == "DotProductAttention" and keras.config.backend() == "torch"
+    return (_attended if fused else _called)(node.op, *args, **kwargs)
+
+
+def _called(op, *args, **kwargs):
+    return op.call(*args, **kwargs)
+
+
+def _attended(op, query, key, value, bias=None, mask=None, scale=None):
+    if mask is None:
+        return op.call(query, key, value, bias, mask, scale)
+    heads = query.shape[2]
+    key, value = (ops.repeat(each, heads // each.shape[2], axis=2) for each in (key, value))
+    scores = ops.einsum("nthd,nshd->nhts", query, key)
+    scores = scores * (query.shape[-1] ** -0.5 if scale is None else scale)
+    mask = ops.cast(mask, "bool")
+    if op.is_causal:
+        mask = ops.logical_and(mask, ops.cast(ops.tril(ops.ones(scores.shape[-2:])), "bool"))
+    least = -4e4 if keras.backend.standardize_dtype(scores.dtype) == "float16" else -2e38
+    weights = ops.softmax(ops.where(mask, scores, least), axis=-1)
+    return ops.einsum("nhts,nshd->nthd", weights, value)
 
 
 def _widen(value):

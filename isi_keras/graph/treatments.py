@@ -177,7 +177,9 @@ def _softmax_bias(run: Run, outputs, x, axis):
 def attention(run: Run, plan: Plan, node: Node) -> Any:
     """Dot-product attention as an operation: all to the values, or as AttnLRP has it."""
     if plan.composite.attention != "attnlrp":
-        return plain(run, plan, node)
+        (query, key, *_), kwargs = node.filled(run.fixed)  # one tensor may be query and value
+        value = _arguments(run, plan, node)[0][2]
+        return run.call(node, (query, key, value), kwargs)
     values = {}
     for name in ("query", "key", "value"):
         tensor = node.argument(name)

@@ -1,8 +1,9 @@
 """The transformers in Keras are those that the golden relevance is of, and it adds up."""
 
+import keras
 import numpy as np
 import pytest
-from keras import ops
+from keras import layers, ops
 from makers.attention import MODELS, RULES, build, stored
 
 import isi_keras as isi
@@ -72,3 +73,34 @@ def test_relevance_equals_published_code(name, rule):
     size = np.abs(wanted).reshape(len(wanted), -1).sum(1) + np.abs(ended)
     assert (np.abs(found.conservation["bias"] - ended) <= 1e-5 * size).all()
     assert (np.abs(found.conservation["elsewhere"]) <= 1e-5 * size).all()
+
+
+KEEP = np.array([[True] * 4 + [False] * 2])
+
+
+class Attending(layers.Layer):
+    """Attention with padding, by the operation or written out."""
+
+    def __init__(self, fused):
+        super().__init__()
+        self.fused = fused
+
+    def call(self, x):
+        keep = ops.convert_to_tensor(KEEP[:, None, :, None] & KEEP[:, None, None])
+        if self.fused:
+            return ops.dot_product_attention(x, x, x, mask=keep)
+        scores = ops.einsum("nthd,nshd->nhts", x, x) * 3**-0.5
+        return ops.einsum("nhts,nshd->nthd", ops.softmax(ops.where(keep, scores, -1e9)), x)
+
+
+@pytest.mark.parametrize("indicator", ["sensitivity", "epsilon"])
+def test_queries_that_may_look_at_nothing(rng, indicator):
+    """Their weights are the same for all keys; on Torch the gradient of the operation is wrong."""
+    x, head = rng.normal(size=(2, 6, 2, 3)).astype("float32"), layers.Dense(3)
+    found = []
+    for fused in (True, False):
+        inputs = keras.Input((6, 2, 3))
+        model = keras.Model(inputs, head(layers.Flatten()(Attending(fused)(inputs))))
+        found.append(isi.explain(model, x, indicator=indicator, target=1).relevance)
+    np.testing.assert_allclose(*found, atol=1e-5 * abs(found[1]).max())
+    assert abs(found[0][:, 4:]).max() > 0.01

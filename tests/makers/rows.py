@@ -71,6 +71,9 @@ def logits(model, x):
     """What `model(x)` returns, or the logarithms if these are probabilities, and whether so."""
     # Layers that augment images do so unless told not to.
     plain = keras.ops.convert_to_numpy(model(x, training=False)).astype("float64")
+    for layer in model.layers:  # which would begin where this call ended
+        if getattr(layer, "stateful", False):
+            layer.reset_states()
     if not np.isfinite(plain).all():
         raise ValueError("The model itself returns values that are not finite.")
     if (plain >= 0).all() and np.allclose(plain.sum(1), 1, atol=1e-2):
