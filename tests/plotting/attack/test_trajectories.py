@@ -356,8 +356,9 @@ class TestReplay:
     @pytest.mark.parametrize(
         ("attack", "match"),
         [
-            (isi.Attack(norm="l2"), r"of the norm L2. Draw it with plotting.trajectory"),
-            (isi.Attack(norm="linf"), r"of the norm Linf"),
+            (isi.Attack(norm="l2"), r"of Attack under L2\. Draw it with plotting\.examples or"),
+            (isi.Attack(norm="linf"), r"of Attack under Linf\."),
+            (isi.MinimalL0(), r"MinimalL0, which may take changes back\. .*plotting\.changes"),
             (
                 isi.Attack("jacobian_saliency", isi.Salient(step_size=1.9, relative=False)),
                 r"step_size=1.9 an input",
