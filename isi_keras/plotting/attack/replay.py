@@ -50,6 +50,7 @@ def expect_each_once(result: AttackResult) -> None:
     of = f"{maker} under {kind}" if kind else f"{maker}, which may take changes back"
     raise ValueError(
         "The images between the steps are known only where each input is changed once, as `Attack` "
-        f"does under L0 and Salient, and JSMA. Received: a result of {of}. Draw it with plotting.examples or "
-        "plotting.changes; if it was attacked with trajectory=True, with plotting.trajectory."
+        f"does under L0 and Salient, and JSMA. Received: a result of {of}. Draw it with "
+        "plotting.examples or plotting.changes; if it was attacked with trajectory=True, with "
+        "plotting.trajectory."
     )

@@ -326,7 +326,7 @@ class TestAnimation:
                 {},
                 r"Sample 0 was not attacked.*None was",
             ),
-            ({"config": made_by("Attack", bounds=(-1, 1))}, {}, r"its config does not name"),
+            ({"config": made_by("Attack", bounds=(-1, 1))}, {}, r"a result of Attack, which may"),
         ],
     )
     def test_errors_say_what_to_do(self, fields, options, match):
