@@ -109,14 +109,13 @@ def _made(sections: Sequence[Section]) -> dict[str, str]:
     """Which model made the results, and on what: in one line if it is the same for all."""
     facts = {}
     for name, said in (("model", provenance.described), ("computed with", provenance.versions)):
-        told = [section.record.provenance for section in sections]
-        lines = [_NOTHING if each is None else parts.plain(said(each)) for each in told]
-        one = len(set(lines)) == 1
-        facts |= (
-            {name: lines[0]}
-            if one
-            else {f"{name}, {s.label}": line for s, line in zip(sections, lines, strict=True)}
-        )
+        labels: dict[str, list[str]] = {}
+        for section in sections:
+            told = section.record.provenance
+            line = _NOTHING if told is None else parts.plain(said(told))
+            labels.setdefault(line, []).append(section.label)
+        for line, of in labels.items():
+            facts[name if len(labels) == 1 else f"{name}: {', '.join(of)}"] = line
     return facts
 
 

@@ -98,12 +98,14 @@ def test_numbers_are_those_of_evaluate():
 
 
 def test_which_model_it_is_of_is_said(page):
-    told = page.about["model, l0"]
+    told = page.about["model: l0"]
     assert (
         told == f"{HOSTILE}, 7 parameters, SHA-256 0123456789ab (of its architecture and weights)"
     )
-    assert page.about["model, maps"] == "not recorded in the results"
-    assert page.about["computed with, l0"].endswith("torch 2.13.0+cpu (backend torch)")
+    nothing = "model: maps, why, text, best, sweep, flipping, random"
+    assert page.about[nothing] == "not recorded in the results"
+    versions = page.about[f"computed with: l0, {HOSTILE}"]
+    assert versions == "isi_keras 1.0, keras 3.15.1, torch 2.13.0+cpu (backend torch)"
     attack = make_records()["l0"]
     one = isi.report([attack, attack])
     assert one.about["model"] == told
