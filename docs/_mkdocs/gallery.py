@@ -7,7 +7,6 @@ cards of the list, and a page `gallery/<script>.md` for each script that draws.
 import ast
 import json
 import re
-import struct
 from pathlib import Path
 
 from mkdocs.structure.files import File
@@ -22,8 +21,6 @@ PLOT = re.compile(
 )
 HEAD = "---\nhide:\n  - navigation\n  - toc\nsearch:\n  exclude: true\n---\n\n"
 PICTURES = (".png", ".svg", ".gif")
-TALL = 1.2
-"""Height over width from which on a thumbnail shows the top of a picture only."""
 
 
 def on_files(files, config):
@@ -69,20 +66,11 @@ def card(root: Path, title: str, name: str, function: str) -> str:
     """A thumbnail that leads to what made it, with its title and its function."""
     script = maker(root, root / name)
     target = f"gallery/{script.stem}.md" if script else "reproducing.md"
-    kinds = ".thumbnail .cut" if tall(root / name) else ".thumbnail"
-    image = f"![{title}](../{name}){{ {kinds} loading=lazy }}"
+    image = f"![{title}](../{name}){{ .thumbnail loading=lazy }}"
     below = f"[Code]({target})" if script else f"[Code: `{command(root, root / name)}`]({target})"
     if function:
         below += f" · {function}"
     return f"-   [{image}]({target})\n\n    **{title}**\n\n    {below}\n"
-
-
-def tall(picture: Path) -> bool:
-    """Whether a PNG is higher than wide; others are not asked."""
-    if picture.suffix != ".png":
-        return False
-    width, height = struct.unpack(">II", picture.read_bytes()[16:24])
-    return height > TALL * width
 
 
 def page_of(root: Path, script: Path, pictures: list[tuple[str, str, str]]) -> str:

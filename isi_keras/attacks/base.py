@@ -14,7 +14,7 @@ from isi_keras.attacks import asking, performing, slots, streams
 from isi_keras.attacks.rounds import Round
 from isi_keras.attacks.state import Limits, Samples, State
 from isi_keras.domain import Domain, Fitted, as_bounds, as_domain
-from isi_keras.models import compiling, sourced
+from isi_keras.models import compiling, provenance, sourced
 from isi_keras.models.beside import beside
 from isi_keras.results import AttackResult
 
@@ -198,7 +198,7 @@ class BaseAttack(_component.Component, abc.ABC):
         else:
             result = streams.through(self, classifier, source, **how)
         asking.warn_of_the_reached(result, target, goal)
-        return result
+        return dataclasses.replace(result, provenance=provenance.of(classifier.model))
 
     def limits(self) -> Limits:
         """What a step is told anew at each call, as arrays."""

@@ -13,7 +13,7 @@ from isi_keras.attacks.adversarial_distance import adversarial_distance
 from isi_keras.attacks.base import BaseAttack
 from isi_keras.evaluation import distances as distances_of
 from isi_keras.indicators import JacobianSaliency
-from isi_keras.models import sourced
+from isi_keras.models import provenance, sourced
 from isi_keras.models.inputs import as_classes
 from isi_keras.models.parts import parted
 from isi_keras.results import HardnessResult, Stop
@@ -28,6 +28,7 @@ _DISTANCES = (("distance", True), ("distance_single", False))
 _LABELS = f"U{max(len(stop.label) for stop in Stop)}"
 
 
+@provenance.once()
 def hardness(
     model,
     x,
@@ -150,6 +151,7 @@ def hardness(
                 "distances": distances,
             },
         },
+        provenance=provenance.of(classifier.model),
         **found,
     )
 

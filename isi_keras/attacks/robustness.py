@@ -13,7 +13,7 @@ from isi_keras.attacks.base import BaseAttack
 from isi_keras.attacks.jsma import JSMA
 from isi_keras.attacks.state import UNKNOWN
 from isi_keras.evaluation import DISTANCES, lost_at
-from isi_keras.models import sourced
+from isi_keras.models import provenance, sourced
 from isi_keras.models.inputs import as_inputs
 from isi_keras.models.parts import parted
 from isi_keras.results import AttackResult, RobustnessResult, Stop
@@ -49,6 +49,7 @@ ENSEMBLES: dict[str, tuple[str, ...]] = {
 """Which attacks are tried if none are named, by the norm that is measured."""
 
 
+@provenance.once()
 def robustness(
     model,
     x,
@@ -159,6 +160,7 @@ def robustness(
             "config": {"measure": measure, "attacks": serialized}
             | ({} if goal is None else {"goal": goal.recorded()[0]}),
         },
+        provenance=provenance.of(classifier.model),
     )
 
 

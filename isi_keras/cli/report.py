@@ -95,7 +95,7 @@ def report(
     hashed = [path / "run.json" if path.is_dir() else path for path in results]
     about |= {f"SHA-256 of {path.name}": _digest(path) for path in hashed}
     if model is not None:
-        about |= {"model": f"{model.name}, SHA-256 {_digest(model)}"}
+        about |= {"file of the model": f"{model.name}, SHA-256 {_digest(model)}"}
     labels = label or output.labels_of(results)
     page = report(
         dict(zip(labels, records, strict=True)),

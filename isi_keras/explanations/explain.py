@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from isi_keras import _component, aims, axes, indicators, models
-from isi_keras.models import compiling, sourced
+from isi_keras.models import compiling, provenance, sourced
 from isi_keras.models.batches import in_batches, taken
 from isi_keras.models.inputs import as_batch_size, as_classes, as_inputs, names_of
 from isi_keras.results import Explanation
@@ -119,7 +119,8 @@ def explain(
     )
     others = None if against is None else others
     explanation = _explanation(planned.model, indicator, inputs, wanted, others, found, layers)
-    return dataclasses.replace(explanation, data_format=data_format, tokens=words)
+    told = provenance.of(planned.model)
+    return dataclasses.replace(explanation, data_format=data_format, tokens=words, provenance=told)
 
 
 def _through(

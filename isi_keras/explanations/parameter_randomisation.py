@@ -9,11 +9,13 @@ import numpy as np
 from isi_keras import _checks, axes, indicators, measures, models
 from isi_keras.explanations.explain import explain
 from isi_keras.graph.nodes import Weight
+from isi_keras.models import provenance
 from isi_keras.models.inputs import as_inputs
 from isi_keras.models.layers import nodes
 from isi_keras.results import RandomisationResult
 
 
+@provenance.once()
 def parameter_randomisation(
     model,
     x,
@@ -119,6 +121,7 @@ def parameter_randomisation(
                 "data_format": data_format,
             },
         },
+        provenance=first.provenance,
     )
 
 

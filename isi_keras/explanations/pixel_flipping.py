@@ -8,7 +8,7 @@ from keras import ops
 
 from isi_keras import _checks, backend, models
 from isi_keras.explanations import patches
-from isi_keras.models import compiling
+from isi_keras.models import compiling, provenance
 from isi_keras.models.batches import in_batches, taken
 from isi_keras.models.inputs import as_inputs
 from isi_keras.results import Explanation, FlippingResult
@@ -130,6 +130,7 @@ def pixel_flipping(
                 "indicator": dict(explanation.config),
             },
         },
+        provenance=provenance.of(planned.model),
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from isi_keras import sources
 from isi_keras.domain import Domain
+from isi_keras.models import provenance
 from isi_keras.models.inputs import as_batch_size
 from isi_keras.results import Result
 from isi_keras.sources import Rows, Stream, folders, pixels
@@ -120,7 +121,7 @@ def gathered(
     bar = keras.utils.Progbar(known, verbose=verbose, unit_name="sample")
     each = {} if each is None else each
     found, begin = [], 0
-    with _each_warning_once():
+    with _each_warning_once(), provenance.once():
         for x, y in source.portions(size):
             span = Span(begin, begin + len(next(iter(x.values())) if isinstance(x, Mapping) else x))
             _expect(each, known or span.end, whole=known is not None)

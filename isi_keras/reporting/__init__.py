@@ -24,9 +24,12 @@ from isi_keras.results import (
     Result,
     RobustnessResult,
     Stored,
+    provenance,
 )
 
 __all__ = ["Page", "report"]
+
+_NOTHING = "not recorded in the results"
 
 MAKERS = {
     AttackResult: attack.section,
@@ -61,7 +64,8 @@ def report(
         classes: the names of the classes; their numbers if `None`.
         names: of the columns of a table; those of the attack's domain, or numbers, if `None`.
         title: of the page; `None` for what it shows.
-        about: what the results themselves do not hold, by name, such as the model and its hash.
+        about: what the results themselves do not hold, by name, such as who made them. What they
+            hold is the model, its size and its hash, and the versions of what computed them.
         megabytes: how large the HTML may be at most, in units of 1,000,000 bytes; above 0.2.
 
     Returns:
@@ -89,7 +93,7 @@ def report(
         "isi_keras": f"{__version__} (wrote this report)",
         "Python": platform.python_version(),
         "NumPy": np.__version__,
-        "model": "not recorded in the results",
+        **_made(sections),
     }
     turns = any("success_rate" in section.metrics for section in sections)
     told = "How few inputs overturn the decisions" if turns else "What the decisions rest on"
@@ -99,6 +103,20 @@ def report(
     if path is not None:
         page.save(path)
     return page
+
+
+def _made(sections: Sequence[Section]) -> dict[str, str]:
+    """Which model made the results, and on what: in one line if it is the same for all."""
+    facts = {}
+    for name, said in (("model", provenance.described), ("computed with", provenance.versions)):
+        labels: dict[str, list[str]] = {}
+        for section in sections:
+            told = section.record.provenance
+            line = _NOTHING if told is None else parts.plain(said(told))
+            labels.setdefault(line, []).append(section.label)
+        for line, of in labels.items():
+            facts[name if len(labels) == 1 else f"{name}: {', '.join(of)}"] = line
+    return facts
 
 
 def _section(label: str, record: Result, words: Words) -> Section:

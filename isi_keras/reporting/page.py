@@ -32,7 +32,7 @@ class Page:
         title: of the page.
         sections: what is said of each result.
         words: names of classes and columns.
-        about: facts that results do not hold, by name: the model, its hash, versions, a command.
+        about: facts by name: the model, its hash, versions, a command.
         megabytes: how large the HTML may be, in units of 1,000,000 bytes.
         outcomes: of thresholds, which stand on top.
     """
@@ -71,6 +71,7 @@ class Page:
                     "metrics": {name: _plain(value) for name, value in section.metrics.items()},
                     "notes": list(section.notes),
                     "config": section.config,
+                    "provenance": section.record.provenance,
                 }
                 for section in self.sections
             ],
@@ -97,9 +98,9 @@ class Page:
         room = 1e6 * self.megabytes - fixed - rows
         explained = [(s.label, s.record) for s in parts if isinstance(s.record, Explanation)]
         maps = samples.by_input(explained)  # pyright: ignore[reportArgumentType]
-        shown, left = [], len(parts)
+        shown, left, known = [], len(parts), [section.record for section in parts]
         for section in parts:
-            data = samples.of_section(section, maps, self.words, int(room / left))
+            data = samples.of_section(section, maps, self.words, int(room / left), known)
             room -= len(json.dumps(data["depth"]))
             left -= 1
             shown.append(data)

@@ -126,6 +126,11 @@ class Words:
         return "none" if number < 0 else checks.class_name(number, self.classes)
 
 
+def plain(text: Any) -> str:
+    """A text in which marks that turn the direction of what follows are written out."""
+    return _TURNING.sub(lambda found: f"\\u{ord(found[0]):04x}", str(text))
+
+
 def legible(names: Sequence[str] | None) -> Sequence[str] | None:
     """Names as they can be read: marks that turn the direction of what follows are written out.
 
@@ -133,10 +138,7 @@ def legible(names: Sequence[str] | None) -> Sequence[str] | None:
     """
     if names is None:
         return None
-    return [
-        _TURNING.sub(lambda found: f"\\u{ord(found[0]):04x}", str(name)).strip() or str(number)
-        for number, name in enumerate(names)
-    ]
+    return [plain(name).strip() or str(number) for number, name in enumerate(names)]
 
 
 def share(value: float | None, low: float = np.nan, high: float = np.nan) -> str:

@@ -44,8 +44,7 @@ def of_signed(values: np.ndarray, limit: float) -> str:
     """A map or a change, `(H, W)`, in the colours of signed quantities from `-limit` to `limit`."""
     places = np.rint(255 * (np.clip(values / limit, -1, 1) + 1) / 2).astype("uint8")
     picture = Image.fromarray(places)
-    colours = (255 * colormaps[style.SIGNED](np.linspace(0, 1, 256))[:, :3]).astype("uint8")
-    picture.putpalette(colours.tobytes())
+    picture.putpalette(_palette())
     return _uri(picture)
 
 

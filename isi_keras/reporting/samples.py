@@ -1,10 +1,8 @@
 """The samples of a report: numbers of all of them, pictures of as many as there is room for."""
 
-import functools
 import hashlib
 import itertools
 import json
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -12,8 +10,9 @@ import numpy as np
 
 from isi_keras.plotting import images, panels
 from isi_keras.plotting.attack import replay
-from isi_keras.reporting import pictures
+from isi_keras.reporting import pictures, tables
 from isi_keras.reporting.parts import Section, Words
+from isi_keras.reporting.tables import short
 from isi_keras.results import AttackResult, Explanation, RobustnessResult
 
 ROWS = 20_000
@@ -31,13 +30,12 @@ CLASSES = 6
 SPARSE = 0.02
 """Up to which share of the pixels those that changed are drawn larger in a large image."""
 
-FEATURES = 400
-"""How many columns or entries of a sample that is not an image are listed at most."""
-
 Maps = dict[bytes, list[tuple[str, Explanation, int]]]
 
 
-def of_section(section: Section, maps: Maps, words: Words, room: int) -> dict[str, Any]:
+def of_section(
+    section: Section, maps: Maps, words: Words, room: int, others: Sequence[Any] = ()
+) -> dict[str, Any]:
     """What the gallery knows of a result, as JSON.
 
     Args:
@@ -45,14 +43,17 @@ def of_section(section: Section, maps: Maps, words: Words, room: int) -> dict[st
         maps: explanations by the `key` of their samples.
         words: names of classes and columns.
         room: bytes that pictures and steps may take.
+        others: other records of the report, which may know the names of columns.
     """
     record, count = section.record, len(section.record)
+    drawn = pictures.are_drawn(record.x, record.data_format)
+    names = () if drawn else tables.names_of(record, words, others)
     listed = np.arange(count)
     if count > ROWS:
         listed = np.unique(np.linspace(0, count - 1, ROWS).astype(int))
     depth: dict[str, Any] = {}
     for index in itertools.islice(_varied(section, listed), PICTURED):
-        found = _depth(record, int(index), maps, words)
+        found = _depth(record, int(index), maps, words, names)
         room -= len(json.dumps(found, separators=(",", ":"))) + 12
         if room < 0:
             break
@@ -64,7 +65,7 @@ def of_section(section: Section, maps: Maps, words: Words, room: int) -> dict[st
             texts[name], codes = np.unique(kept, return_inverse=True)
             columns[name], texts[name] = codes.tolist(), texts[name].tolist()
         else:
-            columns[name] = [_short(value) for value in kept.tolist()]
+            columns[name] = [short(value) for value in kept.tolist()]
     named = {
         int(number)
         for name in ("clean", "final", "target", "label")
@@ -82,6 +83,7 @@ def of_section(section: Section, maps: Maps, words: Words, room: int) -> dict[st
         "texts": texts,
         "classes": {str(number): words.of_class(number) for number in sorted(named)},
         "depth": depth,
+        "names": [] if drawn else tables.listed(record.x.shape[1:], names),
     }
 
 
@@ -113,7 +115,9 @@ def _varied(section: Section, listed: np.ndarray) -> Iterator[int]:
     yield from listed[order[np.argsort(turn, kind="stable")]]
 
 
-def _depth(record: Any, index: int, maps: Maps, words: Words) -> dict[str, Any]:
+def _depth(
+    record: Any, index: int, maps: Maps, words: Words, names: Sequence[str]
+) -> dict[str, Any]:
     """Everything of one sample."""
     entry: dict[str, Any] = {}
     x = record.x[index]
@@ -125,8 +129,7 @@ def _depth(record: Any, index: int, maps: Maps, words: Words) -> dict[str, Any]:
         if drawn:
             entry |= _changed_picture(record, index, steps is not None)
         else:
-            names = words.names or (record.domain.names if isinstance(record, AttackResult) else ())
-            entry["features"] = _features(x, record.adversarial[index], steps, names)
+            entry["features"] = tables.features(record, index, steps, names)
         if isinstance(record, AttackResult):
             entry |= _replay(record, index, steps)
     found = maps.get(key(x), [])
@@ -137,17 +140,13 @@ def _depth(record: Any, index: int, maps: Maps, words: Words) -> dict[str, Any]:
 def _picture(record: Any, values: np.ndarray, index: int) -> str:
     bounds: tuple[Any, Any] = (record.x[index].min(), record.x[index].max())
     if isinstance(record, AttackResult):
-        bounds = images.bounds_of(_bounds(record), record.x, np.array([index]))
+        domain: Any = tables.domain_of(record)
+        bounds = images.bounds_of((domain.low, domain.high), record.x, np.array([index]))
     elif isinstance(record, RobustnessResult):
         both = record.x[index], record.adversarial[index]
         bounds = (min(part.min() for part in both), max(part.max() for part in both))
     (uri,) = pictures.of_images(values[[index]], bounds, record.data_format)
     return uri
-
-
-@functools.lru_cache(maxsize=4)
-def _bounds(record: AttackResult) -> tuple[Any, Any]:
-    return record.bounds
 
 
 def _changed_picture(record: Any, index: int, ordered: bool) -> dict[str, Any]:
@@ -159,7 +158,7 @@ def _changed_picture(record: Any, index: int, ordered: bool) -> dict[str, Any]:
         limit, few = panels.limit_of(change), (change != 0).mean() < SPARSE
         if few and max(change.shape) > pictures.LARGE:
             change, entry["enlarged"] = pictures.enlarged(change), 1
-        entry |= {"change": pictures.of_signed(change, limit), "changeLimit": _short(limit)}
+        entry |= {"change": pictures.of_signed(change, limit), "changeLimit": short(limit)}
     if ordered:
         order = images.with_channels(record.order[row], record.data_format)[0]  # (H, W, C)
         first = np.where(order > 0, order, np.iinfo(order.dtype).max).min(-1)
@@ -191,7 +190,7 @@ def _replay(record: AttackResult, index: int, steps: np.ndarray | None) -> dict[
     else:
         rows = record.trajectory[index][shown]
         classes = _leading(record, index, record.trajectory[index][: last + 1])
-        values = [[_short(value, 4) for value in row] for row in rows[:, classes].tolist()]
+        values = [[short(value, 4) for value in row] for row in rows[:, classes].tolist()]
         entry["logits"] = {"classes": classes, "values": values}
     if steps is None:
         entry["unknown"] = (
@@ -210,30 +209,6 @@ def _leading(record: AttackResult, index: int, trajectory: np.ndarray) -> list[i
     return known[:CLASSES]
 
 
-def _features(
-    x: np.ndarray, adversarial: np.ndarray, steps: np.ndarray | None, names: Sequence[str]
-) -> list[list[Any]]:
-    """Of each column its name, its value before and after, and the step; the changed ones first."""
-    before, after = x.reshape(-1), adversarial.reshape(-1)
-    step = np.zeros(len(before), int) if steps is None else steps.reshape(-1)
-    changed = before != after
-    order = np.arange(len(before))
-    if len(before) > FEATURES:
-        order = np.argsort(~changed, kind="stable")[:FEATURES]
-    return [
-        [_name(i, x.shape, names), _short(before[i]), _short(after[i]), int(step[i])]
-        for i in order.tolist()
-    ]
-
-
-def _name(place: int, shape: tuple, names: Sequence[str]) -> str:
-    if len(names) == math.prod(shape):
-        return str(names[place])
-    if len(shape) == 1:
-        return f"column {place}"
-    return "entry " + ", ".join(str(int(part)) for part in np.unravel_index(place, shape))
-
-
 def _map(label: str, record: Explanation, index: int, drawn: bool, words: Words) -> dict[str, Any]:
     entry = {"label": label, "target": words.of_class(record.target[index])}
     values = record.relevance[index]
@@ -244,18 +219,8 @@ def _map(label: str, record: Explanation, index: int, drawn: bool, words: Words)
         limit, cut = pictures.limit_of(image)
         said = "the strongest colour is the "
         said += f"{pictures.PERCENTILE}th percentile" if cut else "greatest"
-        entry |= {"picture": pictures.of_signed(image, limit), "limit": _short(limit)}
+        entry |= {"picture": pictures.of_signed(image, limit), "limit": short(limit)}
         return entry | {"said": f"{said} of the magnitudes"}
-    if values.size <= FEATURES:
-        return entry | {"values": [_short(value) for value in values.reshape(-1).tolist()]}
+    if values.size <= tables.LISTED:
+        return entry | {"values": [short(value) for value in values.reshape(-1).tolist()]}
     return entry | {"why": f"The map has {values.size} values, too many to list."}
-
-
-def _short(value: Any, digits: int = 6) -> Any:
-    """A number as short as it may be in JSON; what JSON does not know is `None`."""
-    if isinstance(value, bool | np.bool_):
-        return int(value)
-    value = float(value)
-    if not math.isfinite(value):
-        return None
-    return int(value) if value.is_integer() and abs(value) < 1e15 else float(f"{value:.{digits}g}")

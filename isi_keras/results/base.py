@@ -6,13 +6,14 @@ import os
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 
 from isi_keras import _html
-from isi_keras.results import fields, files, parts, reading
+from isi_keras.results import fields, files, parts, provenance, reading
 from isi_keras.results.archive import UnreadableError
+from isi_keras.results.schema import Entries
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -25,7 +26,16 @@ class Result:
 
     `config` is `{"class_name": ..., "config": ...}`: the attack or the indicator that made the
     record, or the function and what it was called with.
+
+    `provenance` says which model made it, on what: `{"model": {"name", "parameters", "sha256",
+    "hashed"}, "backend", "versions"}`, as in `result.provenance["model"]["sha256"]`. The hash is of
+    the architecture, names aside, and of the weights: on all backends the same for the same model.
+    It is `None` for records that were made by hand, and for files of before it was recorded.
     """
+
+    provenance: Annotated[fields.Made[Mapping[str, Any] | None], Entries()] = dataclasses.field(
+        default=None, kw_only=True
+    )
 
     def __len__(self) -> int:
         value = getattr(self, self._first_of_rows())
@@ -53,7 +63,8 @@ class Result:
         """Joins records of one class, the rows of the first before those of the second and so on.
 
         What counts rows is put together, seconds are added, and all else must be the same in all
-        of them, the configuration included.
+        of them: the configuration, and the model as `provenance` tells it. Versions may differ;
+        then it tells each.
 
         Args:
             results: at least one record.
@@ -80,6 +91,8 @@ class Result:
                 values[field.name] = parts.joined(field, found)
             elif field.axis.counts == fields.DIVIDED:
                 values[field.name] = sum(found)
+            elif field.axis.counts == fields.MADE:
+                values[field.name] = provenance.joined(found)
             else:
                 values[field.name] = parts.same(field.name, found)
         return kind(**values)  # pyright: ignore[reportReturnType]
@@ -157,6 +170,7 @@ class Result:
         values = reading.values_of(cls, arrays, path, empty)
         try:
             record = cls(**values)
+            provenance.check(record.provenance)
             cls._verify(record)
         except (ValueError, TypeError, KeyError, OverflowError) as error:
             said = str(error).rstrip(".")

@@ -27,6 +27,7 @@ class FlippingResult(Result):
             logit if the model ends in a sigmoid.
         target: the explained class, `(N,)`.
         config: `pixel_flipping`, how it was called, and the indicator that made the maps.
+        provenance: which model made it, and on what, as `Result` says; `None` if not recorded.
     """
 
     flipped: Annotated[Shared[np.ndarray], Array("f", "T", low=0, high=1, rising=True, least=2)]
@@ -99,6 +100,7 @@ class RandomisationResult(Result):
             column, of the untouched network, is 1. NaN where it is not defined.
         target: the explained class, `(N,)`.
         config: `parameter_randomisation`, how it was called, and the indicator.
+        provenance: which model made it, and on what, as `Result` says; `None` if not recorded.
     """
 
     layers: Annotated[Shared[np.ndarray], Array("U", "L", shown=True, least=1)]

@@ -10,7 +10,7 @@ import numpy as np
 
 from isi_keras.results.schema import Array, Entries, Settings, Shapes
 
-ROWS, SHARED, DIVIDED = "rows", "shared", "divided"
+ROWS, SHARED, DIVIDED, MADE = "rows", "shared", "divided", "made"
 T = TypeVar("T")
 
 
@@ -20,7 +20,8 @@ class Axis:
 
     Args:
         counts: `"rows"`, one entry for each row of the record; `"shared"`, the same in all parts of
-            a record; `"divided"`, a number of which each row has an equal part.
+            a record; `"divided"`, a number of which each row has an equal part; `"made"`, what
+            parts say of their making, which `provenance.joined` joins.
         until: of an array `(N, T + 1, ...)` of rows the field whose greatest value is `T`. Joined
             with a longer one it is filled up with NaN.
     """
@@ -33,6 +34,7 @@ Rows = Annotated[T, Axis(ROWS)]
 Steps = Annotated[T, Axis(ROWS, until="steps")]
 Shared = Annotated[T, Axis(SHARED)]
 Divided = Annotated[T, Axis(DIVIDED)]
+Made = Annotated[T, Axis(MADE)]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -46,6 +46,7 @@ class HardnessResult(Result):
         sample: the number of the sample of each attempt, `(A,)`. `None` in files of version 1 of
             the format, which holds attempts only.
         stop_reason: why each attempt ended, `(A,)`, the label of a `Stop`; `None` likewise.
+        provenance: which model made it, and on what, as `Result` says; `None` if not recorded.
 
     Raises:
         ValueError: if only one of `sample` and `stop_reason` is `None`.

@@ -93,6 +93,7 @@ class Explanation(Result):
         tokens: the words that the ids in `x` stand for, `(N, T)` of str, `""` for padding; of a
             model with several inputs a dictionary by name, of those that are texts. `None` unless
             they were given.
+        provenance: which model made it, and on what, as `Result` says; `None` if not recorded.
 
     Raises:
         TypeError: if `tokens` is no array of str.
@@ -188,6 +189,7 @@ class AttackResult(Result):
         moving: of a model that takes a list or a dictionary the inputs that `x` is, by name the
             shape of each. Several are one row of numbers, each flattened, one after another.
         held: the other inputs of such a model by their names, arrays of `N` rows.
+        provenance: which model made it, and on what, as `Result` says; `None` if not recorded.
 
     Raises:
         ValueError: if `data_format` is unknown.

@@ -52,6 +52,7 @@ class RobustnessResult(Result):
         held: the other inputs of such a model by their names, arrays of `N` rows.
         aim: what the goal says for each sample, `(N,)` or `(N, K)`; `None` if it is the same for
             all, or there is no goal.
+        provenance: which model made it, and on what, as `Result` says; `None` if not recorded.
 
     Raises:
         ValueError: if `data_format` is unknown.

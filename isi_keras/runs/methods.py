@@ -124,6 +124,12 @@ def takes(spec: dict[str, Any], argument: str) -> tuple[bool, bool]:
     )
 
 
+def are_ours(spec: dict[str, Any]) -> bool:
+    """Whether a method is of this package, so that it leaves the weights of a model as they are."""
+    name = spec["module"].partition(".")[0]
+    return spec["kind"] != "function" or name == __name__.partition(".")[0]
+
+
 def of_spec(
     spec: dict[str, Any], keep: list[str], each: Mapping[str, np.ndarray] | None = None
 ) -> Callable[..., Result]:

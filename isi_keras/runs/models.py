@@ -2,11 +2,10 @@
 
 import contextlib
 import contextvars
-import hashlib
 import importlib.resources
-import json
 import tempfile
 import warnings
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from isi_keras.runs.folder import RunFolder
 from isi_keras.sources import factories, hashes
 
 SAVED = "model.keras"
+_HASHED = ("saved", "factory")  # the hash of others is that of a file
 
 
 def spec_of(model: Any) -> dict[str, Any]:
@@ -115,6 +115,31 @@ def load(spec: dict[str, Any], folder: RunFolder) -> Any:
     return logits(model, spec.get("from_logits"), moving=spec.get("moving"))
 
 
+def told_of(spec: dict[str, Any], model: Any) -> Any:
+    """What is told of the model of a run already, as `models.provenance.once` takes it.
+
+    Args:
+        spec: what JSON knows of it.
+        model: what `load` made of that.
+    """
+    known = weakref.WeakKeyDictionary()
+    if model is not None:
+        from isi_keras.models import provenance
+
+        made = _classifier(model).model
+        known[made] = provenance.of(made, spec["sha256"] if spec["kind"] in _HASHED else None)
+    return known
+
+
+def told_once(told: Any) -> contextlib.AbstractContextManager:
+    """Meanwhile records take what `told_of` returned, if there is any, and hash no model anew."""
+    if not told:
+        return contextlib.nullcontext()
+    from isi_keras.models import provenance
+
+    return provenance.once(told)
+
+
 def load_keras(path: Any) -> Any:
     """The model of a `.keras` file; code inside it is never run.
 
@@ -167,39 +192,14 @@ def _classifier(model: Any) -> Any:
 
 
 def _hash_of(model: Any) -> str:
-    """The hash of what a model computes: its configuration, its own names aside, and weights."""
-    found = hashlib.sha256()
-    names: list[str] = [model.name]
-    try:
-        config = model.get_config()
-        text = json.dumps(config, sort_keys=True, default=_told)
-        names += _names(config)
-    except NotImplementedError:
-        text = f"{type(model).__module__}.{type(model).__qualname__}"
+    """The hash of what a model computes."""
+    from isi_keras.models import provenance  # starts a backend, which not every run needs
+
+    found = provenance.hash_of(model)
+    if not found.whole:
         warnings.warn(
             f"{type(model).__name__} has no configuration, so a change of it is not noticed where "
             "its weights stay the same. Give it `get_config`.",
             stacklevel=4,
         )
-    for number, name in enumerate(dict.fromkeys(names)):
-        text = text.replace(f'"{name}"', f'"#{number}"')
-    found.update(text.encode())
-    found.update(hashes.of_arrays(*model.get_weights()).encode())
-    return found.hexdigest()
-
-
-def _names(config: Any) -> Iterator[str]:
-    """The names of layers in a configuration, in its order."""
-    if isinstance(config, dict):
-        own = config.get("config")
-        if isinstance(own, dict) and "name" in own and "Policy" not in str(config["class_name"]):
-            yield own["name"]
-        config = list(config.values())
-    if isinstance(config, list | tuple):
-        for part in config:
-            yield from _names(part)
-
-
-def _told(value: Any) -> Any:
-    config = getattr(value, "get_config", None)
-    return config() if callable(config) else repr(type(value))
+    return found.sha256

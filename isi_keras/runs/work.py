@@ -31,6 +31,7 @@ class Job(NamedTuple):
         source: the samples; a `Stream` if they come with each shard.
         target: the class to reach: one, an array of one for each sample, or `None`.
         goal: for the samples from one number to another, or `None`.
+        told: of the model, for the record of each shard.
     """
 
     folder: RunFolder
@@ -40,6 +41,7 @@ class Job(NamedTuple):
     source: Rows | Stream
     target: Any
     goal: Callable[[int, int], Any]
+    told: Any
 
 
 def span(plan: dict[str, Any], number: int) -> tuple[int, int]:
@@ -77,7 +79,8 @@ def prepared(path: Any, **given: Any) -> Job:
     method = methods.of_spec(
         plan["method"], plan["call"]["keep"], bounds.read(folder, plan["method"])
     )
-    return Job(folder, plan, model, method, source, target, goal)
+    told = models.told_of(plan["model"], model) if methods.are_ours(plan["method"]) else None
+    return Job(folder, plan, model, method, source, target, goal, told)
 
 
 def _goals(folder: RunFolder, told: dict[str, Any] | None) -> Callable[[int, int], Any]:
@@ -123,15 +126,16 @@ def perform(job: Job, number: int, rows: Any = None) -> dict[str, Any]:
         x, y = job.source.rows(begin, end) if rows is None else rows  # pyright: ignore
         count = len(next(iter(x.values())) if isinstance(x, dict) else x)
         target = job.target
-        result = job.method(
-            job.model,
-            x,
-            y=y,
-            target=target[begin : begin + count] if isinstance(target, np.ndarray) else target,
-            goal=job.goal(begin, begin + count),
-            batch_size=plan["call"]["batch_size"],
-            first_index=begin,
-        )
+        with models.told_once(job.told):
+            result = job.method(
+                job.model,
+                x,
+                y=y,
+                target=target[begin : begin + count] if isinstance(target, np.ndarray) else target,
+                goal=job.goal(begin, begin + count),
+                batch_size=plan["call"]["batch_size"],
+                first_index=begin,
+            )
         if not isinstance(result, Result):
             raise TypeError(
                 f"The method returned a {type(result).__name__}. Expected a record of isi_keras, "

@@ -19,6 +19,16 @@ SETTINGS = {
     "samples": COUNT,
     "misclassified": 0,
 }
+PROVENANCE = {
+    "model": {
+        "name": "made",
+        "parameters": 7,
+        "sha256": "0123456789abcdef" * 4,
+        "hashed": "architecture and weights",
+    },
+    "backend": "torch",
+    "versions": {"isi_keras": "1.0", "keras": "3.15.1", "torch": "2.13.0+cpu"},
+}
 
 
 def kinds():
@@ -49,6 +59,8 @@ def made(kind, optional=True, seed=0, count=COUNT, inputs=(), array=None):
             values[name] = None
         elif isinstance(rule, Shapes):
             values[name] = {"one": list(inner)}
+        elif field.axis.counts == fields.MADE:
+            values[name] = PROVENANCE
         elif not isinstance(rule, Array):
             config = {"a": [1, {"b": None}], "bounds": [0.0, 1.0], **SETTINGS}
             values[name] = {"class_name": "Maker", "config": config}

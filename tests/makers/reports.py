@@ -6,6 +6,7 @@ import numpy as np
 
 import isi_keras as isi
 from isi_keras import Domain
+from makers.records import PROVENANCE
 from makers.results import (
     make_attack,
     make_ensemble,
@@ -27,11 +28,15 @@ def make_records():
     success = stop == "success"
     attack = dataclasses.replace(attack, stop_reason=stop, success=success)
     maps = dataclasses.replace(make_explanation(samples=12), x=attack.x)
-    table = make_attack((8,), config=_of_a_table())
+    told = {**PROVENANCE, "model": {**PROVENANCE["model"], "name": HOSTILE}}
+    attack = dataclasses.replace(attack, provenance=told)
+    table = make_attack((8,), config=_of_a_table(), provenance=PROVENANCE)
+    why = dataclasses.replace(make_explanation((8,)), x=table.x[:3])
     return {
         "l0": attack,
         "maps": maps,
         HOSTILE: table,
+        "why": why,
         "text": make_text("a fine film", "<b>no</b> film"),
         "best": make_ensemble(),
         "sweep": make_hardness(),
@@ -49,7 +54,9 @@ def make_page(few=False):
 
 def _of_a_table():
     names = [f"column <i>{number}</i>" for number in range(8)]
-    bounds = Domain(-1, 1, names=names).get_config()
+    options = {"mutable": [False] + [True] * 7, "integer": [True] * 3 + [False] * 5}
+    options |= {"direction": [0, 1] + [0] * 6, "step": [0] * 3 + [0.5] + [0] * 4}
+    bounds = Domain(-1, 1, names=names, groups=[(6, 7)], **options).get_config()
     config = make_attack((8,)).config["config"]
     return {
         "class_name": "Attack",

@@ -174,10 +174,16 @@ def test_columns_have_their_names(page):
     page.select_option("[name=result]", label=HOSTILE)
     rows = page.locator("#panels tr.changed")
     assert rows.first.inner_text().startswith("column <i>0</i>")
+    assert rows.first.locator("td.rule").inner_text() == "frozen"
     page.locator("#cards button").nth(2).click()
     assert page.locator("#panels tr.changed").count() == 3
     page.locator("#step").press("ArrowLeft")
     assert page.locator("#panels tr.changed").count() == 2
+
+
+def test_a_map_of_a_table_names_its_columns(page):
+    page.select_option("[name=result]", label="why")
+    assert page.locator("#panels tbody th").first.inner_text() == "column <i>0</i>"
 
 
 def test_keys_reach_everything(opened, few):

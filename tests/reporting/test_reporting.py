@@ -76,7 +76,12 @@ def test_samples_are_what_the_results_hold(parsed):
     assert classes[:2] == [3, 0]
     np.testing.assert_allclose(values, record.trajectory[3, :5][:, classes])
     assert {entry["label"] for entry in sample["maps"]} == {"maps"}
-    assert shown[HOSTILE]["depth"]["0"]["features"][0][0] == "column <i>0</i>"
+    features = shown[HOSTILE]["depth"]["0"]["features"]
+    assert [row[0] for row in features] == shown["why"]["names"]
+    assert features[0][0] == "column <i>0</i>"
+    rules = [row[4] if len(row) > 4 else "" for row in features]
+    whole = ["whole numbers, may rise only", "whole numbers"]
+    assert rules == ["frozen", *whole, "steps of 0.5", "", "", "one-hot", "one-hot"]
     assert "order" not in shown["best"]["depth"]["0"]
 
 
@@ -90,6 +95,22 @@ def test_numbers_are_those_of_evaluate():
     )
     assert found["l2_mean_success"] == report.measures["l2"].mean_success
     assert json.loads(result.report().to_json())["results"][0]["metrics"]["samples"] == 12
+
+
+def test_which_model_it_is_of_is_said(page):
+    told = page.about["model: l0"]
+    assert (
+        told == f"{HOSTILE}, 7 parameters, SHA-256 0123456789ab (of its architecture and weights)"
+    )
+    nothing = "model: maps, why, text, best, sweep, flipping, random"
+    assert page.about[nothing] == "not recorded in the results"
+    versions = page.about[f"computed with: l0, {HOSTILE}"]
+    assert versions == "isi_keras 1.0, keras 3.15.1, torch 2.13.0+cpu (backend torch)"
+    attack = make_records()["l0"]
+    one = isi.report([attack, attack])
+    assert one.about["model"] == told
+    assert told.replace("<", "&lt;") in one.to_markdown()
+    assert json.loads(one.to_json())["results"][0]["provenance"] == attack.provenance
 
 
 def test_a_curve_is_the_robust_accuracy_at_its_corners():

@@ -121,6 +121,8 @@ CASES = [
     ({"config": np.array("[1]")}, r"config to be a dictionary\. Received: a list"),
     ({"config": np.array("{")}, r"config to be a text of JSON\."),
     ({"config": np.array("{}")}, r"config to have class_name, a text, and config, a dictionary"),
+    ({"provenance": np.array('{"model": {"name": "\\u001b[2J"}}')}, r"provenance to tell a model"),
+    ({"provenance": np.array("[]")}, r"provenance to be a dictionary\. Received: a list"),
     ({"trajectory": np.zeros((3, 2, 4))}, r"logits before and after 3 steps\. Received: 2"),
     ({"y": np.array([0, 1, 2**21])}, r"y to be at most"),
     ({"steps": None}, r"lacks 'steps', which AttackResult has"),

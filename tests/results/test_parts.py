@@ -66,7 +66,7 @@ def assert_cut(field, whole, part, rows):
         assert of_part is None
     elif field.axis.counts == fields.DIVIDED:
         np.testing.assert_allclose(of_part, of_whole * len(rows) / COUNT)
-    elif field.axis.counts == fields.SHARED:
+    elif field.axis.counts in (fields.SHARED, fields.MADE):
         assert of_part is of_whole
     elif isinstance(of_whole, dict):
         for key in of_whole:
@@ -185,9 +185,17 @@ class TestWhatCannotBeJoined:
                 with pytest.raises(ValueError, match=f"Expected {field.name} to be the same"):
                     kind.concatenate([one, dataclasses.replace(one, **{field.name: other})])
 
+    def test_another_model(self, kind):
+        one = made(kind)
+        model = {**one.provenance["model"], "sha256": "f" * 64}
+        other = dataclasses.replace(one, provenance={**one.provenance, "model": model})
+        with pytest.raises(ValueError, match=r"provenance\['model'\]\['sha256'\] to be the same"):
+            kind.concatenate([one, other])
+
     def test_what_only_some_have(self, kind):
         with_all, without = made(kind), made(kind, optional=False)
-        optional = [field.name for field in fields.of(kind) if field.optional]
+        with_all = dataclasses.replace(with_all, provenance=None)
+        optional = [f.name for f in fields.of(kind) if f.optional and f.name != "provenance"]
         if optional:
             text = r"Expected .* (in all parts or in none|the same .*in all parts)\. Received"
             with pytest.raises(ValueError, match=text):
@@ -307,3 +315,23 @@ def test_records_are_not_made_of_unions_that_are_not_understood():
     for kind in kinds():
         for field in fields.of(kind):
             assert not isinstance(field.type, types.UnionType), (kind, field)
+
+
+def test_versions_that_differ_are_all_told():
+    one = made(isi.FlippingResult)
+    versions = {"isi_keras": "1.1", "keras": "3.15.1", "jax": "0.9"}
+    model = {**one.provenance["model"], "name": "made_1"}
+    other = dataclasses.replace(
+        one, provenance={"model": model, "backend": "jax", "versions": versions}
+    )
+    found = isi.FlippingResult.concatenate([one, other, one]).provenance
+    assert found["model"] == one.provenance["model"]
+    assert found["backend"] == "torch, jax"
+    assert found["versions"] == {
+        "isi_keras": "1.0, 1.1",
+        "keras": "3.15.1",
+        "torch": "2.13.0+cpu",
+        "jax": "0.9",
+    }
+    unknown = dataclasses.replace(one, provenance=None)
+    assert isi.FlippingResult.concatenate([one, unknown]).provenance is None

@@ -36,7 +36,8 @@ def animation(
 
     The images of the steps are made from `x`, `adversarial` and `order`. That is exact only where
     no input is changed twice: under `L0`, and under `Salient` (`JSMA`) if a step is as wide as the
-    bounds or with `once=True`. Other results are refused.
+    bounds or with `once=True`. Other results are refused, among them those of `MinimalL0`, which
+    takes changes back: draw them with `examples`, `changes` or `trajectory`.
 
     Args:
         result: what an `Attack` or a `JSMA` returned on images.

@@ -7,8 +7,6 @@ from isi_keras.results import AttackResult
 
 ROUNDING = 1e-6  # of the width of the bounds: what float32 makes of it
 
-NOT_NAMED = "that its config does not name"
-
 
 def inputs_of(result: AttackResult, index: int) -> np.ndarray:
     r"""One sample before the attack and after each step, `(S + 1, ...)`.
@@ -48,8 +46,11 @@ def expect_each_once(result: AttackResult) -> None:
             f"step_size={settings['step_size']:g} an input may have changed more than once. "
             "Attack with steps as wide as the bounds (JSMA: theta), or with once=True."
         )
+    maker = result.config.get("class_name", "an attack")
+    of = f"{maker} under {kind}" if kind else f"{maker}, which may take changes back"
     raise ValueError(
-        "The images between the steps are known only where each input is changed once, under the "
-        f"norm L0 or Salient. Received: a result of the norm {kind or NOT_NAMED}. Draw it with "
-        "plotting.trajectory or plotting.examples."
+        "The images between the steps are known only where each input is changed once, as `Attack` "
+        f"does under L0 and Salient, and JSMA. Received: a result of {of}. Draw it with "
+        "plotting.examples or plotting.changes; if it was attacked with trajectory=True, with "
+        "plotting.trajectory."
     )

@@ -204,27 +204,29 @@
 
   const values = (map) => {
     const body = make("tbody");
-    map.values.forEach((value, number) => body.append(make("tr", {}, make("th", { scope: "row", textContent: `column ${number}` }), make("td", { textContent: said(value), className: value < 0 ? "negative" : "positive" }))));
+    map.values.forEach((value, number) => body.append(make("tr", {}, make("th", { scope: "row", textContent: state.result.names[number] ?? `column ${number}` }), make("td", { textContent: said(value), className: value < 0 ? "negative" : "positive" }))));
     return make("table", {}, make("caption", { textContent: `${map.label} for ${map.target}` }), body);
   };
 
   /** The columns of a sample that is no image; `show(step)` gives them as they are after a step. */
   const features = (found) => {
     const relevance = found.maps.filter((map) => map.values && map.values.length === found.features.length);
-    const head = ["column", "before", "after", "change", "step", ...relevance.map((map) => map.label)];
+    const ruled = found.features.some((row) => row.length > 4);
+    const head = ["column", ...(ruled ? ["rule"] : []), "before", "after", "change", "step", ...relevance.map((map) => map.label)];
     const body = make("tbody");
     const show = (step) => {
-      body.replaceChildren(...found.features.map(([name, before, after, when], number) => {
+      body.replaceChildren(...found.features.map(([name, before, after, when, rule], number) => {
         const done = before !== after && (step === null || when <= step);
         const by = done && before !== null && after !== null ? after - before : 0;
         const cells = [said(before), said(done ? after : before), by ? `${by > 0 ? "+" : ""}${said(by)}` : "", done && when ? String(when) : ""];
         const line = make("tr", { className: done ? "changed" : "" }, make("th", { scope: "row", textContent: name }),
+          ruled ? make("td", { textContent: rule ?? "", className: "rule" }) : null,
           ...cells.map((text, column) => make("td", { textContent: text, className: column === 2 ? (by > 0 ? "positive" : "negative") : "" })),
           ...relevance.map((map) => make("td", { textContent: said(map.values[number]) })));
         return line;
       }));
     };
-    const top = make("thead", {}, make("tr", {}, ...head.map((text) => make("th", { scope: "col", textContent: text }))));
+    const top = make("thead", {}, make("tr", {}, ...head.map((text, place) => make("th", { scope: "col", textContent: text, className: ruled && place === 1 ? "rule" : "" }))));
     const node = make("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": "Columns of the sample" }, make("table", {}, make("caption", { textContent: "Columns: changed ones in bold" }), top, body));
     show(null);
     return { node, show };

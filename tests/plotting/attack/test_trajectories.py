@@ -326,7 +326,7 @@ class TestAnimation:
                 {},
                 r"Sample 0 was not attacked.*None was",
             ),
-            ({"config": made_by("Attack", bounds=(-1, 1))}, {}, r"its config does not name"),
+            ({"config": made_by("Attack", bounds=(-1, 1))}, {}, r"a result of Attack, which may"),
         ],
     )
     def test_errors_say_what_to_do(self, fields, options, match):
@@ -356,8 +356,9 @@ class TestReplay:
     @pytest.mark.parametrize(
         ("attack", "match"),
         [
-            (isi.Attack(norm="l2"), r"of the norm L2. Draw it with plotting.trajectory"),
-            (isi.Attack(norm="linf"), r"of the norm Linf"),
+            (isi.Attack(norm="l2"), r"of Attack under L2\. Draw it with plotting\.examples or"),
+            (isi.Attack(norm="linf"), r"of Attack under Linf\."),
+            (isi.MinimalL0(), r"MinimalL0, which may take changes back\. .*plotting\.changes"),
             (
                 isi.Attack("jacobian_saliency", isi.Salient(step_size=1.9, relative=False)),
                 r"step_size=1.9 an input",
