@@ -140,23 +140,6 @@ def expect_order(source: Rows | Stream, each: Mapping[str, Any]) -> None:
         )
 
 
-def expect_for_all(domain: Domain, rank: int) -> None:
-    """Raises for bounds of each sample where nobody cuts them as the samples of a source are.
-
-    Args:
-        domain: what the samples may become.
-        rank: how many axes the inputs have, `N` among them.
-
-    Raises:
-        ValueError: the text says how to go on.
-    """
-    if domain.per_sample(rank):
-        raise ValueError(
-            "Bounds of each sample of a source are cut for the call of an attack alone. Pass "
-            "arrays, or bounds for all samples."
-        )
-
-
 def _expect(each: Mapping[str, Any], count: int, *, whole: bool) -> None:
     for name, array in each.items():
         if array is None:

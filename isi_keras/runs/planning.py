@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from isi_keras import _checks, sources
+from isi_keras.domain import expect_for_all
 from isi_keras.runs import bounds, engines, methods, models, shards
 from isi_keras.runs.folder import FORMAT
 from isi_keras.sources import Rows, Stream, folders, hashes
 
 _BATCHES = 8
+_LATER = 99  # axes, more than bounds have: the worker says it, which sees the samples
 _DEFAULT = ("adversarial", "relevance")
 _CHANGED = {"sha256", "y_sha256"}
 
@@ -109,8 +111,7 @@ def plan_of(
     """
     spec, stream = methods.spec_of(method), not isinstance(source, Rows)
     spec = ({bounds.EACH: bounds.described(each)} if each else {}) | spec
-    if isinstance(source, Rows):
-        bounds.expect_for_all(methods.parts_of(method), source.rows(0, 1)[0])
+    expect_for_all(method, lambda: axes_of(model, source) or _LATER)
     batch_size = _checks.integer("batch_size", batch_size, 1)
     shard_size = _BATCHES * batch_size if shard_size is None else shard_size
     shard_size = _checks.integer("shard_size", shard_size, 1)
@@ -188,16 +189,17 @@ def _goal_of(goal: Any) -> Any:
 
 def axes_of(model: Any, source: Rows | Stream) -> int | None:
     """How many axes what an attack moves has; `None` if only the model could say, and does not."""
-    if not isinstance(source, Rows):
-        shape = None if model is None else getattr(as_model(model).model, "input_shape", None)
-        return len(shape) if isinstance(shape, tuple) else None
-    x = source.rows(0, 1)[0]
-    if not isinstance(x, Mapping) or model is None:
-        return None if isinstance(x, Mapping) else x.ndim
-    from isi_keras.models.parts import parted
+    if isinstance(source, Rows):
+        x = source.rows(0, 1)[0]
+        several = isinstance(x, Mapping) and model is not None
+        return bounds.axes_of(as_model(model) if several else None, x)
+    if model is None:
+        return None
+    from isi_keras.models.inputs import example_of
 
     classifier = as_model(model)
-    return parted(classifier.model, x, classifier.moved).x.ndim
+    x = example_of(classifier.model)
+    return None if x is None else bounds.axes_of(classifier, x)
 
 
 def _backend(model: Any) -> str | None:
