@@ -3,7 +3,7 @@
 from isi_keras.domain.bounds import as_bounds, as_domain
 from isi_keras.domain.domain import Domain
 from isi_keras.domain.fitted import Fitted
-from isi_keras.domain.for_all import expect_for_all
+from isi_keras.domain.for_all import domains_of, expect_for_all
 from isi_keras.domain.groups import Groups
 from isi_keras.domain.room import Grid, Room
 
@@ -15,5 +15,6 @@ __all__ = [
     "Room",
     "as_bounds",
     "as_domain",
+    "domains_of",
     "expect_for_all",
 ]

@@ -27,7 +27,7 @@ def expect_for_all(value: Any, rank: int | Callable[[], int | None]) -> None:
     Raises:
         ValueError: the text says whose bounds they are, and how to go on.
     """
-    for name, domain in _domains(value):
+    for name, domain in domains_of(value):
         if not any(map(domain.of_each, range(1, _MOST_AXES))):
             continue
         axes = rank() if callable(rank) else rank
@@ -39,10 +39,10 @@ def expect_for_all(value: Any, rank: int | Callable[[], int | None]) -> None:
             )
 
 
-def _domains(value: Any) -> Iterator[tuple[str, Domain]]:
-    """All bounds in a value, and whose they are."""
+def domains_of(value: Any) -> Iterator[tuple[str, Domain]]:
+    """All bounds in a value, such as `expect_for_all` takes, and whose they are."""
     while isinstance(value, functools.partial):
-        yield from _domains(value.keywords)
+        yield from domains_of(value.keywords)
         value = value.func
     if isinstance(value, Domain):
         yield type(value).__name__, value
@@ -51,7 +51,7 @@ def _domains(value: Any) -> Iterator[tuple[str, Domain]]:
         if isinstance(own, Domain):
             yield type(value).__name__, own
         for field in dataclasses.fields(value):  # pyright: ignore[reportArgumentType]
-            yield from _domains(getattr(value, field.name))
+            yield from domains_of(getattr(value, field.name))
     elif isinstance(value, Mapping):
         config = value.get("config")
         if isinstance(config, Mapping) and "bounds" in config:
@@ -59,10 +59,10 @@ def _domains(value: Any) -> Iterator[tuple[str, Domain]]:
         if "bounds" in value:
             yield from _bounds("the option bounds", value["bounds"])
         for entry in value.values():
-            yield from _domains(entry)
+            yield from domains_of(entry)
     elif isinstance(value, list | tuple):
         for entry in value:
-            yield from _domains(entry)
+            yield from domains_of(entry)
 
 
 def _bounds(name: str, value: Any) -> Iterator[tuple[str, Domain]]:

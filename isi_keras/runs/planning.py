@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from isi_keras import _checks, sources
-from isi_keras.domain import expect_for_all
+from isi_keras.domain import domains_of, expect_for_all
 from isi_keras.runs import bounds, engines, methods, models, shards
 from isi_keras.runs.folder import FORMAT
 from isi_keras.sources import Rows, Stream, folders, hashes
@@ -70,7 +70,8 @@ def as_source(method: Any, model: Any, source: Any, y: Any) -> Rows | Stream:
     if folders.holds_images(source):
         from isi_keras.models import sourced  # starts a backend, which not every run needs
 
-        images = sourced.format_of(as_model(model).model, getattr(method, "domain", None))
+        domain = next((domain for _, domain in domains_of(method)), None)
+        images = sourced.format_of(as_model(model).model, domain)
     return sources.of(source, y, images)
 
 
