@@ -17,6 +17,7 @@ _BATCHES = 8
 _LATER = 99  # axes, more than bounds have: the worker says it, which sees the samples
 _DEFAULT = ("adversarial", "relevance")
 _CHANGED = {"sha256", "y_sha256"}
+_LAST = ("shard_size", "shards")  # these follow from others, unless they are what was given
 
 
 def as_part(part: Any) -> tuple[int, int]:
@@ -217,13 +218,16 @@ def check_same(folder: str, held: Mapping[str, Any], plan: Mapping[str, Any]) ->
     Raises:
         ValueError: the text says which, and what it is in each.
     """
-    for key in plan:
+    for key in (*(key for key in plan if key not in _LAST), *_LAST):
         if key in ("id", "versions"):
             continue
         found = _difference(key, held.get(key), plan[key])
         if found is None:
             continue
         entry, there, here = found
+        counts = held.get("samples"), plan["samples"]
+        if key == "source" and None not in counts and counts[0] != counts[1]:
+            entry, there, here = "samples", *counts
         if entry.startswith(f"method.{bounds.EACH}."):
             raise ValueError(
                 f"The run in {folder!r} was begun with other bounds ({entry} differs). Go on with "

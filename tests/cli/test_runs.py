@@ -186,6 +186,11 @@ def test_goals_are_said_in_a_word():
         ("above:high", "Expected a number for 'high' in --goal"),
         ("above:1:margin=2", "above has the option output"),
         ("any_of:1:2", "Expected one list of values"),
+        ("any_of:0,0", "Expected classes that differ. Received: 'any_of:0,0'"),
+        ("none_of:1,,2", "a value before and after each comma"),
+        ("label_set:1,2", r"Expected of each label 1 \(to hold\), 0"),
+        ("label_set:-1,-1", "one of them not -1"),
+        ("label_set:1,x", "Expected a whole number for 'x'"),
     ):
         with pytest.raises(typer.BadParameter, match=match):
             goal.wanted(text, None, None)
