@@ -42,18 +42,29 @@ def source_of(model: Any, x: Any, y: Any = None, domain: Domain | None = None) -
     if not is_source(x, y):
         return None
     found = sources.of(x, y, format_of(model, domain) if folders.holds_images(x) else None)
-    if y is None and isinstance(found, Rows):
-        _expect_columns(model, found)
+    if y is None:
+        expect_columns(model, found)
     return found
 
 
-def _expect_columns(model: Any, table: Rows) -> None:
-    """Raises if a table has a column more than the model takes, which then is that of labels."""
+def expect_columns(model: Any, table: Any, said: str = "y={!r}") -> None:
+    """Raises if a table has a column more than the model takes, which may be that of labels.
+
+    Args:
+        model: a Keras model.
+        table: a source, which may have names of columns.
+        said: how the column of labels is named.
+
+    Raises:
+        ValueError: the text names the last column.
+    """
+    if not isinstance(table, Rows):
+        return
     shape, names = getattr(model, "input_shape", None), table.names
     if isinstance(shape, tuple) and len(shape) == 2 and len(names) - 1 == shape[1]:
         raise ValueError(
             f"The table has {len(names)} columns, the model takes {shape[1]}. If one of them holds "
-            f"the labels, name it: y={names[-1]!r}."
+            f"the labels, name it: {said.format(names[-1])}."
         )
 
 

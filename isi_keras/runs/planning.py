@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from isi_keras import _checks, sources
+from isi_keras import _checks, _component, sources
 from isi_keras.domain import domains_of, expect_for_all
 from isi_keras.runs import bounds, engines, methods, models, shards
 from isi_keras.runs.folder import FORMAT
@@ -73,7 +73,13 @@ def as_source(method: Any, model: Any, source: Any, y: Any) -> Rows | Stream:
 
         domain = next((domain for _, domain in domains_of(method)), None)
         images = sourced.format_of(as_model(model).model, domain)
-    return sources.of(source, y, images)
+    found = sources.of(source, y, images)
+    shows = isinstance(method, _component.Component) and not isinstance(model, str | Path | None)
+    if shows and y is None and isinstance(found, Rows) and found.names:
+        from isi_keras.models import sourced
+
+        sourced.expect_columns(as_model(model).model, found)
+    return found
 
 
 def shipped_images(name: str) -> Rows:

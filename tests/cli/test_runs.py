@@ -79,6 +79,9 @@ def test_tables_have_columns_and_labels(files, tmp_path):
     assert result.domain.names == ("age", "height", "income")
     np.testing.assert_allclose(result.domain.high, x.max(0), rtol=1e-6)
     assert "Unknown column: 'kidn'. Did you mean 'kind'" in run(*words[:4], "kidn", code=1)
+    run("explain", *words[1:5], "--out", "e.npz")
+    np.testing.assert_allclose(isi.Explanation.load("e.npz").x, x, rtol=1e-6)
+    assert "the labels, name it: --labels kind" in run("explain", *words[1:3], code=1)
 
 
 def test_images_by_class_by_name_and_back(files, tmp_path):

@@ -222,6 +222,8 @@ def test_folders_tables_and_inputs_by_name(tmp_path):
     for method in (isi.explain, attack):
         with pytest.raises(ValueError, match=r"4 columns, the model takes 3.*y='label'"):
             method(flat, tmp_path / "t.csv")
+    with pytest.raises(ValueError, match="4 columns, the model takes 3"):
+        isi.run(attack, flat, table, out=tmp_path / "run")
     with pytest.raises(FileNotFoundError, match=r"no file or folder 'gone.npy'"):
         attack(flat, "gone.npy")
     inputs = {name: keras.Input((3,), name=name) for name in "ab"}
