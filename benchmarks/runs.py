@@ -2,14 +2,20 @@
 
 python benchmarks/runs.py [--samples 2000 4000 8000] [--workers 2]
 
-Each size runs in a process of its own, whose peak is the system's count of resident memory. Time is
-linear if `rows a second` stays, memory flat if `peak` does.
+Each run is in a process of its own, on one thread unless OMP_NUM_THREADS says otherwise, and its
+peak is the system's count of resident memory. Time is linear if `rows/s` stays, memory flat if
+`peak` does. `computed` is how many rows the steps computed for each that a sample needed: slots of
+a batch that nobody is left to fill count, too.
+
+An engine that is installed does the least and the greatest number of rows with one worker; the line
+through both tells what its start costs from what each row does. Then it does the greatest with all.
 """
 
 import argparse
 import importlib.util
 import itertools
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -20,6 +26,7 @@ from pathlib import Path
 import numpy as np
 
 import isi_keras as isi
+from isi_keras.attacks import slots
 
 MAX_STEPS = 30
 ENGINES = {"ray": "ray", "dask": "distributed"}
@@ -44,13 +51,33 @@ def digits(folder: str, samples: int) -> tuple[str, np.ndarray]:
     return str(place), y[rows]
 
 
+class Counted:
+    """How many rows the steps of attacks compute, while it is entered."""
+
+    def __enter__(self):
+        self.rows, self._drive = 0, slots.drive
+        slots.drive = self._drive_counting
+        return self
+
+    def __exit__(self, *error):
+        slots.drive = self._drive
+
+    def _drive_counting(self, step, *others):
+        def counting(held, state, rows, mask):
+            self.rows += len(mask)
+            return step(held, state, rows, mask)
+
+        self._drive(counting, *others)
+
+
 def once(data: str, samples: int, batch_size: int, workers: int, engine: str | None) -> dict:
     """A run in this process: seconds, CPU seconds, MB and whether it is whole."""
     source, y = digits(data, samples)
     attack = isi.Attack("relevance", "l0", max_steps=MAX_STEPS)
-    attack(isi.zoo.load("lenet-mnist")[0], np.load(source, mmap_mode="r")[:batch_size])  # compiles
+    if engine is None:  # else each worker compiles for itself, which is part of its start
+        attack(isi.zoo.load("lenet-mnist")[0], np.load(source, mmap_mode="r")[:batch_size])
     began, cpu, before = time.perf_counter(), _cpu(), peak()
-    with tempfile.TemporaryDirectory() as out:
+    with tempfile.TemporaryDirectory() as out, Counted() as counted:
         run = isi.run(
             attack,
             "lenet-mnist",
@@ -64,16 +91,22 @@ def once(data: str, samples: int, batch_size: int, workers: int, engine: str | N
         )
         took, spent = time.perf_counter() - began, _cpu() - cpu
         rate, digest = isi.evaluate(run).success_rate, run.digest()
-        table = sum(values.nbytes for values in run.columns().values()) / samples
+        columns = run.columns()
+        table = sum(values.nbytes for values in columns.values()) / samples
+        computed = counted.rows / columns["forward"].sum()
     numbers = {"seconds": took, "cpu": spent, "before": before, "peak": peak(), "table": table}
-    return {**numbers, "success_rate": rate, "digest": digest}
+    return {**numbers, "computed": computed, "success_rate": rate, "digest": digest}
 
 
 def apart(data: str, samples: int, batch_size: int, workers: int = 1, engine: str = "") -> dict:
     """The same in a process of its own."""
     words = [data, str(samples), str(batch_size), str(workers), engine]
     done = subprocess.run(
-        [sys.executable, __file__, "--once", *words], capture_output=True, text=True, check=False
+        [sys.executable, __file__, "--once", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"OMP_NUM_THREADS": "1", **os.environ},
     )
     if done.returncode:
         raise RuntimeError(done.stderr)
@@ -84,31 +117,38 @@ def main(samples: list[int], workers: int, batch_size: int) -> None:
     with tempfile.TemporaryDirectory() as data:
         for size in samples:
             digits(data, size)
-        print(
-            f"{'rows':>8} {'seconds':>8} {'rows/s':>7} {'CPU s':>7} {'before MB':>9} {'peak MB':>8}"
-        )
+        print("    rows  seconds  rows/s   CPU s  before MB  peak MB  computed")
+        alone = {}
         for size in samples:
-            found = apart(data, size, batch_size)
+            found = alone[size] = apart(data, size, batch_size)
             print(
-                f"{size:9d} {found['seconds']:9.2f} {size / found['seconds']:9.1f} "
-                f"{found['cpu']:9.1f} {found['before']:9.0f} {found['peak']:9.0f}"
+                f"{size:8d} {found['seconds']:8.2f} {size / found['seconds']:7.1f} "
+                f"{found['cpu']:7.1f} {found['before']:10.0f} {found['peak']:8.0f} "
+                f"{found['computed']:9.3f}",
+                flush=True,
             )
         print(f"table: {found['table']:.0f} bytes a row; success {found['success_rate']:.2%}")
-        largest, one = samples[-1], found
         for name in ("processes", *ENGINES):
             if name in ENGINES and importlib.util.find_spec(ENGINES[name]) is None:
                 print(f"{name}: not installed")
                 continue
-            several = apart(data, largest, batch_size, workers, name)
-            if several["digest"] != one["digest"]:
-                print(f"{name}: another digest; fix the number of threads by OMP_NUM_THREADS")
-            # Of all workers, starting included.
-            more = workers * several["seconds"] - one["seconds"]
-            print(
-                f"{name}, {workers} workers: {several['seconds']:.2f} s, "
-                f"{one['seconds'] / several['seconds']:.2f} of one process's speed, "
-                f"{1000 * more / largest:+.2f} ms a row"
-            )
+            engine(name, data, alone, workers, batch_size)
+
+
+def engine(name: str, data: str, alone: dict[int, dict], workers: int, batch_size: int) -> None:
+    """Prints what an engine costs beside one process, `alone` by numbers of rows."""
+    least, most = min(alone), max(alone)
+    single = {size: apart(data, size, batch_size, 1, name) for size in {least, most}}
+    several = apart(data, most, batch_size, workers, name)
+    more = {size: found["seconds"] - alone[size]["seconds"] for size, found in single.items()}
+    told = f"{more[most]:+.1f} s for {most} rows with one worker"
+    if least < most:
+        each = (more[most] - more[least]) / (most - least)
+        told += f" ({more[least] - least * each:.1f} s to start, {1000 * each:+.2f} ms a row)"
+    ratio = alone[most]["seconds"] / several["seconds"]
+    print(f"{name}: {told}; with {workers} workers {ratio:.2f} of one process's speed", flush=True)
+    if several["digest"] != alone[most]["digest"]:
+        print(f"{name}: another digest")
 
 
 def _cpu() -> float:

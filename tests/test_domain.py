@@ -1,5 +1,6 @@
 """What an input may become: closed forms on linear models, and a recount of every result."""
 
+import functools
 import itertools
 import json
 
@@ -9,6 +10,8 @@ import pytest
 
 import isi_keras as isi
 from isi_keras import attacks
+from isi_keras._component import serialize
+from isi_keras.domain import expect_for_all
 from isi_keras.results import AttackResult
 
 INF = float("inf")
@@ -395,3 +398,24 @@ def test_what_is_not_in_the_domain(linear):
         isi.Attack("relevance", scale="range")
     with pytest.raises(ValueError, match=r"does not go with the norm Salient.*'tjsma'"):
         isi.JSMA(scale="reach")
+
+
+@pytest.mark.once
+def test_bounds_that_would_go_with_other_samples_are_found():
+    each, every = (-1.0, np.ones((4, 3))), (-1.0, np.ones(3))
+    for given in (
+        isi.Domain(*each),
+        isi.Attack(bounds=each),
+        {"a": [isi.JSMA(bounds=isi.Domain(*each))]},
+        functools.partial(isi.robustness, bounds=each),
+        functools.partial(isi.robustness, attacks=[serialize(isi.Attack(bounds=each))]),
+        {"bounds": serialize(isi.Domain(*each))},
+    ):
+        with pytest.raises(ValueError, match="Bounds of each sample are cut for an attack alone"):
+            expect_for_all(given, 2)
+        with pytest.raises(ValueError, match="Bounds of each sample are cut for an attack alone"):
+            expect_for_all(given, lambda: None)
+        expect_for_all(given, 3)
+    never = {"attacks": [isi.Attack(bounds=every)], "bounds": "wide", "more": np.ones((4, 3))}
+    expect_for_all(functools.partial(isi.robustness, **never), 2)
+    expect_for_all([isi.Attack(), {"bounds": None}, ("l0",)], lambda: pytest.fail("not needed"))

@@ -177,7 +177,8 @@ class BaseAttack(_component.Component, abc.ABC):
             first_index: which sample of a longer run the first one is, or which each is, `(N,)`.
                 What is drawn for a sample depends on its number there, so that parts of a run give
                 what the whole does.
-            trajectory: whether to keep the logits of every step.
+            trajectory: whether to keep the logits of every step. Those of a source may differ from
+                those of arrays by some 1e-6: the last samples of each reading share no full batch.
             verbose: 1 shows a progress bar.
 
         Returns:

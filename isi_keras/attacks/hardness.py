@@ -11,6 +11,7 @@ import numpy as np
 from isi_keras import _checks, _component, attacks, models
 from isi_keras.attacks.adversarial_distance import adversarial_distance
 from isi_keras.attacks.base import BaseAttack
+from isi_keras.domain import expect_for_all
 from isi_keras.evaluation import distances as distances_of
 from isi_keras.indicators import JacobianSaliency
 from isi_keras.models import provenance, sourced
@@ -100,7 +101,7 @@ def hardness(
 
         def call(x, y, span):
             rank = parted(classifier.model, x, classifier.moved).x.ndim
-            sourced.expect_for_all(attack.domain, rank)
+            expect_for_all(attack, rank)
             return hardness(model, x, y, first_index=first_index + span.begin, **options)
 
         return sourced.gathered(call, source, sourced.portion(batch_size), verbose)

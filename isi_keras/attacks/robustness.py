@@ -12,6 +12,7 @@ from isi_keras.attacks.attack import Attack
 from isi_keras.attacks.base import BaseAttack
 from isi_keras.attacks.jsma import JSMA
 from isi_keras.attacks.state import UNKNOWN
+from isi_keras.domain import expect_for_all
 from isi_keras.evaluation import DISTANCES, lost_at
 from isi_keras.models import provenance, sourced
 from isi_keras.models.inputs import as_inputs
@@ -125,8 +126,7 @@ def robustness(
 
         def call(x, y, span):
             rank = parted(classifier.model, x, classifier.moved).x.ndim
-            for attack in chosen.values():
-                sourced.expect_for_all(attack.domain, rank)
+            expect_for_all(chosen, rank)
             own = None if goal is None else goals.rows(goal, slice(span.begin, span.end))
             y = None if goal is not None and goal.of_values else y
             number = first_index + span.begin

@@ -185,6 +185,10 @@ def _samples_of(model, network, data, samples, bounds, labels) -> Rows:
         images = folders.Format.of(shape, place, bounds, network.name)
     found = sources.of(data, labels, images)
     assert isinstance(found, Rows)
+    if labels is None and found.names:
+        from isi_keras.models import sourced
+
+        sourced.expect_columns(network, found, "--labels {}")
     classes = _classes(found)
     if classes:
         numbered = ", ".join(f"{name} = {number}" for name, number in classes.items())

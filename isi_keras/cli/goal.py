@@ -103,6 +103,17 @@ def wanted(text: str | None, target: str | None, from_logits: bool | None) -> Wa
         raise BadParameter(f"Expected {_form(name)}. Received: {text!r}. {_known()}")
     if one and len(values) > 1:
         raise BadParameter(f"Expected {_form(name)}, one for all samples. Received: {text!r}.")
+    if not all(values):
+        raise BadParameter(f"Expected a value before and after each comma. Received: {text!r}.")
+    if name in ("any_of", "none_of") and len(set(values)) < len(values):
+        raise BadParameter(f"Expected classes that differ. Received: {text!r}.")
+    if name == "label_set":
+        labels = [_number(text, value, int) for value in values]
+        if not set(labels) <= {-1, 0, 1} or (values and max(labels) < 0):
+            raise BadParameter(
+                "Expected of each label 1 (to hold), 0 (not to hold) or -1 (does not matter), one "
+                f"of them not -1. Received: {text!r}."
+            )
     found = Wanted(text, name, values, options)
     if found.of_values:
         _number(text, found.values[0], float)

@@ -23,6 +23,7 @@ def explain(
     model,
     x,
     *,
+    y: Any = None,
     target=None,
     against=None,
     indicator: Any = "relevance",
@@ -38,10 +39,14 @@ def explain(
     Args:
         model: a built Keras model, or what `logits` or `outputs` made of one. It is not altered.
         x: the inputs, `(N, ...)`; for a model with several inputs a list of them, or a dictionary
-            by their names. Or a source of samples, as `run` takes them: a path, a
-            `tf.data.Dataset`, a `keras.utils.PyDataset`, a torch DataLoader, a generator of
+            by their names. Or a pair of these and their labels, `(x, y)`; of a model with several
+            inputs a tuple of arrays is the inputs. Or a source of samples, as `run` takes them: a
+            path, a `tf.data.Dataset`, a `keras.utils.PyDataset`, a torch DataLoader, a generator of
             batches, a memory map. It is read batch by batch, and the explanation gathers what they
-            give; its labels are not looked at.
+            give.
+        y: the labels, `(N,)` or `(N, ...)`; of a table the name of the column that holds them,
+            which is then no input. What is explained does not depend on labels, wherever they come
+            from: they are counted only. To explain the true classes pass them as `target`.
         target: the class to explain, one for all samples or `(N,)`; `None` for the predicted one.
         against: a class, one for all samples or `(N,)`, whose logit is subtracted: the map then
             says why the target rather than this one.
@@ -65,9 +70,9 @@ def explain(
 
     Raises:
         TypeError: if the model, an array or `tokens` is of the wrong kind.
-        ValueError: if shapes, values, classes, `data_format` or the number of `tokens` are wrong, a
-            layer has no relevance rule or no layer has a name of `layers`, or if `layers` or
-            `conservation` is wanted of another indicator than relevance.
+        ValueError: if shapes, values, classes, `data_format` or the number of `tokens` or labels
+            are wrong, a layer has no relevance rule or no layer has a name of `layers`, or if
+            `layers` or `conservation` is wanted of another indicator than relevance.
 
     Example:
         >>> import isi_keras as isi
@@ -76,7 +81,8 @@ def explain(
         (4, 28, 28, 1)
     """
     source, indicator = models.logits(model), indicators.get(indicator)
-    given = sourced.source_of(source.model, x)
+    x, y = sourced.unpaired(source.model, x, y)
+    given = sourced.source_of(source.model, x, y)
     if given is not None:
         options = {"indicator": indicator, "layers": layers, "conservation": conservation}
         options |= {"data_format": data_format, "batch_size": batch_size}
@@ -90,6 +96,7 @@ def explain(
     data_format = planned.data_format if data_format is None else data_format
     axes.check_data_format(data_format)
     rows = len(keras.tree.flatten(inputs)[0])
+    sourced.expect_labels(y, rows)
     wanted = _classes("target", target, rows, planned.classes)
     others = _classes("against", against, rows, planned.classes)
     wants = {"layers": tuple(layers), "absorbed": bool(conservation)}

@@ -91,8 +91,8 @@ class AnyOf(OfClasses):
 
     Raises:
         TypeError: if a class is not an integer.
-        ValueError: if there is none, or one is negative; when used, if the model has no such class
-            or no other.
+        ValueError: if there is none, one is negative or comes twice; when used, if the model has no
+            such class or no other.
     """
 
     classes: Any
@@ -119,8 +119,8 @@ class NoneOf(OfClasses):
 
     Raises:
         TypeError: if a class is not an integer.
-        ValueError: if there is none, or one is negative; when used, if the model has no such class
-            or no other.
+        ValueError: if there is none, one is negative or comes twice; when used, if the model has no
+            such class or no other.
     """
 
     classes: Any
@@ -140,6 +140,12 @@ def _several(classes: Any) -> tuple[int, ...]:
     found = tuple(_checks.integer("classes", c, 0) for c in (classes if listed else [classes]))
     if not found:
         raise ValueError("Expected classes to be at least one class. Received: none.")
+    twice = [number for number in dict.fromkeys(found) if found.count(number) > 1]
+    if twice:
+        raise ValueError(
+            f"Expected classes that differ, the same for all samples. Received: {twice[0]} more "
+            "than once. Leave it out; for a class of each sample use Target."
+        )
     return found
 
 

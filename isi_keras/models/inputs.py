@@ -107,6 +107,22 @@ def names_of(model, x) -> list[str]:
     return [spec.name for spec in specs] if specs else _keys(x)
 
 
+def example_of(model) -> Any:
+    """A sample of zeros, of the shape that a model declares: an array, or several by their names.
+
+    `None` if it declares none. A size that may be any is 1.
+    """
+    specs = _specs(model)
+    if not specs or any(spec.shape is None for spec in specs):
+        return None
+    found = {}
+    for spec in specs:
+        shape = [1 if size is None else size for size in spec.shape or ()]
+        integers = "int" in (spec.dtype or "")
+        found[spec.name] = np.zeros(shape, spec.dtype if integers else "float32")
+    return found if len(found) > 1 else found[specs[0].name]
+
+
 class Spec(NamedTuple):
     """What a model says of one of its inputs; `None` for what it does not say."""
 

@@ -15,6 +15,7 @@ from isi_keras.models import provenance
 from isi_keras.models.inputs import as_batch_size
 from isi_keras.results import Result
 from isi_keras.sources import Rows, Stream, folders, pixels
+from isi_keras.sources.rows import as_labels
 
 BATCHES = 8
 """How many batches are taken of a source at once, where samples need different numbers of steps."""
@@ -43,7 +44,31 @@ def source_of(model: Any, x: Any, y: Any = None, domain: Domain | None = None) -
     """
     if not is_source(x, y):
         return None
-    return sources.of(x, y, format_of(model, domain) if folders.holds_images(x) else None)
+    found = sources.of(x, y, format_of(model, domain) if folders.holds_images(x) else None)
+    if y is None:
+        expect_columns(model, found)
+    return found
+
+
+def expect_columns(model: Any, table: Any, said: str = "y={!r}") -> None:
+    """Raises if a table has a column more than the model takes, which may be that of labels.
+
+    Args:
+        model: a Keras model.
+        table: a source, which may have names of columns.
+        said: how the column of labels is named.
+
+    Raises:
+        ValueError: the text names the last column.
+    """
+    if not isinstance(table, Rows):
+        return
+    shape, names = getattr(model, "input_shape", None), table.names
+    if isinstance(shape, tuple) and len(shape) == 2 and len(names) - 1 == shape[1]:
+        raise ValueError(
+            f"The table has {len(names)} columns, the model takes {shape[1]}. If one of them holds "
+            f"the labels, name it: {said.format(names[-1])}."
+        )
 
 
 def is_source(x: Any, y: Any = None) -> bool:
@@ -56,6 +81,48 @@ def is_source(x: Any, y: Any = None) -> bool:
 def portion(batch_size: int | None) -> int:
     """How many samples are taken of a source at once."""
     return BATCHES * (_BATCH if batch_size is None else as_batch_size(batch_size))
+
+
+def unpaired(model: Any, x: Any, y: Any = None) -> tuple[Any, Any]:
+    """Inputs and their labels, of a pair `(x, y)` too.
+
+    A tuple of arrays is the inputs of a model that has several, as `predict` takes them, and of one
+    that does not declare its inputs; of others it is a pair, and so it is if it begins with a
+    dictionary or a list of arrays.
+
+    Args:
+        model: a Keras model.
+        x: the inputs, or the pair.
+        y: the labels, if they are given apart.
+
+    Raises:
+        ValueError: if there are labels in both.
+    """
+    if not isinstance(x, tuple) or len(x) != 2:
+        return x, y
+    first, labels = x
+    several = isinstance(first, Mapping) or (
+        isinstance(first, list) and any(getattr(part, "ndim", 0) for part in first)
+    )
+    single = len(getattr(model, "inputs", None) or ()) == 1 and getattr(first, "ndim", 0)
+    if not (several or single):
+        return x, y
+    if y is not None and y is not False:
+        raise ValueError("Received labels twice, in a pair (x, y) and as y. Leave one of them out.")
+    return first, labels
+
+
+def expect_labels(y: Any, count: int) -> None:
+    """Raises unless labels, if there are any, are as many as the samples.
+
+    Raises:
+        ValueError: if they are not.
+    """
+    labels = None if y is False else as_labels(y)
+    if labels is not None and labels.shape[:1] != (count,):
+        raise ValueError(
+            f"Expected a label for each of {count} samples. Received: y of shape {labels.shape}."
+        )
 
 
 def expect_again(x: Any) -> None:
@@ -74,14 +141,17 @@ def format_of(model: Any, domain: Domain | None = None) -> folders.Format:
         ValueError: if it takes none, or nothing says which values pixels are to have.
     """
     preprocessing = pixels.inside(model)
+    shape, place = getattr(model, "input_shape", None), keras.config.image_data_format()
     if domain is not None:
         low, high = float(domain.low.min()), float(domain.high.max())
     elif preprocessing is not None:
         low, high = preprocessing[1]
     else:
+        shown = folders.Format.of(shape, place, (0.0, 1.0), model.name)
         raise ValueError(
-            "It is not known which values the model wants pixels to have. Pass arrays, or a source "
-            "made with sources.folders.Folder(path, Format(shape, channel_axis, range))."
+            "It is not known which values the model wants pixels to have: it has no Rescaling or "
+            "Normalization inside. Pass arrays; or the folder with what the model takes, of "
+            f"isi_keras.sources.folders: Folder(path, {shown}), or another range."
         )
     if preprocessing is not None and (low, high) != preprocessing[1]:
         name, wanted = preprocessing
@@ -91,7 +161,6 @@ def format_of(model: Any, domain: Domain | None = None) -> folders.Format:
             f"pass bounds=({wanted[0]:g}, {wanted[1]:g}).",
             stacklevel=4,
         )
-    shape, place = getattr(model, "input_shape", None), keras.config.image_data_format()
     return folders.Format.of(shape, place, (low, high), model.name)
 
 
@@ -145,23 +214,6 @@ def expect_order(source: Rows | Stream, each: Mapping[str, Any]) -> None:
             f"Received {given[0]} for each sample of a stream. Nothing says in which order its "
             "samples come: it may be shuffled. Pass what is read by number (arrays, a path), or "
             f"one {given[0]} for all."
-        )
-
-
-def expect_for_all(domain: Domain, rank: int) -> None:
-    """Raises for bounds of each sample where nobody cuts them as the samples of a source are.
-
-    Args:
-        domain: what the samples may become.
-        rank: how many axes the inputs have, `N` among them.
-
-    Raises:
-        ValueError: the text says how to go on.
-    """
-    if domain.per_sample(rank):
-        raise ValueError(
-            "Bounds of each sample of a source are cut for the call of an attack alone. Pass "
-            "arrays, or bounds for all samples."
         )
 
 

@@ -1,7 +1,7 @@
 """Bounds of each sample of a run: files beside the plan, cut for each shard."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,8 @@ def apart(
     if not isinstance(domain, Domain) or not any(map(domain.of_each, range(1, 9))):
         return method, {}
     if not isinstance(source, Rows):
-        if domain.of_each(rank() or 0):
+        axes = rank()  # None: the workers see of what shape the samples are
+        if axes is not None and domain.of_each(axes):
             raise ValueError(
                 "Received bounds for each sample of a stream, whose order nobody knows. Pass what "
                 "is read by number, or bounds for all samples."
@@ -61,23 +62,25 @@ def apart(
     return dataclasses.replace(method, bounds=first), each
 
 
-def expect_for_all(parts: Iterable[Any], x: Any) -> None:
-    """Raises if an attack has bounds of each sample, which nobody would cut.
+def axes_of(model: Any, x: Any) -> int | None:
+    """How many axes what an attack moves has, `N` among them.
 
     Args:
-        parts: attacks and other components.
-        x: samples of the run.
+        model: what `logits` takes, or `None`.
+        x: samples: an array, or several inputs, a list or dictionary of them.
+
+    Returns:
+        Their number; `None` if only the model could say, and there is none.
     """
-    for part in parts:
-        domain = getattr(part, "domain", part)
-        if not isinstance(domain, Domain) or isinstance(x, Mapping):
-            continue
-        if domain.per_sample(x.ndim):
-            raise ValueError(
-                "Bounds of each sample are cut for an attack alone, of samples that are read by "
-                f"number; here those of {type(part).__name__} would not go with the samples. Pass "
-                "bounds for all samples, or run the attack by itself over arrays."
-            )
+    if not isinstance(x, Mapping | list | tuple):
+        return x.ndim
+    if model is None:
+        return None
+    from isi_keras import models  # starts a backend, which not every run needs
+    from isi_keras.models.parts import parted
+
+    classifier = models.logits(model)
+    return parted(classifier.model, x, classifier.moved).x.ndim
 
 
 def described(each: Mapping[str, np.ndarray]) -> dict[str, str]:

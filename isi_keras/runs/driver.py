@@ -54,7 +54,9 @@ def run(
             `.parquet`, `.h5`, `.zarr`, an image or a folder of images; a pandas DataFrame; a
             `tf.data.Dataset`, a `keras.utils.PyDataset`, a torch DataLoader, a generator of batches
             or a function that makes one; or `"module:function"`, called in each worker. `None` for
-            the test images of a network of the package.
+            the test images of a network of the package. Batches must end: a dataset that says that
+            it does not is refused, a generator cannot say it. Of an endless one pass
+            `lambda: itertools.islice(batches(), n)`; without, the run goes on until it is stopped.
         out: the folder, also elsewhere, as in `"s3://bucket/night"`.
         y: the true labels, `(N,)`, in place of those of the source; of a table the name of the
             column that holds them; `False` to do without. `None` for those of the source.

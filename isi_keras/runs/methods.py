@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from isi_keras import _component
+from isi_keras.domain import expect_for_all
 from isi_keras.results import Result
 from isi_keras.runs import bounds
 
@@ -95,13 +96,6 @@ def _check_samples(name: str, parameters: list[inspect.Parameter]) -> None:
         )
 
 
-def parts_of(method: Any) -> list[_component.Component]:
-    """The components that a method is, or is given as options."""
-    if isinstance(method, functools.partial):
-        return [*parts_of(method.func), *components(dict(method.keywords))]
-    return components(method)
-
-
 def components(value: Any) -> list[_component.Component]:
     """The components in an option, or in a list or dictionary of them."""
     if isinstance(value, _component.Component):
@@ -151,21 +145,22 @@ def of_spec(
         attack = functools.partial(attack, trajectory="trajectory" in keep)
         if each:
             return bounds.cut(attack, spec["component"], each)
-        return _of_all([attack.func], attack)
+        return _of_all(attack.func, attack)
     if spec["kind"] == "indicator":
         from isi_keras.explanations.explain import explain
 
         return _fitting(functools.partial(explain, indicator=spec["component"]))
     if spec["kind"] == "function":
-        return _fitting(functools.partial(_function(spec), **spec["options"]))
+        options = spec["options"]
+        return _of_all(options, _fitting(functools.partial(_function(spec), **options)))
     raise TypeError(f"Expected an attack, an indicator or a function. Received: {spec['kind']!r}.")
 
 
-def _of_all(parts: list[Any], function: Callable[..., Result]) -> Callable[..., Result]:
+def _of_all(options: Any, function: Callable[..., Result]) -> Callable[..., Result]:
     """A method that refuses to be told of one part of the samples what is of another."""
 
     def call(model, x, **given):
-        bounds.expect_for_all(parts, x)
+        expect_for_all(options, lambda: bounds.axes_of(model, x))
         return function(model, x, **given)
 
     return call

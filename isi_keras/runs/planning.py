@@ -7,14 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from isi_keras import _checks, sources
+from isi_keras import _checks, _component, sources
+from isi_keras.domain import domains_of, expect_for_all
 from isi_keras.runs import bounds, engines, methods, models, shards
 from isi_keras.runs.folder import FORMAT
 from isi_keras.sources import Rows, Stream, folders, hashes
 
 _BATCHES = 8
+_LATER = 99  # axes, more than bounds have: the worker says it, which sees the samples
 _DEFAULT = ("adversarial", "relevance")
 _CHANGED = {"sha256", "y_sha256"}
+_LAST = ("shard_size", "shards")  # these follow from others, unless they are what was given
 
 
 def as_part(part: Any) -> tuple[int, int]:
@@ -68,8 +71,15 @@ def as_source(method: Any, model: Any, source: Any, y: Any) -> Rows | Stream:
     if folders.holds_images(source):
         from isi_keras.models import sourced  # starts a backend, which not every run needs
 
-        images = sourced.format_of(as_model(model).model, getattr(method, "domain", None))
-    return sources.of(source, y, images)
+        domain = next((domain for _, domain in domains_of(method)), None)
+        images = sourced.format_of(as_model(model).model, domain)
+    found = sources.of(source, y, images)
+    shows = isinstance(method, _component.Component) and not isinstance(model, str | Path | None)
+    if shows and y is None and isinstance(found, Rows) and found.names:
+        from isi_keras.models import sourced
+
+        sourced.expect_columns(as_model(model).model, found)
+    return found
 
 
 def shipped_images(name: str) -> Rows:
@@ -109,8 +119,7 @@ def plan_of(
     """
     spec, stream = methods.spec_of(method), not isinstance(source, Rows)
     spec = ({bounds.EACH: bounds.described(each)} if each else {}) | spec
-    if isinstance(source, Rows):
-        bounds.expect_for_all(methods.parts_of(method), source.rows(0, 1)[0])
+    expect_for_all(method, lambda: axes_of(model, source) or _LATER)
     batch_size = _checks.integer("batch_size", batch_size, 1)
     shard_size = _BATCHES * batch_size if shard_size is None else shard_size
     shard_size = _checks.integer("shard_size", shard_size, 1)
@@ -188,16 +197,17 @@ def _goal_of(goal: Any) -> Any:
 
 def axes_of(model: Any, source: Rows | Stream) -> int | None:
     """How many axes what an attack moves has; `None` if only the model could say, and does not."""
-    if not isinstance(source, Rows):
-        shape = None if model is None else getattr(as_model(model).model, "input_shape", None)
-        return len(shape) if isinstance(shape, tuple) else None
-    x = source.rows(0, 1)[0]
-    if not isinstance(x, Mapping) or model is None:
-        return None if isinstance(x, Mapping) else x.ndim
-    from isi_keras.models.parts import parted
+    if isinstance(source, Rows):
+        x = source.rows(0, 1)[0]
+        several = isinstance(x, Mapping) and model is not None
+        return bounds.axes_of(as_model(model) if several else None, x)
+    if model is None:
+        return None
+    from isi_keras.models.inputs import example_of
 
     classifier = as_model(model)
-    return parted(classifier.model, x, classifier.moved).x.ndim
+    x = example_of(classifier.model)
+    return None if x is None else bounds.axes_of(classifier, x)
 
 
 def _backend(model: Any) -> str | None:
@@ -214,13 +224,16 @@ def check_same(folder: str, held: Mapping[str, Any], plan: Mapping[str, Any]) ->
     Raises:
         ValueError: the text says which, and what it is in each.
     """
-    for key in plan:
+    for key in (*(key for key in plan if key not in _LAST), *_LAST):
         if key in ("id", "versions"):
             continue
         found = _difference(key, held.get(key), plan[key])
         if found is None:
             continue
         entry, there, here = found
+        counts = held.get("samples"), plan["samples"]
+        if key == "source" and None not in counts and counts[0] != counts[1]:
+            entry, there, here = "samples", *counts
         if entry.startswith(f"method.{bounds.EACH}."):
             raise ValueError(
                 f"The run in {folder!r} was begun with other bounds ({entry} differs). Go on with "

@@ -64,7 +64,8 @@ class Folder(Rows):
         files: some of the images; `None` for all.
     """
 
-    def __init__(self, path: Path, format: Format, files: Sequence[Path] | None = None):
+    def __init__(self, path: Any, format: Format, files: Sequence[Path] | None = None):
+        path = Path(path)
         self.path, self.format = path.resolve(), format
         found, self.classes = ([path], {}) if path.is_file() else images.files_of(path)
         self.files = list(found if files is None else files)

@@ -1,5 +1,7 @@
 """Samples in order, batch by batch: one process reads them, and cuts them anew."""
 
+import itertools
+import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -8,11 +10,15 @@ import numpy as np
 KINDS = "a tf.data.Dataset, a keras.utils.PyDataset, a torch DataLoader or a generator of batches"
 
 
+_INFINITE = -1  # tf.data.INFINITE_CARDINALITY
+
+
 class Stream:
     """Batches `x` or `(x, y)` in order. What comes of them can be continued, not read by number.
 
     Args:
-        batches: called, it gives the batches from the first on.
+        batches: called, it gives the batches from the first on, and they end: of a generator that
+            does not nobody can know it beforehand.
     """
 
     def __init__(self, batches: Callable[[], Iterable]):
@@ -72,7 +78,7 @@ def stream_of(source: Any) -> Stream:
     """A stream of what `is_stream` says is one.
 
     Raises:
-        ValueError: if it never ends.
+        ValueError: if it says of itself that it never ends.
     """
     if isinstance(source, Stream):
         return source
@@ -84,13 +90,27 @@ def stream_of(source: Any) -> Stream:
             "torch.utils.data.DataLoader(dataset, batch_size=...)."
         )
     if _is_py_dataset(source):
-        number = getattr(source, "num_batches", None)
-        number = len(source) if number is None else number
+        if hasattr(source, "num_batches") and source.num_batches is None:
+            raise ValueError(
+                f"The {type(source).__name__} never ends: its num_batches is None. Say how many "
+                "batches are to be read: let num_batches return their number; or pass "
+                "`lambda: (data[k] for k in range(n))`."
+            )
+        number = source.num_batches if hasattr(source, "num_batches") else len(source)
         return Stream(lambda: (source[index] for index in range(number)))
     if hasattr(source, "as_numpy_iterator"):
-        if int(source.cardinality()) == -1:
-            raise ValueError("The tf.data.Dataset never ends. Leave out `repeat`, or take(...).")
+        if int(source.cardinality()) == _INFINITE:
+            raise ValueError(
+                "The tf.data.Dataset never ends. Leave out `repeat`, or say how many batches are "
+                "to be read: data.take(n)."
+            )
         return Stream(source.as_numpy_iterator)
+    endless = isinstance(source, itertools.repeat) and operator.length_hint(source, -1) < 0
+    if endless or isinstance(source, itertools.cycle | itertools.count):
+        raise ValueError(
+            f"An itertools.{type(source).__name__} never ends. Say how many batches are to be "
+            "read: itertools.islice(batches, n)."
+        )
     again: Any = source  # a function that makes them, or what can be looped over
     if callable(source) and not hasattr(source, "__iter__"):
         return Stream(again)

@@ -163,6 +163,9 @@ def test_any_of_several_classes(x):
         assert (~start).sum() > 3
         assert np.isin(model.predict(result.adversarial, verbose=0).argmax(1), wanted).all()
         np.testing.assert_array_equal(result.clean_prediction, label)
+    for kind in (goals.AnyOf, goals.NoneOf):
+        with pytest.raises(ValueError, match=r"classes that differ.*Received: 3 more than once"):
+            kind([3, 1, 3])
     surely = GREEDY(model, x, goal=goals.AnyOf([1, 3], margin=0.4))
     after = logits_of(model, surely.adversarial)
     assert ((after[:, 1::2].max(1) - after[:, ::2].max(1)) >= 0.3999)[surely.success].all()

@@ -412,7 +412,9 @@ def test_reproduce(tmp_path, monkeypatch):
     done = tmp_path / "f/unfinished/untargeted-linf/shards/000000.npz"
     before = done.stat().st_mtime_ns
     other = (*command[:2], "--samples", 9, *command[4:])
-    assert "'f/unfinished/untargeted-l0' was begun with another data" in run(*other, code=1)
+    assert "'f/unfinished/untargeted-l0' holds another run: samples is 8" in run(*other, code=1)
+    other = (*command, "--batch-size", 3)
+    assert "call.batch_size is 512 there, and 3 here" in run(*other, code=1)
     checked = []
 
     def drawing(which, result):

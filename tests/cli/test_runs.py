@@ -79,6 +79,9 @@ def test_tables_have_columns_and_labels(files, tmp_path):
     assert result.domain.names == ("age", "height", "income")
     np.testing.assert_allclose(result.domain.high, x.max(0), rtol=1e-6)
     assert "Unknown column: 'kidn'. Did you mean 'kind'" in run(*words[:4], "kidn", code=1)
+    run("explain", *words[1:5], "--out", "e.npz")
+    np.testing.assert_allclose(isi.Explanation.load("e.npz").x, x, rtol=1e-6)
+    assert "the labels, name it: --labels kind" in run("explain", *words[1:3], code=1)
 
 
 def test_images_by_class_by_name_and_back(files, tmp_path):
@@ -186,6 +189,11 @@ def test_goals_are_said_in_a_word():
         ("above:high", "Expected a number for 'high' in --goal"),
         ("above:1:margin=2", "above has the option output"),
         ("any_of:1:2", "Expected one list of values"),
+        ("any_of:0,0", "Expected classes that differ. Received: 'any_of:0,0'"),
+        ("none_of:1,,2", "a value before and after each comma"),
+        ("label_set:1,2", r"Expected of each label 1 \(to hold\), 0"),
+        ("label_set:-1,-1", "one of them not -1"),
+        ("label_set:1,x", "Expected a whole number for 'x'"),
     ):
         with pytest.raises(typer.BadParameter, match=match):
             goal.wanted(text, None, None)

@@ -7,6 +7,7 @@ from makers.networks import images, small_network
 from skimage import io
 
 import isi_keras as isi
+from isi_keras.sources.folders import Folder, Format
 
 SAMPLES, SIZE = 20, 2  # read 16 at a time
 ATTACK = isi.Attack("relevance", "l0", max_steps=8, bounds=(-1, 1))
@@ -101,6 +102,16 @@ def test_maps_of_a_source_are_those_of_arrays(given, tmp_path):
     options["target"] = 1
     wanted = isi.explain(model, x, **options)
     check_equal(isi.explain(model, streamed(x, y, 7), **options), wanted)
+    options["y"] = y
+    check_equal(isi.explain(model, x, **options), wanted)
+    check_equal(isi.explain(model, (x, y), **(options | {"y": None})), wanted)
+    for wrong, text in (
+        ({"x": (x, y)}, "labels twice"),
+        ({"x": (x, y[:7]), "y": None}, r"a label for each of 20 samples. Received: .*\(7,\)"),
+        ({"x": source, "y": y[:7]}, "a label for each sample. Received: 20 samples"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            isi.explain(model, **(options | wrong))
     with pytest.raises(ValueError, match="tokens are a vocabulary"):
         isi.explain(model, streamed(x, y), tokens=[["a"]] * SAMPLES)
 
@@ -148,7 +159,7 @@ def test_what_is_given_for_each_sample_of_a_stream_is_refused(given):
         lambda x, y: isi.hardness(model, x, y, attack=attack),
         lambda x, y: isi.robustness(model, x, y, attacks={"one": attack}),
     ):
-        with pytest.raises(ValueError, match="Bounds of each sample of a source are cut for the"):
+        with pytest.raises(ValueError, match="Bounds of each sample are cut for an attack alone"):
             several(streamed(x, y), None)
 
 
@@ -190,8 +201,13 @@ def test_folders_tables_and_inputs_by_name(tmp_path):
     found = attack(model, tmp_path, y=False)
     assert (found.x.shape, found.y) == ((4, 4, 4, 1), None)
     assert attack(model, tmp_path).y.tolist() == [0, 0, 1, 1]
-    with pytest.raises(ValueError, match="not known which values the model wants"):
+    with pytest.raises(ValueError, match=r"Folder\(path, Format\(shape=\(4, 4, 1\)"):
         isi.explain(model, tmp_path)
+    of_pixels = keras.Sequential([chain[0], keras.layers.Rescaling(1 / 255), *chain[1:]])
+    wanted = isi.explain(of_pixels, 255 * found.x)
+    np.testing.assert_allclose(isi.explain(of_pixels, tmp_path).logits, wanted.logits, rtol=1e-5)
+    scaled = Folder(str(tmp_path), Format((4, 4, 1), 3, (0.0, 1.0)))
+    np.testing.assert_array_equal(isi.explain(model, scaled).x, found.x)
     pandas = pytest.importorskip("pandas")
     table = pandas.DataFrame(rng.uniform(size=(6, 3)).astype("float32"), columns=list("abc"))
     table["label"] = [0, 1] * 3
@@ -200,6 +216,14 @@ def test_folders_tables_and_inputs_by_name(tmp_path):
     wanted = attack(flat, table[list("abc")].to_numpy(), y=table["label"].to_numpy())
     check_equal(attack(flat, table, y="label"), wanted)
     assert attack(flat, str(tmp_path / "t.csv"), y="label").success.shape == (6,)
+    wanted = isi.explain(flat, table[list("abc")].to_numpy())
+    check_equal(isi.explain(flat, table, y="label"), wanted)
+    check_equal(isi.explain(flat, tmp_path / "t.csv", y="label"), wanted)
+    for method in (isi.explain, attack):
+        with pytest.raises(ValueError, match=r"4 columns, the model takes 3.*y='label'"):
+            method(flat, tmp_path / "t.csv")
+    with pytest.raises(ValueError, match="4 columns, the model takes 3"):
+        isi.run(attack, flat, table, out=tmp_path / "run")
     with pytest.raises(FileNotFoundError, match=r"no file or folder 'gone.npy'"):
         attack(flat, "gone.npy")
     inputs = {name: keras.Input((3,), name=name) for name in "ab"}
@@ -208,7 +232,10 @@ def test_folders_tables_and_inputs_by_name(tmp_path):
     data = {name: rng.uniform(size=(9, 3)).astype("float32") for name in "ab"}
     parts = [{name: part[k : k + 2] for name, part in data.items()} for k in range(0, 9, 2)]
     check_equal(attack(two, iter(parts), batch_size=1), attack(two, data, batch_size=1))
-    check_equal(isi.explain(two, iter(parts), batch_size=2), isi.explain(two, data, batch_size=2))
+    wanted = isi.explain(two, data, batch_size=2)
+    check_equal(isi.explain(two, iter(parts), batch_size=2), wanted)
+    check_equal(isi.explain(two, (data, np.arange(9)), batch_size=2), wanted)
+    check_equal(isi.explain(two, tuple(data.values()), batch_size=2), wanted)
 
 
 @pytest.mark.once

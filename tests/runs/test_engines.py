@@ -46,7 +46,13 @@ def test_a_cluster_gives_what_one_process_does_also_when_a_worker_is_killed(
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_shard_that_kills_its_workers_is_given_up(engine, tmp_path):
+def test_a_shard_that_kills_its_workers_is_given_up(engine, tmp_path, monkeypatch):
+    """Dask gives up for good a worker that is away for so long, be it about to come back."""
+    monkeypatch.setenv("DASK_DISTRIBUTED__DEPLOY__LOST_WORKER_TIMEOUT", "0.2s")
+    if engine == "dask":
+        import dask  # pyright: ignore[reportMissingImports]
+
+        dask.config.refresh()
     with pytest.raises(RuntimeError, match=r"3 of 4 shards are kept .* died again and again"):
         run(tmp_path, engine=engine, workers=2, poison=13)
     assert isi.Run(tmp_path).status().done == 3

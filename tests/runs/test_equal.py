@@ -8,7 +8,7 @@ import pytest
 from makers.networks import images, small_network
 
 import isi_keras as isi
-from isi_keras.runs import models, shards
+from isi_keras.runs import methods, models, shards
 from isi_keras.runs.folder import RunFolder
 
 FIELDS = ("x", "adversarial", "order", "success", "stop_reason", "steps", "y", "forward")
@@ -214,6 +214,33 @@ def test_bounds_of_each_sample_are_cut_for_each_shard(tmp_path, given):
     stream = [(x[k : k + SIZE], y[k : k + SIZE]) for k in range(0, SAMPLES, SIZE)].__iter__
     with pytest.raises(ValueError, match="bounds for each sample of a stream"):
         run(tmp_path / "stream", (model, stream, None), attack)
+
+
+@pytest.mark.once
+def test_bounds_of_each_sample_never_go_with_others(tmp_path):
+    """As many bounds as there are samples in a shard would fit each shard."""
+    inputs = {"a": keras.Input((3,), name="a"), "b": keras.Input((2,), name="b")}
+    z = keras.layers.Dense(2)(keras.layers.Concatenate()([*inputs.values()]))
+    model = isi.logits(keras.Model(inputs, z), moving="a")
+    parts = {"a": np.zeros((SAMPLES, 3), "float32"), "b": np.zeros((SAMPLES, 2), "float32")}
+    y = np.zeros(SAMPLES, int)
+    stream = [({name: part[:SIZE] for name, part in parts.items()}, y[:SIZE])] * 2
+    high = np.linspace(1, 2, SIZE, dtype="float32")[:, None] * np.ones(3, "float32")
+    attack = isi.Attack("sensitivity", "l0", max_steps=3, bounds=(-1, high))
+    best = functools.partial(isi.robustness, attacks={"one": attack})
+    named = functools.partial(isi.robustness, attacks="jsma", bounds=(-1, high))
+    options = {"batch_size": SIZE, "shard_size": SIZE, "verbose": 0, "out": tmp_path / "run"}
+    for method in (best, named):
+        for source in ((parts, y), stream.__iter__):
+            with pytest.raises(ValueError, match=r"Bounds of each sample are cut for an attack a"):
+                isi.run(method, model, source, **options)
+    with pytest.raises(ValueError, match="bounds for each sample of a stream"):
+        isi.run(attack, model, stream.__iter__, **options)
+    assert not (tmp_path / "run").exists()
+    for method in (attack, best):  # as a worker has it, whatever was known before
+        worker = methods.of_spec(methods.spec_of(method), [])
+        with pytest.raises(ValueError, match=r"here those of Attack would not go"):
+            worker(model, stream[0][0], y=y[:SIZE], batch_size=SIZE, first_index=SIZE)
 
 
 @pytest.mark.once

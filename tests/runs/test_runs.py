@@ -113,6 +113,8 @@ def test_parts_make_a_whole(tmp_path, wanted):
     ("options", "text"),
     [
         ({"batch_size": 4}, r"call.batch_size is 3 there, and 4 here"),
+        ({"batch_size": 4, "shard_size": 32}, r"call.batch_size is 3 there, and 4 here"),
+        ({"source": fake.samples(20)}, "samples is 24 there, and 20 here"),
         ({"shard_size": 7}, "shard_size is 6 there, and 7 here"),
         ({"target": 1}, "call.target is None there, and 1 here"),
         ({"keep": ()}, "call.keep"),

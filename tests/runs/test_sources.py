@@ -1,5 +1,7 @@
 """Sources: whatever holds the samples, the run is the same."""
 
+import itertools
+
 import numpy as np
 import pytest
 from makers import fake
@@ -198,6 +200,28 @@ def test_what_gives_no_batches(tmp_path):
     for source in (np.zeros((3, 2)), batches, str(tmp_path / "a.npz")):
         with pytest.raises(ValueError, match="y='label' would be the column of a table"):
             sources.of(source, "label")
+
+
+def test_what_never_ends_is_refused_by_name():
+    import keras
+
+    class Endless(keras.utils.PyDataset):
+        num_batches = None
+
+        def __getitem__(self, index):
+            raise AssertionError("not read")
+
+    batch = np.zeros((3, 2))
+    for source, text in (
+        (Endless(), r"The Endless never ends.*num_batches"),
+        (itertools.cycle([batch]), r"itertools.cycle never ends.*islice\(batches, n\)"),
+        (itertools.repeat(batch), "itertools.repeat never ends"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            sources.of(source)
+    ended = sources.of(itertools.repeat(batch, 2))
+    assert isinstance(ended, sources.Stream)
+    assert [len(x) for x, _ in ended.portions(4)] == [4, 2]
 
 
 def test_tables_need_numbers(tmp_path):

@@ -8,6 +8,9 @@ from isi_keras.runs import work
 from isi_keras.runs.engines.surroundings import changed, of_worker
 
 _AHEAD, _TRIES = 2, 3
+_PATIENCE = 5.0
+"""Seconds. Dask gives up for good a local worker that is away for 15, as one that dies while it
+starts is; after so many seconds without a result we ask for all of them once more."""
 
 
 def ray(
@@ -80,21 +83,30 @@ def dask(
         distributed.Client(address, **({} if address else here)) as client,
     ):
 
-        def submitted(task):
+        def submit(task):
             future = client.submit(work.do, path, identity, *task, pure=False, retries=_TRIES)
-            numbers[future.key] = task[0]
-            return future
+            flying[future] = task[0]
 
-        numbers, tasks = {}, iter(tasks)
-        first = [submitted(task) for task in itertools.islice(tasks, _AHEAD * workers)]
-        flying = distributed.as_completed(first)
-        for future in flying:
+        flying, tasks = {}, iter(tasks)
+        for task in itertools.islice(tasks, _AHEAD * workers):
+            submit(task)
+        while flying:
             try:
-                yield future.result()
+                done = distributed.wait(list(flying), _PATIENCE, "FIRST_COMPLETED").done
+                ready = next(iter(done))
+                told = ready.result(_PATIENCE)
             except distributed.KilledWorker as error:
-                yield _lost(numbers[future.key], error)
+                told = _lost(flying[ready], error)  # pyright: ignore[reportPossiblyUnbound]
+            except TimeoutError:
+                if any(future.status == "error" for future in flying):
+                    raise  # the method's own
+                if not address:
+                    client.cluster.scale(workers)
+                continue
+            del flying[ready]
+            yield told
             for task in itertools.islice(tasks, 1):
-                flying.add(submitted(task))
+                submit(task)
 
 
 def _lost(number: int, error: Exception) -> dict[str, Any]:
