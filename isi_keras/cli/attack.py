@@ -33,7 +33,7 @@ def attack(
     labels: options.Labels = None,
     true_labels: options.TrueLabels = True,
     from_logits: options.FromLogits = None,
-    batch_size: options.BatchSize = 128,
+    batch_size: options.BatchSize = None,
     out: options.Out = None,
     picture: options.Picture = None,
     images: options.Images = None,

@@ -18,7 +18,7 @@ def explain(
     samples: options.Samples = None,
     labels: options.Labels = None,
     from_logits: options.FromLogits = None,
-    batch_size: options.BatchSize = 32,
+    batch_size: options.BatchSize = None,
     out: options.ExplanationOut = None,
     picture: options.Picture = None,
     overwrite: options.Overwrite = False,

@@ -58,7 +58,7 @@ def hardness(
     samples: options.Samples = None,
     labels: options.Labels = None,
     from_logits: options.FromLogits = None,
-    batch_size: options.BatchSize = 128,
+    batch_size: options.BatchSize = None,
     out: options.HardnessOut = None,
     picture: options.Picture = None,
     overwrite: options.Overwrite = False,

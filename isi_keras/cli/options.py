@@ -180,7 +180,15 @@ FromLogits = Annotated[
         show_default=False,
     ),
 ]
-BatchSize = Annotated[int, _data("N", "How many samples are computed at once.", min=1)]
+BatchSize = Annotated[
+    int | None,
+    _data(
+        "N",
+        "How many samples are computed at once. Default: up to 512, by the size of the network.",
+        min=1,
+        show_default=False,
+    ),
+]
 
 Labels = Annotated[
     str | None,
@@ -223,7 +231,8 @@ Keep = Annotated[
     ),
 ]
 ShardSize = Annotated[
-    int | None, _run("N", "Samples in a shard. Default: 8 batches.", show_default=False, min=1)
+    int | None,
+    _run("N", "Samples in a shard. Default: 8 batches, or 1,024.", show_default=False, min=1),
 ]
 Picture = Annotated[
     Path | None, _file("FILE.png", "A .png, .pdf or .svg. Default: beside the result.")

@@ -32,7 +32,7 @@ def robustness(
     samples: options.Samples = None,
     labels: options.Labels = None,
     from_logits: options.FromLogits = None,
-    batch_size: options.BatchSize = 128,
+    batch_size: options.BatchSize = None,
     out: options.RobustnessOut = None,
     picture: options.Picture = None,
     overwrite: options.Overwrite = False,

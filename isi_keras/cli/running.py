@@ -93,7 +93,7 @@ class Running:
         given: inputs.Given,
         *,
         from_logits: bool | None,
-        batch_size: int,
+        batch_size: int | None,
         target: int | None = None,
         goal: Any = None,
         labels: bool = True,

@@ -11,7 +11,7 @@ from keras import ops
 from isi_keras import _component, aims, axes, indicators, models
 from isi_keras.models import compiling, provenance, sourced
 from isi_keras.models.batches import in_batches, taken
-from isi_keras.models.inputs import as_batch_size, as_classes, as_inputs, names_of
+from isi_keras.models.inputs import as_classes, as_inputs, names_of
 from isi_keras.results import Explanation
 from isi_keras.results.tokens import as_words
 from isi_keras.sources.rows import as_labels
@@ -31,7 +31,7 @@ def explain(
     conservation: bool = False,
     data_format: str | None = None,
     tokens: Any = None,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     verbose: int = 0,
 ) -> Explanation:
     """Computes the map of an indicator for each sample.
@@ -62,7 +62,9 @@ def explain(
             function from ids to words, of one id or of a list. Shorter lists are filled up with
             `""` where the ids are padding. Of a model with several inputs a dictionary of these by
             name; anything else goes to the only input of integers `(N, T)` that are not all 0 or 1.
-        batch_size: how many samples are computed at once.
+        batch_size: how many samples are computed at once; `None` for up to 512, so many that what
+            the model computes of them takes no more than 2 GiB. Of a source it is read 128 at a
+            time then.
         verbose: 1 shows a progress bar.
 
     Returns:
@@ -121,7 +123,7 @@ def explain(
     found = in_batches(
         lambda chosen: run(*taken(chosen, inputs, wanted, others)),
         rows,
-        batch_size,
+        planned.batch_size(batch_size, rows),
         verbose=verbose,
     )
     others = None if against is None else others
@@ -138,7 +140,7 @@ def _through(
     verbose: int,
 ) -> Explanation:
     """The maps of a source, batch by batch; the last one is filled up, as `in_batches` does."""
-    size = as_batch_size(options["batch_size"])
+    size = sourced.batch(options["batch_size"])
     shared, several = {"tokens": each["tokens"]}, {}
     for name in ("target", "against"):
         value = as_labels(each[name])

@@ -26,7 +26,7 @@ def parameter_randomisation(
     similarity: str = "spearman",
     seed: int = 0,
     data_format: str | None = None,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     verbose: int = 0,
 ) -> RandomisationResult:
     r"""Makes layers random from the top down and measures how alike the maps stay.
@@ -57,7 +57,7 @@ def parameter_randomisation(
         seed: of the permutations, a non-negative integer.
         data_format: `"channels_last"` or `"channels_first"`, where the channels of `x` are; `None`
             for what the model's layers say, or Keras' setting. Only `"ssim"` looks at it.
-        batch_size: how many samples are computed at once.
+        batch_size: as `explain` takes it.
         verbose: 1 shows a progress bar over the layers.
 
     Returns:

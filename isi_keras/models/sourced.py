@@ -20,7 +20,7 @@ from isi_keras.sources.rows import as_labels
 BATCHES = 8
 """How many batches are taken of a source at once, where samples need different numbers of steps."""
 
-_BATCH = 128  # of which that many, where the size of a batch is not given
+_BATCH = 128  # where its size is not given: the model, which knows a better one, comes later
 _READ = ("h5py", "zarr")
 R = TypeVar("R", bound=Result)
 
@@ -78,9 +78,14 @@ def is_source(x: Any, y: Any = None) -> bool:
     return type(x).__module__.partition(".")[0] in _READ or sources.is_stream(x)
 
 
+def batch(batch_size: int | None) -> int:
+    """How many samples of a source make a batch."""
+    return _BATCH if batch_size is None else as_batch_size(batch_size)
+
+
 def portion(batch_size: int | None) -> int:
-    """How many samples are taken of a source at once."""
-    return BATCHES * (_BATCH if batch_size is None else as_batch_size(batch_size))
+    """How many are taken of it at once, where they need different numbers of steps."""
+    return BATCHES * batch(batch_size)
 
 
 def unpaired(model: Any, x: Any, y: Any = None) -> tuple[Any, Any]:

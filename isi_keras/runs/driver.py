@@ -27,7 +27,7 @@ def run(
     y: Any = None,
     target: Any = None,
     goal: Any = None,
-    batch_size: int = 128,
+    batch_size: int | None = None,
     shard_size: int | None = None,
     keep: Sequence[str] | None = None,
     workers: int = 1,
@@ -63,9 +63,11 @@ def run(
         target: the class to reach or to explain, one for all samples or `(N,)`; `None` as the
             method takes it.
         goal: a goal of `isi_keras.goals`, in place of a target.
-        batch_size: how many samples are computed at once.
+        batch_size: how many samples are computed at once; `None` for up to 512, so many that what
+            the model computes of them takes no more than 2 GiB.
         shard_size: the greatest number of samples in a shard, which is what a kill can cost a
-            worker; `None` for 8 batches.
+            worker; `None` for 8 batches, or
+            1,024 if the size of these is not given.
         keep: what is kept beside a table of numbers: some of `"adversarial"`, `"relevance"`,
             `"trajectory"` and `"x"`. `None` for the first two, and for the samples of a stream,
             which cannot be read again. `()` for the table alone: some 50 bytes a sample.

@@ -171,10 +171,11 @@ def _function(spec: dict[str, Any]) -> Callable:
 
 
 def _fitting(function: Callable) -> Callable[..., Result]:
-    """A function that is told of `_GIVEN` only what it takes."""
+    """A function that is told of `_GIVEN` only what it takes, and of batches only if told."""
     known = inspect.signature(function).parameters
 
-    def call(model, x, **given):
+    def call(model, x, batch_size=None, **given):
+        given |= {} if batch_size is None else {"batch_size": batch_size}
         return function(model, x, **{n: v for n, v in given.items() if n in known})
 
     return call

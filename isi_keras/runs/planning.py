@@ -13,7 +13,7 @@ from isi_keras.runs import bounds, engines, methods, models, shards
 from isi_keras.runs.folder import FORMAT
 from isi_keras.sources import Rows, Stream, folders, hashes
 
-_BATCHES = 8
+_BATCHES, _BATCH = 8, 128
 _LATER = 99  # axes, more than bounds have: the worker says it, which sees the samples
 _DEFAULT = ("adversarial", "relevance")
 _CHANGED = {"sha256", "y_sha256"}
@@ -106,7 +106,7 @@ def plan_of(
     source: Rows | Stream,
     target: Any,
     goal: Any,
-    batch_size: int,
+    batch_size: int | None,
     shard_size: int | None,
     keep: Sequence[str] | None,
     each: Mapping[str, np.ndarray],
@@ -120,8 +120,8 @@ def plan_of(
     spec, stream = methods.spec_of(method), not isinstance(source, Rows)
     spec = ({bounds.EACH: bounds.described(each)} if each else {}) | spec
     expect_for_all(method, lambda: axes_of(model, source) or _LATER)
-    batch_size = _checks.integer("batch_size", batch_size, 1)
-    shard_size = _BATCHES * batch_size if shard_size is None else shard_size
+    batch_size = None if batch_size is None else _checks.integer("batch_size", batch_size, 1)
+    shard_size = _BATCHES * (batch_size or _BATCH) if shard_size is None else shard_size
     shard_size = _checks.integer("shard_size", shard_size, 1)
     samples = len(source) if isinstance(source, Rows) else None
     if target is not None and not methods.takes(spec, "target")[0]:
