@@ -148,6 +148,19 @@ def _where(mask, one, other):
     return ops.where(mask, one, other)
 
 
+def _batch_normalized(self, inputs, training=None, mask=None):
+    """With a scale of ones beside an offset: Keras 3.15 refuses one alone of symbolic tensors."""
+    dtype = keras.backend.result_type(inputs.dtype, "float32")
+    mean, variance = (ops.cast(v, dtype) for v in (self.moving_mean, self.moving_variance))
+    offset = ops.cast(self.beta, dtype) if self.center else None
+    scale = ops.cast(self.gamma, dtype) if self.scale else None
+    if offset is not None and scale is None:
+        scale = ops.ones_like(variance)
+    x = ops.cast(inputs, dtype)
+    outputs = ops.batch_normalization(x, mean, variance, self.axis, offset, scale, self.epsilon)
+    return ops.cast(outputs, self.compute_dtype)
+
+
 def _distributed(self, inputs, training=None, mask=None):
     """Time steps as samples; one by one if they are masked."""
     if mask is not None:
@@ -191,6 +204,7 @@ _ADAPTIVE = {
 _METHODS: list[tuple[type, str, Callable]] = [
     *((kind, "call", _idle) for kind in _keras.layers_named(IDLE)),
     (layers.Softmax, "call", _softmax),
+    (layers.BatchNormalization, "call", _batch_normalized),
     *((kind, "convolution_op", _in_groups) for kind in (layers.Conv2D, layers.Conv3D)),
     *(
         (kind, "call", _recurrent)

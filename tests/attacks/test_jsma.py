@@ -589,7 +589,7 @@ class TestErrors:
             (lambda: isi.JSMA(variant="mjsma"), r"would undo its own.*once=False\. Pass once=True"),
             (lambda: isi.JSMA(seed=-1), r"seed to be an integer, at least 0\. Received: seed=-1"),
             (lambda: isi.JSMA(output="logit"), r"Unknown output: 'logit'\. Did .*'logits'\?"),
-            (lambda: isi.JSMA(bounds=(1, 0)), r"low < high everywhere\. Received: \(1, 0\)"),
+            (lambda: isi.JSMA(bounds=(1, 0)), r"low <= high everywhere\. Received: \(1, 0\)"),
             (
                 lambda: isi.JacobianSaliency(weighted=True, maximal=True),
                 r"weighted or maximal, not both\. Received: both as True",

@@ -84,7 +84,7 @@ def conv_lstm(shape=(4, 5, 5, 2)):
 def encoder_decoder():
     x = keras.Input((STEPS, FEATURES))
     _, *state = layers.LSTM(UNITS, return_state=True)(x)
-    h = layers.LSTM(UNITS)(x[:, ::-1], initial_state=state)
+    h = layers.LSTM(UNITS)(ops.flip(x, axis=1), initial_state=state)
     return keras.Model(x, layers.Dense(3)(h))
 
 

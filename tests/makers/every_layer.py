@@ -292,6 +292,7 @@ PLACES: dict[str, Place] = {
     # Scaled.
     "BatchNormalization": _in(IMAGE, "BatchNormalization"),
     "BatchNormalization: axis": _in(IMAGE, "BatchNormalization", axis=1),
+    "BatchNormalization: offset alone": _in(FLAT, "BatchNormalization", scale=False),
     "BatchNormalization: bare": _in(FLAT, "BatchNormalization", center=False, scale=False),
     "BatchNormalization: masked": _masked_series(layers.BatchNormalization),
     "LayerNormalization": _in(SERIES, "LayerNormalization"),
