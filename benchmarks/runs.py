@@ -62,12 +62,12 @@ class Counted:
     def __exit__(self, *error):
         slots.drive = self._drive
 
-    def _drive_counting(self, step, *others):
+    def _drive_counting(self, step, *others, **options):
         def counting(held, state, rows, mask):
             self.rows += len(mask)
             return step(held, state, rows, mask)
 
-        self._drive(counting, *others)
+        self._drive(counting, *others, **options)
 
 
 def once(data: str, samples: int, batch_size: int, workers: int, engine: str | None) -> dict:

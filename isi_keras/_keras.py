@@ -10,6 +10,7 @@ import concurrent.futures
 import contextlib
 import functools
 import importlib
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -216,3 +217,18 @@ def _changed(what: str) -> KerasChangedError:
         f"isi_keras does not know Keras {keras.__version__}: {what}. It knows Keras {VERSIONS}. "
         "Install one of these, or a newer isi_keras."
     )
+
+
+@contextlib.contextmanager
+def without_tensorflow() -> Iterator[None]:
+    """Meanwhile Keras, asked for a configuration, imports no TensorFlow to look for its objects.
+
+    That takes seconds and 400 MB on other backends; where nobody has imported it there are none.
+    """
+    asked = vars(importlib.import_module("keras.src.utils.module_utils").tensorflow)
+    unknown = "tensorflow" not in sys.modules and asked.get("_available", True) is None
+    asked |= {"_available": False} if unknown else {}
+    try:
+        yield
+    finally:
+        asked |= {"_available": None} if unknown else {}

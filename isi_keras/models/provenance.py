@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import keras
 
+from isi_keras import _keras
 from isi_keras._version import __version__
 from isi_keras.sources import hashes
 
@@ -81,7 +82,8 @@ def hash_of(model: keras.Model) -> Hash:
     """The hash of what a model computes: its configuration, its own names aside, and weights."""
     names, whole = [model.name], True
     try:
-        config = model.get_config()
+        with _keras.without_tensorflow():
+            config = model.get_config()
         text = json.dumps(config, sort_keys=True, default=_told)
         names += _names(config)
     except Exception:  # whatever a layer of the user's raises

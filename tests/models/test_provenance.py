@@ -1,10 +1,12 @@
 """Each result says which model made it, hashed once, and what computed it."""
 
 import functools
+import sys
 
 import keras
 import numpy as np
 import pytest
+from keras.src.utils import module_utils
 from makers.networks import images, small_network
 
 import isi_keras as isi
@@ -125,3 +127,19 @@ def changing(model, x, *, seed):
     model = getattr(model, "model", model)
     model.set_weights(small_network(seed).get_weights())
     return ATTACK(model, x)
+
+
+@pytest.mark.skipif(keras.config.backend() == "tensorflow", reason="it is imported")
+def test_tensorflow_is_not_imported_to_tell_of_a_model(model, monkeypatch):
+    asked = []
+
+    class Finder:
+        def find_spec(self, name, path=None, target=None):
+            asked.append(name)
+
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    monkeypatch.setitem(vars(module_utils.tensorflow), "_available", None)
+    monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
+    provenance.of(model)
+    assert "tensorflow" not in asked
+    assert vars(module_utils.tensorflow)["_available"] is None
