@@ -232,3 +232,10 @@ def without_tensorflow() -> Iterator[None]:
         yield
     finally:
         asked |= {"_available": None} if unknown else {}
+
+
+def shows_layers(model: keras.Model) -> bool:
+    """Whether the configuration of a model says how its layers are wired, as `call` does not."""
+    return isinstance(model, keras.Sequential | keras.Function) or (
+        type(model).get_config is not keras.Model.get_config
+    )

@@ -134,7 +134,7 @@ def _compile(planned, indicator, sample, of_pairs: bool, groups) -> compiling.Co
         numbers = None if groups is None else groups.number
         return 1 - _share(u, v, free, numbers, of_pairs)
 
-    return compiling.compiled(run, planned.model)
+    return compiling.compiled(run, planned.model, planned.graphs.any_rows)
 
 
 def _share(u, v, free, numbers, of_pairs: bool):

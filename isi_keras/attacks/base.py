@@ -210,11 +210,11 @@ class BaseAttack(_component.Component, abc.ABC):
 
         def make():
             plan = self.plan(planned, sample, targeted)
-            runs = [_compile(lambda given: (given, plan.start(given)), plan.step, planned.model)]
+            runs = [_compile(lambda given: (given, plan.start(given)), plan.step, planned)]
             for number, each in enumerate(plan.further):
                 same = plan.further.index(each)
                 again = runs[1 + same] if same < number else None
-                runs.append(again or _compile(each.entered, each.step, planned.model))
+                runs.append(again or _compile(each.entered, each.step, planned))
             return plan, runs
 
         shape = str(keras.tree.map_structure(lambda part: part.shape[1:], planned.whole(sample)))
@@ -239,7 +239,7 @@ class BaseAttack(_component.Component, abc.ABC):
             )
 
 
-def _compile(begin: Callable, step: Callable, model: Any) -> compiling.Compiled:
+def _compile(begin: Callable, step: Callable, planned: models.Planned) -> compiling.Compiled:
     """A step of a round, before which samples enter the slots."""
 
     def run(model, held, state, given, mask, limits):
@@ -249,4 +249,4 @@ def _compile(begin: Callable, step: Callable, model: Any) -> compiling.Compiled:
             moved, logits = step(model, held, state, limits)
         return held, moved, (state.steps, logits)
 
-    return compiling.compiled(run, model)
+    return compiling.compiled(run, planned.model, planned.graphs.any_rows)

@@ -1,10 +1,10 @@
 """What Keras does not offer on every backend: a pullback and compilation.
 
-`vjp(fn, x)` returns `fn(x)` and a function that pulls a cotangent back to `x`; `jit(fn)` compiles a
-pure function of weights and tensors, whose first axes count rows; `uncompiled(fn)` stays out of
-what others compile, where that is of pieces (Torch). `smaller(size, needed)` says to which size a
-batch is to shrink, as compiling for another costs less here than there. The files of this folder
-are the only ones that import a framework.
+`vjp(fn, x)` returns `fn(x)` and a function that pulls a cotangent back to `x`; `jit(fn, any_rows)`
+compiles a pure function of weights and tensors, whose first axes count rows; `uncompiled(fn)` stays
+out of what others compile, where that is of pieces (Torch). `smaller(size, needed)` says to which
+size a batch is to shrink, as compiling for another costs less here than there. The files of this
+folder are the only ones that import a framework.
 """
 
 import keras

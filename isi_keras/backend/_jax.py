@@ -22,6 +22,6 @@ def uncompiled(fn):
     return fn
 
 
-def jit(fn):
-    """Compiles a pure function of tensors."""
+def jit(fn, any_rows=False):
+    """Compiles a pure function of tensors, for each number of rows anew."""
     return jax.jit(fn)

@@ -32,10 +32,10 @@ def uncompiled(fn):
     return fn
 
 
-def jit(fn):
-    """Compiles a pure function of weights and tensors, once for any number of rows.
+def jit(fn, any_rows=False):
+    """Compiles a pure function of weights and tensors, once for each set of shapes.
 
-    Where that fails, as something has to know how many rows there are, once for each number.
+    With `any_rows` once for any number of rows, unless that fails as something has to know it.
     """
     functions: dict[Any, Any] = {}
 
@@ -43,7 +43,7 @@ def jit(fn):
         leaves, structure = optree.tree_flatten(tensors)  # pyright: ignore[reportArgumentType]
         key = structure, tuple(map(_rowless, leaves))
         if key not in functions:
-            functions[key] = _of_any_rows(fn, weights, tensors)
+            functions[key] = _of_any_rows(fn, weights, tensors) if any_rows else None
         if functions[key] is None:
             key = *key, tuple(tensor.shape for tensor in leaves)
             if key not in functions:

@@ -44,7 +44,7 @@ def vjp(fn, x):
     return y.detach(), pullback
 
 
-def jit(fn) -> Any:
+def jit(fn, any_rows=False) -> Any:
     """Runs a pure function of tensors without recording it: Torch computes as it goes.
 
     Where another thread trains meanwhile, its optimizer changes weights in place, which a backward

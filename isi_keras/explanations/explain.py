@@ -195,7 +195,7 @@ def _compile(planned, indicator, sample, alone: bool, wants) -> compiling.Compil
             "absorbed": pulled.get("absorbed", {}),
         }
 
-    return compiling.compiled(run, planned.model)
+    return compiling.compiled(run, planned.model, planned.graphs.any_rows)
 
 
 def _explanation(model, indicator, inputs, wanted, others, found, layers) -> Explanation:

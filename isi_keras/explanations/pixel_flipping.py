@@ -143,7 +143,7 @@ def _compile(planned) -> compiling.Compiled:
         scores = logits, activation(logits)
         return [ops.take_along_axis(score, target[:, None], axis=1)[:, 0] for score in scores]
 
-    return compiling.compiled(run, planned.model)
+    return compiling.compiled(run, planned.model, planned.graphs.any_rows)
 
 
 def _as_baseline(baseline: Any, x: np.ndarray) -> tuple[np.ndarray, Any]:

@@ -1,6 +1,7 @@
 """Tracing: a model as it computes at inference, with everything inside its layers in the open."""
 
 import concurrent.futures
+import contextlib
 import textwrap
 from collections.abc import Iterator
 from typing import Any
@@ -18,7 +19,9 @@ _each = keras.tree.map_structure
 _flat = keras.tree.flatten
 
 
-def trace(model: keras.Model, sample: Any, whole=lambda layer: False) -> Graph:
+def trace(
+    model: keras.Model, sample: Any, whole=lambda layer: False, *, any_rows: bool = True
+) -> Graph:
     """The graph of a model for inputs like the sample.
 
     The number of samples is left open where the model allows it. A layer that cannot be traced is
@@ -28,6 +31,7 @@ def trace(model: keras.Model, sample: Any, whole=lambda layer: False) -> Graph:
         model: a built model. It is not altered, nor run.
         sample: inputs of the model, or a structure of them.
         whole: which layers are to be nodes of their own.
+        any_rows: whether the number of samples is left open; otherwise it is that of the sample.
 
     Raises:
         ValueError: if the model returns other than one tensor.
@@ -35,10 +39,10 @@ def trace(model: keras.Model, sample: Any, whole=lambda layer: False) -> Graph:
     _keras.check_tracing()
 
     def run():
-        try:
-            return _Tracer(model, whole).graph(sample, batch=None)
-        except _OpenBatchError:
-            return _Tracer(model, whole).graph(sample, batch=_flat(sample)[0].shape[0])
+        if any_rows:
+            with contextlib.suppress(_OpenBatchError):
+                return _Tracer(model, whole).graph(sample, batch=None)
+        return _Tracer(model, whole).graph(sample, batch=_flat(sample)[0].shape[0])
 
     # A thread of its own is outside of any trace of the backend, and counts names for itself.
     with concurrent.futures.ThreadPoolExecutor(1) as pool:

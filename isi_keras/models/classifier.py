@@ -6,9 +6,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from isi_keras.models.agreement import several_outputs
 from isi_keras.models.compiling import cached
 from isi_keras.models.data_format import data_format_of
-from isi_keras.models.graphs import Graphs, several_outputs, unclear
+from isi_keras.models.graphs import Graphs, unclear
 from isi_keras.models.inputs import as_inputs
 from isi_keras.models.moving import as_names
 from isi_keras.models.planned import Planned

@@ -19,9 +19,10 @@ class Compiled:
         fn: a pure function `(model, *tensors) -> tensors`.
         model: the model whose variables are passed in anew at each call. Only a weak reference to
             it is kept.
+        any_rows: whether the function is the same for any number of rows.
     """
 
-    def __init__(self, fn: Callable, model: keras.Model):
+    def __init__(self, fn: Callable, model: keras.Model, any_rows: bool = False):
         self.traces = 0
         self._model = weakref.ref(model)
         self._variables = variables_of(model)
@@ -31,7 +32,7 @@ class Compiled:
             with keras.StatelessScope(list(zip(self._variables, values, strict=True))):
                 return fn(self.model, *tensors)
 
-        self._run = backend.jit(bound)
+        self._run = backend.jit(bound, any_rows)
 
     def __call__(self, *tensors):
         """Runs the function with the variables as they are now."""
@@ -46,13 +47,13 @@ class Compiled:
         return model
 
 
-def compiled(fn: Callable, model: keras.Model) -> Compiled:
+def compiled(fn: Callable, model: keras.Model, any_rows: bool = False) -> Compiled:
     """Compiles `fn(model, *tensors)` so that the weights are arguments, never constants.
 
     A function compiled over a model would on JAX keep the weights it was traced with; this one
     sees each change that training or `set_weights` makes.
     """
-    return Compiled(fn, model)
+    return Compiled(fn, model, any_rows)
 
 
 _KEPT: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()

@@ -14,12 +14,11 @@ from isi_keras.graph import registry
 from isi_keras.graph.forward import forward
 from isi_keras.graph.head import Cut, cut, hidden, linear_end
 from isi_keras.graph.nodes import Graph
-from isi_keras.graph.trace import Reads, trace
-from isi_keras.models.layers import nodes, variables_of
+from isi_keras.graph.trace import trace
+from isi_keras.models.agreement import check_own, check_same, is_same, pair, rows_of, run
+from isi_keras.models.layers import nodes
 
-_SHOWN = 3
 _MOST, _BYTES = 512, 2**31  # samples in a batch by default, and what is computed of them
-_TOLERANCE = {"float16": 5e-2, "bfloat16": 1e-1}
 
 
 class Graphs:
@@ -44,17 +43,20 @@ class Graphs:
     ):
         self._model, self._whole = weakref.ref(model), as_values or bool(from_logits)
         self._rows = _declared(model)
-        sample = self.few(sample)
-        outputs = _run(model, sample)  # first, as it builds what is not built yet
+        sample = self.few(sample) if self._rows else pair(sample)
+        outputs = run(model, sample)  # first, as it builds what is not built yet
         whole = trace(model, sample, registry.is_whole)
+        if rows_of(whole) is None and not is_same(whole, sample, outputs):
+            # A layer takes the number of samples for another one where it is open.
+            whole = trace(model, sample, registry.is_whole, any_rows=False)
         self._sample = sample
         if len(outputs.shape) != 2:
             raise ValueError(
                 f"Expected a classifier with outputs of shape (N, classes). The model "
                 f"{model.name!r} returns {tuple(outputs.shape)}."
             )
-        _check_own(model, whole)
-        _check_same(model, whole, sample, outputs)
+        check_own(model, whole)
+        check_same(model, whole, sample, outputs)
         self.units = outputs.shape[-1]
         _expect_varying(model, whole, self.units)
         alone = self.units == 1 and from_logits is None and linear_end(whole)
@@ -63,8 +65,7 @@ class Graphs:
         if not (self._whole or alone):
             made = _ended(model, whole, outputs, from_logits)
         self.removed = made.removed
-        rows = keras.tree.flatten(whole.inputs)[0].shape[0]
-        self._made: dict[int | None, Graph] = {rows: made.graph}
+        self._made: dict[int | None, Graph] = {rows_of(whole): made.graph}
 
     def of(self, x: Any) -> Graph:
         """The graph for a batch."""
@@ -90,8 +91,10 @@ class Graphs:
 
     @property
     def any_rows(self) -> bool:
-        """Whether one graph serves batches of all sizes."""
-        return self._rows is None and None in self._made
+        """Whether one graph serves batches of all sizes, each node as it is."""
+        graph = self._made.get(None)
+        wholes = graph is None or any(node.kind == "Whole" for node in graph.nodes)
+        return self._rows is None and not wholes
 
     def batch_size(self) -> int:
         """How many samples there are in a batch that nobody gave the size of, a power of two.
@@ -115,8 +118,8 @@ class Graphs:
             return ops.take(some, count % some.shape[0], axis=0)
 
         x = keras.tree.map_structure(repeated, self._sample)
-        traced = trace(model, x, registry.is_whole)
-        _check_same(model, traced, x, _run(model, x))
+        traced = trace(model, x, registry.is_whole, any_rows=False)
+        check_same(model, traced, x, run(model, x))
         made = None if self._whole else cut(traced)
         return traced if made is None else made.graph
 
@@ -179,63 +182,6 @@ class PerGraph:
         if id(graph) not in self._made:
             self._made[id(graph)] = self._make(graph)
         return self._made[id(graph)]
-
-
-def _run(model: keras.Model, sample: Any) -> Any:
-    """What the model itself returns."""
-    with Reads() as scope:
-        outputs = keras.tree.flatten(model(sample, training=False))
-        outputs = [tensor for tensor in outputs if tensor is not None]
-    _check_variables(model, scope.read.values())
-    if len(outputs) != 1:
-        raise ValueError(several_outputs(model, len(outputs)))
-    return outputs[0]
-
-
-def several_outputs(model: keras.Model, count: int) -> str:
-    """The text for a model of several outputs."""
-    return (
-        f"The model {model.name!r} has {count} outputs; one is expected. Build a model of one, "
-        "e.g. keras.Model(model.inputs[0], model.outputs[0])."
-    )
-
-
-def _check_own(model: keras.Model, graph: Graph) -> None:
-    weights = [weight.variable for weight in graph.weights]
-    _check_variables(model, [v for v in weights if keras.backend.is_float_dtype(v.dtype)])
-
-
-def _check_variables(model: keras.Model, used) -> None:
-    """Raises if the model computes with variables that are not its own."""
-    known = set(map(id, variables_of(model)))
-    foreign = [v for v in used if id(v) not in known]
-    if foreign:
-        paths = [repr(variable.path) for variable in foreign]
-        names = ", ".join(paths[:_SHOWN]) + (", ..." if len(paths) > _SHOWN else "")
-        raise ValueError(
-            f"The model {model.name!r} computes with {len(foreign)} variables that are not among "
-            f"its own: {names}. Keras neither trains nor saves them, and what is compiled would "
-            "keep their values. Hold the layer that has them by an attribute of the model or of "
-            "one of its layers, in a list or a dictionary if need be, not within a plain object or "
-            "a closure."
-        )
-
-
-def _check_same(model: keras.Model, graph: Graph, sample: Any, outputs: Any) -> None:
-    """Raises if the graph computes anything else than the model."""
-    found = ops.convert_to_numpy(ops.cast(forward(graph, sample), "float32"))
-    wanted = ops.convert_to_numpy(ops.cast(outputs, "float32"))
-    dtypes = {t.dtype for node in graph.nodes for t in node.outputs}
-    tolerance = max((_TOLERANCE[d] for d in dtypes if d in _TOLERANCE), default=1e-3)
-    scale = max(np.abs(wanted).max(), 1e-6)
-    near = found.shape == wanted.shape and np.abs(found - wanted).max() <= tolerance * scale
-    if not (near or np.isnan(wanted).any()):
-        raise ValueError(
-            f"Traced, the model {model.name!r} computes other than it does when it is called: "
-            f"{wanted.ravel()[:3]} became {found.ravel()[:3]}. A layer may compute otherwise with "
-            "symbolic tensors, or draw at random. Tell how it is to be treated as a whole, "
-            "isi_keras.register(YourLayer, 'gradient')."
-        )
 
 
 def _expect_varying(model: keras.Model, graph: Graph, units: int) -> None:

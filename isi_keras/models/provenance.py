@@ -80,16 +80,16 @@ def once(known: Known | None = None) -> Iterator[None]:
 
 def hash_of(model: keras.Model) -> Hash:
     """The hash of what a model computes: its configuration, its own names aside, and weights."""
-    names, whole = [model.name], True
+    kind = type(model)
+    text, whole = f"{kind.__module__}.{kind.__qualname__}", _keras.shows_layers(model)
     try:
         with _keras.without_tensorflow():
             config = model.get_config()
-        text = json.dumps(config, sort_keys=True, default=_told)
-        names += _names(config)
+        names = dict.fromkeys([model.name, *_names(config)])
+        numbers = {name: f"#{number}" for number, name in enumerate(names)}
+        text += json.dumps(_unnamed(config, numbers), sort_keys=True, default=_told)
     except Exception:  # whatever a layer of the user's raises
-        text, whole = f"{type(model).__module__}.{type(model).__qualname__}", False
-    for number, name in enumerate(dict.fromkeys(names)):
-        text = text.replace(f'"{name}"', f'"#{number}"')
+        whole = False
     found = hashlib.sha256(text.encode())
     weights = map(keras.ops.convert_to_numpy, model.weights)
     found.update(hashes.of_arrays(*weights).encode())
@@ -106,6 +106,28 @@ def _names(config: Any) -> Iterator[str]:
     if isinstance(config, list | tuple):
         for part in config:
             yield from _names(part)
+
+
+def _unnamed(config: Any, numbers: dict[str, str]) -> Any:
+    """A configuration with numbers for the names of layers, where it holds names of layers.
+
+    That is under `name`, and first in the places `[name, node, tensor]` of a graph. Whether a layer
+    is trained does not change what it computes.
+    """
+    if isinstance(config, dict):
+        return {
+            key: numbers.get(value, value)
+            if key == "name" and isinstance(value, str)
+            else _unnamed(value, numbers)
+            for key, value in config.items()
+            if key != "trainable"
+        }
+    if not isinstance(config, list | tuple):
+        return config
+    parts = [_unnamed(part, numbers) for part in config]
+    if len(parts) >= 3 and isinstance(parts[0], str) and all(type(p) is int for p in parts[1:3]):
+        parts[0] = numbers.get(parts[0], parts[0])
+    return parts
 
 
 def _told(value: Any) -> Any:

@@ -121,6 +121,8 @@ def plan_of(
     spec = ({bounds.EACH: bounds.described(each)} if each else {}) | spec
     expect_for_all(method, lambda: axes_of(model, source) or _LATER)
     batch_size = None if batch_size is None else _checks.integer("batch_size", batch_size, 1)
+    if batch_size is None and methods.takes(spec, "batch_size")[1]:  # of a function of the user's
+        batch_size = _BATCH
     shard_size = _BATCHES * (batch_size or _BATCH) if shard_size is None else shard_size
     shard_size = _checks.integer("shard_size", shard_size, 1)
     samples = len(source) if isinstance(source, Rows) else None

@@ -11,6 +11,7 @@ from makers.networks import images, small_network
 
 import isi_keras as isi
 from isi_keras import backend, models
+from isi_keras.graph import registry
 from isi_keras.indicators import at
 from isi_keras.models import graphs
 
@@ -118,3 +119,50 @@ def test_the_batch_that_nobody_gave_the_size_of():
     inputs = keras.Input(batch_shape=(4, 5, 2))
     model = keras.Model(inputs, layers.Dense(3)(layers.GRU(6, stateful=True)(inputs)))
     assert isi.logits(model).plan(np.ones((4, 5, 2), "float32")).batch_size(None, 40) == 4
+
+
+class Mixing(layers.Layer):
+    """Right for any number of samples but an open one, which it takes for 1."""
+
+    def call(self, x):
+        rows = x.shape[0] or 1
+        return ops.reshape(ops.softmax(ops.reshape(x, (rows, -1))), (-1, 8))
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+class Numbering(layers.Layer):
+    """Keras makes of an open number of samples an empty range."""
+
+    def call(self, x):
+        number = ops.arange(0, ops.shape(x)[0], dtype="int32")
+        return ops.take(x, number, axis=0) + 0 * ops.cast(number, x.dtype)[:, None]
+
+
+@pytest.mark.filterwarnings("ignore:.*loses relevance")
+@pytest.mark.parametrize("registered", [True, False])
+@pytest.mark.parametrize("kind", [Mixing, Numbering])
+def test_layers_that_take_an_open_number_of_samples_for_another(rng, monkeypatch, kind, registered):
+    """The graph of any number of samples is compared with the model for two that differ."""
+    monkeypatch.setattr(registry, "_REGISTERED", {})
+    if registered:
+        isi.register(kind, "gradient")
+    x = rng.normal(size=(5, 8)).astype("float32")
+    for planned_for in (slice(0, 1), slice(None)):
+        model = Subclassed(kind())
+        wanted = ops.convert_to_numpy(model(x))
+        isi.logits(model).plan(x[planned_for])
+        np.testing.assert_allclose(isi.logits(model).predict(x), wanted, atol=1e-5)
+        whole = isi.explain(model, x, target=1).relevance
+        alone = [isi.explain(model, x[k : k + 1], target=1).relevance for k in range(len(x))]
+        np.testing.assert_allclose(whole, np.concatenate(alone), atol=1e-5)
+
+
+class Subclassed(keras.Model):
+    def __init__(self, layer):
+        super().__init__()
+        self.layer, self.head = layer, layers.Dense(3)
+
+    def call(self, x):
+        return self.head(self.layer(x))

@@ -143,3 +143,46 @@ def test_tensorflow_is_not_imported_to_tell_of_a_model(model, monkeypatch):
     provenance.of(model)
     assert "tensorflow" not in asked
     assert vars(module_utils.tensorflow)["_available"] is None
+
+
+class Rectified(keras.Model):
+    """Its configuration says nothing of what `call` does."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.dense, self.function = keras.layers.Dense(3), function
+
+    def call(self, x):
+        return self.function(self.dense(x))
+
+
+class Bent(Rectified):
+    """Of the same configuration and weights."""
+
+
+def test_other_models_of_the_same_weights_have_other_hashes():
+    x = np.ones((1, 4), "float32")
+
+    def named(activation, wiring=0):
+        inputs = keras.Input((4,))
+        h = keras.layers.Dense(4, activation, name=activation)(inputs)
+        g = keras.layers.Dense(4, name="second")(h)
+        return keras.Model(inputs, keras.layers.Add()([g, h if wiring else g]))
+
+    def subclassed(kind):
+        model = kind(keras.ops.relu)
+        model(x)
+        return model
+
+    first, *others = named("relu"), named("tanh"), named("relu", wiring=1)
+    for other in others:
+        other.set_weights(first.get_weights())
+        assert provenance.hash_of(other).sha256 != provenance.hash_of(first).sha256
+    before = provenance.hash_of(first)
+    assert before.whole
+    first.trainable = False
+    assert provenance.hash_of(first) == before
+    one, other = subclassed(Rectified), subclassed(Bent)
+    other.set_weights(one.get_weights())
+    assert not provenance.hash_of(one).whole
+    assert provenance.hash_of(one).sha256 != provenance.hash_of(other).sha256
