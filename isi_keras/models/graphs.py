@@ -53,7 +53,7 @@ class Graphs:
         if len(outputs.shape) != 2:
             raise ValueError(
                 f"Expected a classifier with outputs of shape (N, classes). The model "
-                f"{model.name!r} returns {tuple(outputs.shape)}."
+                f"{model.name!r} returns ({', '.join(map(str, ('N', *outputs.shape[1:])))})."
             )
         check_own(model, whole)
         check_same(model, whole, sample, outputs)

@@ -140,7 +140,7 @@ class TestErrors:
 
     def test_no_classifier(self):
         model = keras.Sequential([keras.Input((6, 5, 2)), layers.Conv2D(2, 1)])
-        with pytest.raises(ValueError, match=r"outputs of shape \(N, classes\).*\(1, 6, 5, 2\)"):
+        with pytest.raises(ValueError, match=r"outputs of shape \(N, classes\).*\(N, 6, 5, 2\)"):
             isi.logits(model)(images(1))
 
 
