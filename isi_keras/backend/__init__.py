@@ -3,8 +3,8 @@
 `vjp(fn, x)` returns `fn(x)` and a function that pulls a cotangent back to `x`; `jit(fn, any_rows)`
 compiles a pure function of weights and tensors, whose first axes count rows; `uncompiled(fn)` stays
 out of what others compile, where that is of pieces (Torch). `smaller(size, needed)` says to which
-size a batch is to shrink, as compiling for another costs less here than there. The files of this
-folder are the only ones that import a framework.
+size a batch is to shrink, as compiling for another costs less here than there, and `LARGEST` how
+large it is at first, at most. The files of this folder are the only ones that import a framework.
 """
 
 import keras
@@ -13,11 +13,11 @@ import numpy as np
 _BACKENDS = ("tensorflow", "jax", "torch")
 
 if keras.config.backend() == "tensorflow":
-    from isi_keras.backend._tensorflow import jit, smaller, uncompiled, vjp
+    from isi_keras.backend._tensorflow import LARGEST, jit, smaller, uncompiled, vjp
 elif keras.config.backend() == "jax":
-    from isi_keras.backend._jax import jit, smaller, uncompiled, vjp
+    from isi_keras.backend._jax import LARGEST, jit, smaller, uncompiled, vjp
 elif keras.config.backend() == "torch":
-    from isi_keras.backend._torch import jit, smaller, uncompiled, vjp
+    from isi_keras.backend._torch import LARGEST, jit, smaller, uncompiled, vjp
 else:
     raise ImportError(
         f"isi_keras runs on the Keras backends {', '.join(_BACKENDS)}. "
@@ -31,4 +31,4 @@ def tensor(array: np.ndarray):
     return keras.ops.convert_to_tensor(array, dtype=str(array.dtype))
 
 
-__all__ = ["jit", "smaller", "tensor", "uncompiled", "vjp"]
+__all__ = ["LARGEST", "jit", "smaller", "tensor", "uncompiled", "vjp"]

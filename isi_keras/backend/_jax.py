@@ -2,7 +2,7 @@
 
 import jax
 
-_FEWEST = 16
+LARGEST, _FEWEST = 128, 16  # larger ones, which shrink but once, stand half empty in the end
 
 
 def smaller(size: int, needed: int) -> int:

@@ -6,6 +6,8 @@ from typing import Any
 import optree
 import tensorflow as tf
 
+LARGEST = 512
+
 
 def smaller(size: int, needed: int) -> int:
     """The next size of a batch of which so many rows are needed: no size is compiled anew."""

@@ -11,6 +11,8 @@ from typing import Any
 import keras
 import torch
 
+LARGEST = 512
+
 
 def smaller(size: int, needed: int) -> int:
     """The next size of a batch of which so many rows are needed."""

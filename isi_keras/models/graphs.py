@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from isi_keras import backend
 from isi_keras.graph import registry
 from isi_keras.graph.forward import forward
 from isi_keras.graph.head import Cut, cut, hidden, linear_end
@@ -18,7 +19,7 @@ from isi_keras.graph.trace import trace
 from isi_keras.models.agreement import check_own, check_same, is_same, pair, rows_of, run
 from isi_keras.models.layers import nodes
 
-_MOST, _BYTES = 512, 2**31  # samples in a batch by default, and what is computed of them
+_BYTES = 2**31  # what is computed of the samples in a batch, by default
 
 
 class Graphs:
@@ -99,16 +100,17 @@ class Graphs:
     def batch_size(self) -> int:
         """How many samples there are in a batch that nobody gave the size of, a power of two.
 
-        As many as the model insists on, if it does; or else `_MOST`, or fewer where all that is
-        computed of so many, as float32, would take more than `_BYTES`. What a machine has is not
-        looked at, so that batches, and with them the rounding of results, are the same on all.
+        As many as the model insists on, if it does; or else `backend.LARGEST`, or fewer where all
+        that is computed of so many, as float32, would take more than `_BYTES`. What a machine has
+        is not looked at, so that batches, and with them the rounding of results, are the same on
+        all.
         """
         if self._rows is not None:
             return self._rows
         rows, graph = next(iter(self._made.items()))
         sizes = [math.prod(n or 1 for n in t.shape) for node in graph.nodes for t in node.outputs]
         fit = int(_BYTES / (4 * max(1, sum(sizes) // (rows or 1))))
-        return 2 ** (min(_MOST, max(1, fit)).bit_length() - 1)
+        return 2 ** (min(backend.LARGEST, max(1, fit)).bit_length() - 1)
 
     def _traced(self, rows: int) -> Graph:
         """The graph for a number of samples, compared with the model."""
