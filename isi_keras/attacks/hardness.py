@@ -117,7 +117,7 @@ def hardness(
     names, limits = _names(classes, count), _limits(budgets, measure)
     run, share = attack.within(limits[-1], parts.x.shape[1:], planned.data_format)
     batch_size = planned.batch_size(batch_size, len(y) * max(1, count - 1))
-    sweep = _Sweep(classifier, run, share, measure, batch_size)
+    sweep = _Sweep(classifier, run, share, measure, batch_size, parts.x.ndim)
     logits = planned.predict(x, batch_size)
     right = np.isfinite(logits).all(-1) & (logits.argmax(-1) == y)  # the argmax of NaN is a class
     row, target = np.nonzero(np.arange(count) != y[:, None])
@@ -178,6 +178,7 @@ class _Sweep:
     share: float | None
     measure: str
     batch_size: int
+    rank: int
 
     def __call__(
         self,
@@ -187,9 +188,8 @@ class _Sweep:
         numbers: np.ndarray,
         distances: bool,
     ) -> dict[str, np.ndarray]:
-        rank = parted(self.classifier.model, x, self.classifier.moved).x.ndim
-        domain, attack = self.attack.domain.rows(rows, rank), self.attack
-        if domain.per_sample(rank) or self.attack.domain.per_sample(rank):
+        domain, attack = self.attack.domain.rows(rows, self.rank), self.attack
+        if domain.per_sample(self.rank) or self.attack.domain.per_sample(self.rank):
             attack = dataclasses.replace(attack, bounds=domain)  # pyright: ignore
         result = attack(
             self.classifier, x, target=target, batch_size=self.batch_size, first_index=numbers

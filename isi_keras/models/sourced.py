@@ -15,12 +15,8 @@ from isi_keras.models import provenance
 from isi_keras.models.inputs import as_batch_size
 from isi_keras.results import Result
 from isi_keras.sources import Rows, Stream, folders, pixels
-from isi_keras.sources.rows import as_labels
+from isi_keras.sources.rows import BATCH, BATCHES, as_labels
 
-BATCHES = 8
-"""How many batches are taken of a source at once, where samples need different numbers of steps."""
-
-_BATCH = 128  # where its size is not given: the model, which knows a better one, comes later
 _READ = ("h5py", "zarr")
 R = TypeVar("R", bound=Result)
 
@@ -80,7 +76,7 @@ def is_source(x: Any, y: Any = None) -> bool:
 
 def batch(batch_size: int | None) -> int:
     """How many samples of a source make a batch."""
-    return _BATCH if batch_size is None else as_batch_size(batch_size)
+    return BATCH if batch_size is None else as_batch_size(batch_size)
 
 
 def portion(batch_size: int | None) -> int:

@@ -12,8 +12,8 @@ from isi_keras.domain import domains_of, expect_for_all
 from isi_keras.runs import bounds, engines, methods, models, shards
 from isi_keras.runs.folder import FORMAT
 from isi_keras.sources import Rows, Stream, folders, hashes
+from isi_keras.sources.rows import BATCH, BATCHES
 
-_BATCHES, _BATCH = 8, 128
 _LATER = 99  # axes, more than bounds have: the worker says it, which sees the samples
 _DEFAULT = ("adversarial", "relevance")
 _CHANGED = {"sha256", "y_sha256"}
@@ -122,8 +122,8 @@ def plan_of(
     expect_for_all(method, lambda: axes_of(model, source) or _LATER)
     batch_size = None if batch_size is None else _checks.integer("batch_size", batch_size, 1)
     if batch_size is None and methods.takes(spec, "batch_size")[1]:  # of a function of the user's
-        batch_size = _BATCH
-    shard_size = _BATCHES * (batch_size or _BATCH) if shard_size is None else shard_size
+        batch_size = BATCH
+    shard_size = BATCHES * (batch_size or BATCH) if shard_size is None else shard_size
     shard_size = _checks.integer("shard_size", shard_size, 1)
     samples = len(source) if isinstance(source, Rows) else None
     if target is not None and not methods.takes(spec, "target")[0]:

@@ -12,6 +12,11 @@ import numpy as np
 from isi_keras.results import write_atomically
 from isi_keras.sources import hashes
 
+BATCH = 128
+"""How many samples make a batch where nobody says it and the model, which knows it, comes later."""
+BATCHES = 8
+"""How many batches are taken at once, where samples need different numbers of steps."""
+
 
 class Rows(abc.ABC):
     """Samples that can be read by number.
