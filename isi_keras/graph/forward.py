@@ -73,30 +73,30 @@ def widened(node: Node, args: tuple, kwargs: dict) -> Any:
 def called(node: Node, args: tuple, kwargs: dict) -> Any:
     """What the operation of a node returns.
 
-    Torch's fused attention is spelled out where there is a mask: on CPUs its gradient is wrong for
-    queries that may look at nothing, as those of padding.
+    Torch's fused attention is spelled out where there is a mask or a bias, which may stand for one:
+    on CPUs its gradient is wrong for queries that may look at nothing, as those of padding.
     """
-    fused = node.kind == "DotProductAttention" and keras.config.backend() == "torch"
-    return (_attended if fused else _called)(node.op, *args, **kwargs)
-
-
-def _called(op, *args, **kwargs):
-    return op.call(*args, **kwargs)
+    if node.kind == "DotProductAttention" and keras.config.backend() == "torch":
+        return _attended(node.op, *args, **kwargs)
+    return node.op.call(*args, **kwargs)
 
 
 def _attended(op, query, key, value, bias=None, mask=None, scale=None):
-    if mask is None:
+    if mask is None and (bias is None or op.is_causal):  # Torch takes a bias or causality
         return op.call(query, key, value, bias, mask, scale)
     heads = query.shape[2]
     key, value = (ops.repeat(each, heads // each.shape[2], axis=2) for each in (key, value))
     scores = ops.einsum("nthd,nshd->nhts", query, key)
     scores = scores * (query.shape[-1] ** -0.5 if scale is None else scale)
-    mask = ops.cast(mask, "bool")
-    if op.is_causal:
-        mask = ops.logical_and(mask, ops.cast(ops.tril(ops.ones(scores.shape[-2:])), "bool"))
-    least = -4e4 if keras.backend.standardize_dtype(scores.dtype) == "float16" else -2e38
-    weights = ops.softmax(ops.where(mask, scores, least), axis=-1)
-    return ops.einsum("nhts,nshd->nthd", weights, value)
+    if mask is None:
+        scores = scores + ops.cast(bias, scores.dtype)
+    else:
+        mask = ops.cast(mask, "bool")
+        if op.is_causal:
+            mask = ops.logical_and(mask, ops.cast(ops.tril(ops.ones(scores.shape[-2:])), "bool"))
+        half = keras.backend.standardize_dtype(scores.dtype) == "float16"
+        scores = ops.where(mask, scores, -4e4 if half else -2e38)
+    return ops.einsum("nhts,nshd->nthd", ops.softmax(scores, axis=-1), value)
 
 
 def _widen(value):

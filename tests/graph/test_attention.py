@@ -81,26 +81,30 @@ KEEP = np.array([[True] * 4 + [False] * 2])
 class Attending(layers.Layer):
     """Attention with padding, by the operation or written out."""
 
-    def __init__(self, fused):
+    def __init__(self, way, fused):
         super().__init__()
-        self.fused = fused
+        self.way, self.fused = way, fused
 
     def call(self, x):
         keep = ops.convert_to_tensor(KEEP[:, None, :, None] & KEEP[:, None, None])
+        bias = ops.where(keep, 0.0, -1e9)
         if self.fused:
-            return ops.dot_product_attention(x, x, x, mask=keep)
+            given = {"mask": keep} if self.way == "mask" else {"bias": bias}
+            return ops.dot_product_attention(x, x, x, **given)
         scores = ops.einsum("nthd,nshd->nhts", x, x) * 3**-0.5
-        return ops.einsum("nhts,nshd->nthd", ops.softmax(ops.where(keep, scores, -1e9)), x)
+        scores = ops.where(keep, scores, -1e9) if self.way == "mask" else scores + bias
+        return ops.einsum("nhts,nshd->nthd", ops.softmax(scores), x)
 
 
+@pytest.mark.parametrize("way", ["mask", "bias"])
 @pytest.mark.parametrize("indicator", ["sensitivity", "epsilon"])
-def test_queries_that_may_look_at_nothing(rng, indicator):
+def test_queries_that_may_look_at_nothing(rng, indicator, way):
     """Their weights are the same for all keys; on Torch the gradient of the operation is wrong."""
     x, head = rng.normal(size=(2, 6, 2, 3)).astype("float32"), layers.Dense(3)
     found = []
     for fused in (True, False):
         inputs = keras.Input((6, 2, 3))
-        model = keras.Model(inputs, head(layers.Flatten()(Attending(fused)(inputs))))
+        model = keras.Model(inputs, head(layers.Flatten()(Attending(way, fused)(inputs))))
         found.append(isi.explain(model, x, indicator=indicator, target=1).relevance)
     np.testing.assert_allclose(*found, atol=1e-5 * abs(found[1]).max())
     assert abs(found[0][:, 4:]).max() > 0.01
