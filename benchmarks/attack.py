@@ -36,7 +36,7 @@ def main():
     for size in options.batch_size:
         first[size], result = timed(lambda size=size: attack(model, x, batch_size=size))
     sample_steps = int(result.forward.sum())
-    bare = bare_passes(model, x)
+    bare = bare_passes(model, x, batch_sizes=sorted({*BARE_BATCH_SIZES, *options.batch_size}))
     per_sample = {size: [] for size in bare}
     ratios = {size: [] for size in options.batch_size}
     for _ in range(options.repeats):

@@ -26,6 +26,7 @@ import keras
 import numpy as np
 
 import isi_keras as isi
+from isi_keras import backend
 
 FIRST = 5000
 """Nothing was chosen on the images from here on."""
@@ -134,10 +135,11 @@ def peers(bounds):
                 def forward(self, images):
                     return forward(model, images.permute(0, 2, 3, 1) * (high - low) + low)
 
-            images = torch.tensor((x - low) / (high - low)).permute(0, 3, 1, 2)
-            moved = attack(Network(), images, torch.tensor(y))
-            moved = torch.where(moved == images, images, moved).permute(0, 2, 3, 1).numpy()
-            same = moved == images.permute(0, 2, 3, 1).numpy()
+            images = backend.tensor((x - low) / (high - low)).permute(0, 3, 1, 2)
+            moved = attack(Network(), images, torch.tensor(y, device=images.device))
+            moved = torch.where(moved == images, images, moved)
+            moved, images = (part.permute(0, 2, 3, 1).cpu().numpy() for part in (moved, images))
+            same = moved == images
             adversarial = np.where(same, x, moved * np.float32(high - low) + np.float32(low))
             return adversarial, np.full(len(x), float(steps))
 

@@ -75,7 +75,8 @@ class Crafting:
         return self._crafted(x, y)
 
     def _run(self, x, y):
-        attack, x = self.attack, ops.cast(x, "float32")
+        attack, y = self.attack, ops.convert_to_tensor(y)
+        x = ops.cast(ops.convert_to_tensor(x), "float32")
         with keras.StatelessScope([(v, ops.stop_gradient(v.value)) for v in self.model.variables]):
             truth, numbers = self._seen(x, y)
         asked, rows = self._asked, ops.shape(x)[0]

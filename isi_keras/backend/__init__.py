@@ -4,7 +4,9 @@
 compiles a pure function of weights and tensors, whose first axes count rows; `uncompiled(fn)` stays
 out of what others compile, where that is of pieces (Torch). `smaller(size, needed)` says to which
 size a batch is to shrink, as compiling for another costs less here than there, and `LARGEST` how
-large it is at first, at most. The files of this folder are the only ones that import a framework.
+large it is at first, at most. `readable(value)` puts a tensor where NumPy can read it, and
+`coarse()` says what a GPU computes with fewer bits than float32 has. The files of this folder are
+the only ones that import a framework.
 """
 
 import keras
@@ -13,11 +15,19 @@ import numpy as np
 _BACKENDS = ("tensorflow", "jax", "torch")
 
 if keras.config.backend() == "tensorflow":
-    from isi_keras.backend._tensorflow import LARGEST, jit, smaller, uncompiled, vjp
+    from isi_keras.backend._tensorflow import (
+        LARGEST,
+        coarse,
+        jit,
+        readable,
+        smaller,
+        uncompiled,
+        vjp,
+    )
 elif keras.config.backend() == "jax":
-    from isi_keras.backend._jax import LARGEST, jit, smaller, uncompiled, vjp
+    from isi_keras.backend._jax import LARGEST, coarse, jit, readable, smaller, uncompiled, vjp
 elif keras.config.backend() == "torch":
-    from isi_keras.backend._torch import LARGEST, jit, smaller, uncompiled, vjp
+    from isi_keras.backend._torch import LARGEST, coarse, jit, readable, smaller, uncompiled, vjp
 else:
     raise ImportError(
         f"isi_keras runs on the Keras backends {', '.join(_BACKENDS)}. "
@@ -31,4 +41,4 @@ def tensor(array: np.ndarray):
     return keras.ops.convert_to_tensor(array, dtype=str(array.dtype))
 
 
-__all__ = ["LARGEST", "jit", "smaller", "tensor", "uncompiled", "vjp"]
+__all__ = ["LARGEST", "coarse", "jit", "readable", "smaller", "tensor", "uncompiled", "vjp"]

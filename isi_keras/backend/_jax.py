@@ -11,6 +11,19 @@ def smaller(size: int, needed: int) -> int:
     return less if needed <= less and less >= _FEWEST else size
 
 
+def readable(value):
+    """The value itself: NumPy reads arrays wherever they are."""
+    return value
+
+
+def coarse() -> tuple[str, str] | None:
+    """The operations that a GPU takes TF32 for, by a part of their names, and how to change that."""
+    asked = jax.config.jax_default_matmul_precision  # pyright: ignore[reportAttributeAccessIssue]
+    if jax.default_backend() != "gpu" or asked is not None:
+        return None
+    return "", 'jax.config.update("jax_default_matmul_precision", "highest")'
+
+
 def vjp(fn, x):
     """Returns `fn(x)` and the pullback of `fn` at `x`, a structure, for any number of calls."""
     y, pullback = jax.vjp(fn, x)

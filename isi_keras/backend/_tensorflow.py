@@ -14,6 +14,19 @@ def smaller(size: int, needed: int) -> int:
     return needed if needed <= 0.8 * size else size
 
 
+def readable(value):
+    """The value itself: NumPy reads tensors wherever they are."""
+    return value
+
+
+def coarse() -> tuple[str, str] | None:
+    """The operations that a GPU takes TF32 for, by a part of their names, and how to change that."""
+    taken = tf.config.experimental.tensor_float_32_execution_enabled()
+    if not taken or not tf.config.get_visible_devices("GPU"):
+        return None
+    return "", "tf.config.experimental.enable_tensor_float_32_execution(False)"
+
+
 def vjp(fn, x):
     """Returns `fn(x)` and the pullback of `fn` at `x`, a structure, for any number of calls."""
     with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:

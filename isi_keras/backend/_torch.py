@@ -25,6 +25,17 @@ def uncompiled(fn) -> Callable:
     return disable(fn)
 
 
+def readable(value):
+    """A tensor where NumPy can read it: on the CPU."""
+    return value.cpu() if isinstance(value, torch.Tensor) else value
+
+
+def coarse() -> tuple[str, str] | None:
+    """The operations that a GPU takes TF32 for, by a part of their names, and how to change that."""
+    exact = keras.ops.zeros(()).device.type != "cuda" or not torch.backends.cudnn.allow_tf32
+    return None if exact else ("Conv", "torch.backends.cudnn.allow_tf32 = False")
+
+
 @uncompiled
 def vjp(fn, x):
     """Returns `fn(x)` and the pullback of `fn` at `x`, a structure, for any number of calls."""

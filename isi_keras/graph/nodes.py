@@ -136,6 +136,13 @@ class Node:
         found = _bound(self.op, self.args, self.kwargs)
         return found[name] if name in found else getattr(self.op, name, default)
 
+    def place(self) -> None:
+        """Puts constants where the backend computes."""
+        self.args, self.kwargs = keras.tree.map_structure(
+            lambda v: keras.ops.convert_to_tensor(v) if keras.ops.is_tensor(v) else v,
+            (self.args, self.kwargs),
+        )
+
     def filled(self, value: Callable[[Any], Any]) -> tuple[tuple, dict]:
         """The arguments with a value for each tensor."""
         return keras.tree.map_structure(

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from isi_keras import _keras
+from isi_keras import _keras, backend
 from isi_keras.graph.expanded import ACTIVATIONS
 from isi_keras.graph.nodes import Weight
 
@@ -82,7 +82,7 @@ class Shadows:
             if isinstance(value, list):
                 return parts
             return tuple(parts) if type(value) is tuple else type(value)(*parts)
-        return value
+        return backend.readable(value)  # Keras reads some constants for the shape of an output
 
     def _class(self, kind: type) -> type:
         """A subclass whose instances, called, trace at once what the layer does."""

@@ -39,14 +39,19 @@ def trace(
     _keras.check_tracing()
 
     def run():
-        if any_rows:
-            with contextlib.suppress(_OpenBatchError):
-                return _Tracer(model, whole).graph(sample, batch=None)
-        return _Tracer(model, whole).graph(sample, batch=_flat(sample)[0].shape[0])
+        # On the CPU, as Keras reads some constants by NumPy for the shape of an output.
+        with keras.device("cpu") if keras.config.backend() == "torch" else contextlib.nullcontext():
+            if any_rows:
+                with contextlib.suppress(_OpenBatchError):
+                    return _Tracer(model, whole).graph(sample, batch=None)
+            return _Tracer(model, whole).graph(sample, batch=_flat(sample)[0].shape[0])
 
     # A thread of its own is outside of any trace of the backend, and counts names for itself.
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        return pool.submit(run).result()
+        graph = pool.submit(run).result()
+    for node in graph.nodes:
+        node.place()
+    return graph
 
 
 class _OpenBatchError(Exception):
