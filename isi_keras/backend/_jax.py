@@ -17,7 +17,7 @@ def readable(value):
 
 
 def coarse() -> tuple[str, str] | None:
-    """The operations that a GPU takes TF32 for, by a part of their names, and how to change that."""
+    """The operations that a GPU takes TF32 for, by a part of the name, and how to change that."""
     asked = jax.config.jax_default_matmul_precision  # pyright: ignore[reportAttributeAccessIssue]
     if jax.default_backend() != "gpu" or asked is not None:
         return None

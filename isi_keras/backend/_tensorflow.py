@@ -20,7 +20,7 @@ def readable(value):
 
 
 def coarse() -> tuple[str, str] | None:
-    """The operations that a GPU takes TF32 for, by a part of their names, and how to change that."""
+    """The operations that a GPU takes TF32 for, by a part of the name, and how to change that."""
     taken = tf.config.experimental.tensor_float_32_execution_enabled()
     if not taken or not tf.config.get_visible_devices("GPU"):
         return None

@@ -31,7 +31,7 @@ def readable(value):
 
 
 def coarse() -> tuple[str, str] | None:
-    """The operations that a GPU takes TF32 for, by a part of their names, and how to change that."""
+    """The operations that a GPU takes TF32 for, by a part of the name, and how to change that."""
     exact = keras.ops.zeros(()).device.type != "cuda" or not torch.backends.cudnn.allow_tf32
     return None if exact else ("Conv", "torch.backends.cudnn.allow_tf32 = False")
 

@@ -46,9 +46,9 @@ def small(*layers):
     return model
 
 
-def test_constants_of_layers(rng=np.random.default_rng(1)):
+def test_constants_of_layers():
     """Keras reads the numbers by NumPy as it traces, which cannot read a GPU on Torch."""
-    x = rng.normal(size=(3, 6, 4)).astype("float32")
+    x = np.random.default_rng(1).normal(size=(3, 6, 4)).astype("float32")
     model = small(Positioned())
     found = isi.explain(model, x, indicator="epsilon", conservation=True)
     total = found.conservation
