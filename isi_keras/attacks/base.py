@@ -242,9 +242,9 @@ class BaseAttack(_component.Component, abc.ABC):
 def _compile(begin: Callable, step: Callable, planned: models.Planned) -> compiling.Compiled:
     """A step of a round, before which samples enter the slots."""
 
-    def run(model, held, state, given, mask, limits):
-        fresh = begin(given)
-        held, state = slots.entered((held, state), fresh, mask)
+    def run(model, held, state, given, where, limits):
+        if where is not None:
+            held, state = slots.entered((held, state), begin(given), where)
         with beside(held.beside):
             moved, logits = step(model, held, state, limits)
         return held, moved, (state.steps, logits)

@@ -9,12 +9,15 @@ from typing import Any
 
 import keras
 import numpy as np
+import optree
 from keras import ops
 
 from isi_keras.attacks.state import Samples, State
-from isi_keras.backend import smaller, tensor
+from isi_keras.backend import COMPILES, rows_of, smaller, tensor
 from isi_keras.models.batches import within_memory
 from isi_keras.results import Stop
+
+_each: Any = optree.tree_map  # on Torch, Keras' own takes as long as what it maps
 
 
 def drive(
@@ -32,9 +35,10 @@ def drive(
 
     Args:
         step: takes the samples that are in the slots, their state, what is given of those that
-            enter anew and a mask `(S,)` of the slots they enter (`entered` puts them there);
-            returns the samples and the state after a step. `stop` in a state says who is running.
-            The third thing it returns goes to `watch`.
+            enter anew and which slots they enter (`entered` puts them there): where it is compiled
+            as many rows as there are slots and a mask `(S,)`, otherwise theirs and the numbers of
+            the slots, both `None` for nobody. It returns the samples and the state after a step.
+            `stop` in a state says who is running. The third thing it returns goes to `watch`.
         start: makes samples and their state from what is given of them, all tensors.
         given: all there are, a structure of arrays of `N` rows.
         finished: is handed the indices of samples that ended, and their state, as arrays.
@@ -49,8 +53,8 @@ def drive(
     total = len(keras.tree.flatten(given)[0])
     size = min(batch_size, total)
     slots, age, waiting = np.full(size, -1), np.zeros(size, int), 0
-    rows, mask = nobody = _rows(given, slots, slots[:0])
-    held, state = start(rows)
+    held, state = start(_each(lambda rows: tensor(rows[:size]), given))
+    nobody = _rows(given, slots, slots[:0])
     state = state._replace(stop=ops.full_like(state.stop, int(Stop.EMPTY)))
     while True:
         free = np.flatnonzero(slots < 0)
@@ -59,26 +63,26 @@ def drive(
             slots[fresh] = np.arange(waiting, waiting + len(fresh))
             age[fresh] = 0
             waiting += len(fresh)
-            rows, mask = _rows(given, slots, fresh)
+            entering = _rows(given, slots, fresh)
         elif len(free) == size:
             return
         elif not fixed and smaller(size, size - len(free)) < size:
             size = smaller(size, size - len(free))
             keep = np.argsort(slots < 0, kind="stable")[:size]
             slots, age = slots[keep], age[keep]
-            held, state = _rows_of((held, state), keep, tensor)
-            rows, mask = nobody = _rows(given, slots, slots[:0])
+            held, state = _each(lambda part, keep=keep: tensor(rows_of(part, keep)), (held, state))
+            entering = nobody = _rows(given, slots, slots[:0])
         else:
-            rows, mask = nobody
+            entering = nobody
         with within_memory(size):
-            held, state, seen = step(held, state, rows, mask)
+            held, state, seen = step(held, state, *entering)
             stop = ops.convert_to_numpy(state.stop)
         if watch is not None:
             watch(slots, seen)
         age += 1
         ended = np.flatnonzero((stop != Stop.RUNNING) & (slots >= 0))
         if len(ended):
-            finished(slots[ended], _rows_of(state, ended))
+            finished(slots[ended], _each(lambda part, ended=ended: rows_of(part, ended), state))
             slots[ended] = -1
         if (age[slots >= 0] >= most).any():
             raise RuntimeError(
@@ -87,22 +91,23 @@ def drive(
             )
 
 
-def entered(held, fresh, mask):
-    """A structure of tensors in which the slots of a mask hold the rows of another one."""
+def entered(held, fresh, where):
+    """A structure of tensors in which some slots hold the rows of another one, see `drive`."""
 
     def enter(old, new):
-        return ops.where(ops.reshape(mask, (-1, *[1] * (len(new.shape) - 1))), new, old)
+        if not COMPILES:
+            return ops.scatter_update(old, where[:, None], new)
+        return ops.where(ops.reshape(where, (-1, *[1] * (len(new.shape) - 1))), new, old)
 
-    return keras.tree.map_structure(enter, held, fresh)
-
-
-def _rows_of(structure, index: np.ndarray, made: Callable = np.asarray):
-    """Some rows of each tensor of a structure."""
-    return keras.tree.map_structure(lambda part: made(ops.convert_to_numpy(part)[index]), structure)
+    return _each(enter, held, fresh)
 
 
 def _rows(given: Any, slots: np.ndarray, fresh: np.ndarray) -> tuple[Any, Any]:
-    """What is given of the fresh slots, zeros in the other rows, and the mask of the fresh."""
+    """What a step is given of the slots that samples enter, see `drive`."""
+    if not COMPILES:
+        if not len(fresh):
+            return None, None
+        return _each(lambda rows: tensor(rows[slots[fresh]]), given), tensor(fresh)
 
     def entering(rows):
         found = np.zeros((len(slots), *rows.shape[1:]), rows.dtype)
@@ -111,4 +116,4 @@ def _rows(given: Any, slots: np.ndarray, fresh: np.ndarray) -> tuple[Any, Any]:
 
     mask = np.zeros(len(slots), bool)
     mask[fresh] = True
-    return keras.tree.map_structure(entering, given), tensor(mask)
+    return _each(entering, given), tensor(mask)

@@ -2,8 +2,8 @@
 
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
+import optree
 from keras import ops
 
 from isi_keras import _checks, aims
@@ -180,7 +180,7 @@ class State(NamedTuple):
         return self._replace(
             steps=self.steps + ops.cast(active, "int32"),
             stop=ops.where(self.running, stop, self.stop),
-            **keras.tree.map_structure(chosen, moved, old),
+            **optree.tree_map(chosen, moved, old),  # pyright: ignore
         )
 
 

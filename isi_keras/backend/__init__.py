@@ -3,11 +3,14 @@
 `vjp(fn, x)` returns `fn(x)` and a function that pulls a cotangent back to `x`; `jit(fn, any_rows)`
 compiles a pure function of weights and tensors, whose first axes count rows; `uncompiled(fn)` stays
 out of what others compile, where that is of pieces (Torch). `smaller(size, needed)` says to which
-size a batch is to shrink, as compiling for another costs less here than there, and `LARGEST` how
-large it is at first, at most. `readable(value)` puts a tensor where NumPy can read it, and
-`coarse()` says what a GPU computes with fewer bits than float32 has. The files of this folder are
+size a batch is to shrink, as compiling for another costs less here than there, and `largest()` how
+large it is at first, at most. `rows_of(tensor, index)` fetches some rows as an array,
+`readable(value)` puts a tensor where NumPy can read it, and `coarse()` says what a GPU computes
+with fewer bits than float32 has. `COMPILES` says whether `jit` does. The files of this folder are
 the only ones that import a framework.
 """
+
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,19 +18,11 @@ import numpy as np
 _BACKENDS = ("tensorflow", "jax", "torch")
 
 if keras.config.backend() == "tensorflow":
-    from isi_keras.backend._tensorflow import (
-        LARGEST,
-        coarse,
-        jit,
-        readable,
-        smaller,
-        uncompiled,
-        vjp,
-    )
+    from isi_keras.backend import _tensorflow as _own
 elif keras.config.backend() == "jax":
-    from isi_keras.backend._jax import LARGEST, coarse, jit, readable, smaller, uncompiled, vjp
+    from isi_keras.backend import _jax as _own
 elif keras.config.backend() == "torch":
-    from isi_keras.backend._torch import LARGEST, coarse, jit, readable, smaller, uncompiled, vjp
+    from isi_keras.backend import _torch as _own
 else:
     raise ImportError(
         f"isi_keras runs on the Keras backends {', '.join(_BACKENDS)}. "
@@ -36,9 +31,26 @@ else:
     )
 
 
+COMPILES, coarse, largest = _own.COMPILES, _own.coarse, _own.largest
+jit: Any = _own.jit
+readable, rows_of, smaller = _own.readable, _own.rows_of, _own.smaller
+uncompiled, vjp = _own.uncompiled, _own.vjp
+
+
 def tensor(array: np.ndarray):
     """An array as a tensor of the same dtype."""
     return keras.ops.convert_to_tensor(array, dtype=str(array.dtype))
 
 
-__all__ = ["LARGEST", "coarse", "jit", "readable", "smaller", "tensor", "uncompiled", "vjp"]
+__all__ = [
+    "COMPILES",
+    "coarse",
+    "jit",
+    "largest",
+    "readable",
+    "rows_of",
+    "smaller",
+    "tensor",
+    "uncompiled",
+    "vjp",
+]

@@ -1,14 +1,30 @@
 """`vjp` and `jit` for JAX."""
 
 import jax
+import numpy as np
 
-LARGEST, _FEWEST = 128, 16  # larger ones, which shrink but once, stand half empty in the end
+COMPILES = True
+_FEWEST = 16
+
+
+def largest() -> int:
+    """How many samples are computed at once, at most.
+
+    On CPUs larger batches, which shrink but once, stand half empty in the end; a GPU takes as long
+    for fewer.
+    """
+    return 2048 if jax.default_backend() == "gpu" else 128
 
 
 def smaller(size: int, needed: int) -> int:
     """The next size of a batch of which so many rows are needed: each is compiled for seconds."""
     less = size // 8
     return less if needed <= less and less >= _FEWEST else size
+
+
+def rows_of(tensor, index):
+    """Some rows as an array."""
+    return np.asarray(tensor)[index]
 
 
 def readable(value):

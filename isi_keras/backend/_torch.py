@@ -11,7 +11,12 @@ from typing import Any
 import keras
 import torch
 
-LARGEST = 512
+COMPILES = False
+
+
+def largest() -> int:
+    """How many samples are computed at once, at most: a GPU takes as long for fewer."""
+    return 2048 if torch.cuda.is_available() else 512
 
 
 def smaller(size: int, needed: int) -> int:
@@ -23,6 +28,13 @@ def uncompiled(fn) -> Callable:
     """A function that Torch's compiler leaves as it is, inside of what it compiles."""
     disable: Callable = torch.compiler.disable
     return disable(fn)
+
+
+def rows_of(tensor, index):
+    """Some rows as an array: from a GPU no others are fetched."""
+    if tensor.is_cpu:
+        return tensor.detach().numpy()[index]
+    return tensor[torch.as_tensor(index, device=tensor.device)].cpu().numpy()
 
 
 def readable(value):

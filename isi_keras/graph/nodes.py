@@ -145,9 +145,15 @@ class Node:
 
     def filled(self, value: Callable[[Any], Any]) -> tuple[tuple, dict]:
         """The arguments with a value for each tensor."""
-        return keras.tree.map_structure(
-            lambda t: value(t) if isinstance(t, Tensor) else t, (self.args, self.kwargs)
-        )
+
+        def filled(part):
+            if isinstance(part, Tensor):
+                return value(part)
+            if isinstance(part, list | tuple | dict):
+                return keras.tree.map_structure(filled, part)
+            return part
+
+        return tuple(map(filled, self.args)), {k: filled(v) for k, v in self.kwargs.items()}
 
 
 def _bound(op, args, kwargs) -> dict:

@@ -102,7 +102,7 @@ class Graphs:
     def batch_size(self) -> int:
         """How many samples there are in a batch that nobody gave the size of, a power of two.
 
-        As many as the model insists on, if it does; or else `backend.LARGEST`, or fewer where all
+        As many as the model insists on, if it does; or else `backend.largest()`, or fewer where all
         that is computed of so many, as float32, would take more than `_BYTES`. What a machine has
         is not looked at, so that batches, and with them the rounding of results, are the same on
         all.
@@ -112,7 +112,7 @@ class Graphs:
         rows, graph = next(iter(self._made.items()))
         sizes = [math.prod(n or 1 for n in t.shape) for node in graph.nodes for t in node.outputs]
         fit = int(_BYTES / (4 * max(1, sum(sizes) // (rows or 1))))
-        return 2 ** (min(backend.LARGEST, max(1, fit)).bit_length() - 1)
+        return 2 ** (min(backend.largest(), max(1, fit)).bit_length() - 1)
 
     def _traced(self, rows: int) -> Graph:
         """The graph for a number of samples, compared with the model."""
