@@ -11,6 +11,7 @@ import contextlib
 import functools
 import importlib
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -202,6 +203,38 @@ def check_tracing() -> None:
         raise _changed(f"masks are not kept in {_MASK!r}")
     if not hasattr(keras.Function, RUN_THROUGH_GRAPH):
         raise _changed(f"Function has no attribute {RUN_THROUGH_GRAPH!r}")
+
+
+class _Shown:
+    """A method of a class, which a thread may hide from itself."""
+
+    hidden = threading.local()
+
+    def __init__(self, method: Callable):
+        self._method = method
+
+    def __get__(self, owner: Any, kind: type):
+        if getattr(self.hidden, "now", False):
+            raise AttributeError
+        return self._method.__get__(owner, kind)
+
+
+@contextlib.contextmanager
+def computing_with_constants() -> Iterator[None]:
+    """Meanwhile, in this thread, `array * symbolic` is what `symbolic * array` is, on JAX too.
+
+    An array of JAX asks what stands on its right for `__jax_array__` before it leaves the operation
+    to it, as TensorFlow and Torch do; that of a symbolic tensor raises.
+    """
+    kind = keras.KerasTensor
+    shown = vars(kind).get("__jax_array__")
+    if shown is not None and not isinstance(shown, _Shown):
+        kind.__jax_array__ = _Shown(shown)
+    _Shown.hidden.now = True
+    try:
+        yield
+    finally:
+        _Shown.hidden.now = False
 
 
 def layers_named(words: str) -> list[type]:

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from isi_keras.graph import picks
 from isi_keras.graph.nodes import Graph, Node, Weight
 
 HALF = ("float16", "bfloat16")
@@ -73,11 +74,14 @@ def widened(node: Node, args: tuple, kwargs: dict) -> Any:
 def called(node: Node, args: tuple, kwargs: dict) -> Any:
     """What the operation of a node returns.
 
-    Torch's fused attention is spelled out where there is a mask or a bias, which may stand for one:
-    on CPUs its gradient is wrong for queries that may look at nothing, as those of padding.
+    JAX loses gradients of a greatest or least value, see `picks`. Torch's fused attention is
+    spelled out where there is a mask or a bias, which may stand for one: on CPUs its gradient is
+    wrong for queries that may look at nothing, as those of padding.
     """
     if node.kind == "DotProductAttention" and keras.config.backend() == "torch":
         return _attended(node.op, *args, **kwargs)
+    if node.kind in picks.KINDS and keras.config.backend() == "jax":
+        return picks.picked(node.kind, node.op, *args, **kwargs)
     return node.op.call(*args, **kwargs)
 
 

@@ -38,9 +38,12 @@ def trace(
     """
     _keras.check_tracing()
 
+    torch = keras.config.backend() == "torch"
+
     def run():
         # On the CPU, as Keras reads some constants by NumPy for the shape of an output.
-        with keras.device("cpu") if keras.config.backend() == "torch" else contextlib.nullcontext():
+        place = keras.device("cpu") if torch else contextlib.nullcontext()
+        with place, _keras.computing_with_constants():
             if any_rows:
                 with contextlib.suppress(_OpenBatchError):
                     return _Tracer(model, whole).graph(sample, batch=None)

@@ -499,6 +499,14 @@ class Cubed(layers.Layer):
         return x**3
 
 
+class ConstantsFirst(layers.Layer):
+    """A tensor of the backend on the left, which JAX's do not leave to what is on the right."""
+
+    def call(self, x):
+        places = ops.arange(5, dtype="float32")
+        return (places + x) * 0.5 - (places - places * x) - 0.5 * (places - x) - x
+
+
 class Framework(layers.Layer):
     """A layer that calls its framework."""
 
@@ -558,6 +566,10 @@ class TestLayersOfOnesOwn:
         dense = keras.Sequential([keras.Input((5,)), layers.Dense(4)])
         pairs = (
             (Doubled(), layers.Rescaling(2.0)),
+            (
+                ConstantsFirst(),
+                layers.Rescaling([0.0, 1.0, 2.0, 3.0, 4.0], [0.0, -1.0, -2.0, -3.0, -4.0]),
+            ),
             (Cubed(), layers.Activation(lambda x: x**3)),
             (layers.Lambda(lambda x: x), layers.Identity()),
             (LoudDense(4), None),
