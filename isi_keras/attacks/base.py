@@ -172,8 +172,8 @@ class BaseAttack(_component.Component, abc.ABC):
                 or else the clean prediction is the label; `False` for the latter.
             target: the class to reach, one for all samples or `(N,)`. `None` for any other class.
             goal: a goal of `isi_keras.goals`, in place of a target.
-            batch_size: how many samples are computed at once; `None` for up to 512, so many that
-                what the model computes of them takes no more than 2 GiB.
+            batch_size: how many samples are computed at once; `None` for up to 512 (2,048 on a
+                GPU), so many that what the model computes of them takes no more than 2 GiB.
             first_index: which sample of a longer run the first one is, or which each is, `(N,)`.
                 What is drawn for a sample depends on its number there, so that parts of a run give
                 what the whole does.

@@ -184,7 +184,7 @@ BatchSize = Annotated[
     int | None,
     _data(
         "N",
-        "How many samples are computed at once. Default: up to 512, by the size of the network.",
+        "How many samples are computed at once. Default: up to 512 by its size, on a GPU 2,048.",
         min=1,
         show_default=False,
     ),

@@ -62,9 +62,9 @@ def explain(
             function from ids to words, of one id or of a list. Shorter lists are filled up with
             `""` where the ids are padding. Of a model with several inputs a dictionary of these by
             name; anything else goes to the only input of integers `(N, T)` that are not all 0 or 1.
-        batch_size: how many samples are computed at once; `None` for up to 512, so many that what
-            the model computes of them takes no more than 2 GiB. Of a source it is read 128 at a
-            time then.
+        batch_size: how many samples are computed at once; `None` for up to 512 (2,048 on a
+            GPU), so many that what the model computes of them takes no more than 2 GiB. Of a source
+            it is read 128 at a time then.
         verbose: 1 shows a progress bar.
 
     Returns:

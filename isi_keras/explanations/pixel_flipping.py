@@ -63,8 +63,8 @@ def pixel_flipping(
             have the random orders that the whole has.
         data_format: `"channels_last"` or `"channels_first"`, where the channels of `x` are; `None`
             for the explanation's own. Tables `(N, D)` have no channels.
-        batch_size: how many samples are computed at once; `None` for up to 512, so many that what
-            the model computes of them takes no more than 2 GiB.
+        batch_size: how many samples are computed at once; `None` for up to 512 (2,048 on a
+            GPU), so many that what the model computes of them takes no more than 2 GiB.
         verbose: 1 shows a progress bar.
 
     Returns:

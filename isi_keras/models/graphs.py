@@ -103,9 +103,9 @@ class Graphs:
         """How many samples there are in a batch that nobody gave the size of, a power of two.
 
         As many as the model insists on, if it does; or else `backend.largest()`, or fewer where all
-        that is computed of so many, as float32, would take more than `_BYTES`. What a machine has
-        is not looked at, so that batches, and with them the rounding of results, are the same on
-        all.
+        that is computed of so many, as float32, would take more than `_BYTES`. How much
+        memory there is is not looked at, so that batches, and with them the rounding of results,
+        are the same on all machines without a GPU, and on all with one.
         """
         if self._rows is not None:
             return self._rows
@@ -164,8 +164,8 @@ def _say_if_coarse(graph: Graph) -> None:
     words, setting = backend.coarse() or (None, "")
     if words is not None and any(words in node.kind for node in graph.nodes):
         warnings.warn(
-            "This GPU multiplies float32 as TF32, with 10 bits, so maps differ by some percent of "
-            f"their greatest value from those with 23. For these: {setting}",
+            "This GPU multiplies float32 as TF32, with 10 bits, so maps may differ by some percent "
+            f"of their greatest value from those with 23. For these: {setting}",
             stacklevel=2,
         )
 

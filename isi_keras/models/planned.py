@@ -97,8 +97,8 @@ class Planned:
 
         Args:
             x: the inputs, `(N, ...)`, as `explain` takes them; or the one that moves.
-            batch_size: how many samples are computed at once; `None` for up to 512, so many that
-                what the model computes of them takes no more than 2 GiB.
+            batch_size: how many samples are computed at once; `None` for up to 512 (2,048 on a
+                GPU), so many that what the model computes of them takes no more than 2 GiB.
 
         Returns:
             The logits as an array, `(N, K)`.
