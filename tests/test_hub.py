@@ -14,11 +14,15 @@ LIGHT = ("ViT", "BERT", "Llama")
 REFUSED = {  # and why
     "F-Net": "FFT2",
     "Qwen 3.5": "Subtract",
+    "RWKV-7": "cannot be seen through",
 }
+TOGETHER = ("GPT-OSS",)  # experts have no samples, so biases are accounted for over the batch
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Layer .* was passed an input with a mask:UserWarning"
-)
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask:UserWarning"),
+    pytest.mark.filterwarnings("ignore:The 'rwkv_ops' package is not installed:UserWarning"),
+    pytest.mark.filterwarnings("ignore:Using a non-tuple sequence:UserWarning"),  # Torch < 2.13
+]
 
 
 @pytest.mark.parametrize("name", LIGHT)
@@ -50,7 +54,9 @@ def _check(name):
     np.testing.assert_allclose(found.logits, logits, rtol=1e-3, atol=1e-4)
     where = found.conservation
     size = sum(np.abs(part) for key, part in where.items() if key != "elsewhere")
-    assert (np.abs(where["elsewhere"]) < 1e-3 * size).all()
+    lost = where["elsewhere"]
+    lost = lost.sum(keepdims=True) if name in TOGETHER else lost
+    assert (np.abs(lost) < 1e-3 * size).all()
     maps = found.relevance.values() if isinstance(found.relevance, dict) else [found.relevance]
     assert any(np.abs(each).max() > 0 for each in maps)
 

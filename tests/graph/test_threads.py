@@ -167,7 +167,7 @@ def resident():
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="memory is read in /proc")
 def test_three_hundred_models_leave_nothing():
     """Models and what was traced of them go together, and memory stays as it is."""
-    x, held = images(4), []
+    x, held, kept = images(4), [], len(compiling._KEPT)
     for number in range(300):
         model = small_network()
         isi.explain(model, x, indicator="epsilon_plus")
@@ -177,7 +177,7 @@ def test_three_hundred_models_leave_nothing():
         gc.collect()
         assert gone() is None, number
         held.append(resident())
-    assert not compiling._KEPT
+    assert len(compiling._KEPT) <= kept
     assert held[299] - held[99] < 100e6, [round(one / 1e6) for one in held[::50]]
 
 
