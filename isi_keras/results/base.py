@@ -11,7 +11,7 @@ from typing import Annotated, Any, Self
 import numpy as np
 
 from isi_keras import _html
-from isi_keras.results import fields, files, parts, provenance, reading
+from isi_keras.results import fields, files, own_bounds, parts, provenance, reading
 from isi_keras.results.archive import UnreadableError
 from isi_keras.results.schema import Entries
 
@@ -51,6 +51,8 @@ class Result:
                 value = parts.cut(value, rows)
             elif field.axis.counts == fields.DIVIDED:
                 value = value * len(rows) / max(count, 1)
+            elif field.axis.counts == fields.BOUNDED:
+                value = own_bounds.cut(value, rows, count, self._rank())
             values[field.name] = value
         for field in fields.of(type(self)):
             if field.axis.until is not None and values[field.name] is not None:
@@ -62,9 +64,9 @@ class Result:
     def concatenate(cls, results: Iterable["Result"]) -> Self:
         """Joins records of one class, the rows of the first before those of the second and so on.
 
-        What counts rows is put together, seconds are added, and all else must be the same in all
-        of them: the configuration, and the model as `provenance` tells it. Versions may differ;
-        then it tells each.
+        What counts rows is put together, bounds of each sample among it, seconds are added, and
+        all else must be the same in all of them: the configuration, and the model as `provenance`
+        tells it. Versions may differ; then it tells each.
 
         Args:
             results: at least one record.
@@ -93,6 +95,9 @@ class Result:
                 values[field.name] = sum(found)
             elif field.axis.counts == fields.MADE:
                 values[field.name] = provenance.joined(found)
+            elif field.axis.counts == fields.BOUNDED:
+                counts = [len(result) for result in given]
+                values[field.name] = own_bounds.joined(found, counts, kind._rank(given[0]))
             else:
                 values[field.name] = parts.same(field.name, found)
         return kind(**values)  # pyright: ignore[reportReturnType]
@@ -235,6 +240,10 @@ class Result:
         import isi_keras
 
         return isi_keras.report(self, path, **options)  # pyright: ignore[reportCallIssue]
+
+    def _rank(self) -> int:
+        """How many axes the inputs that moved have, the samples among them."""
+        return np.ndim(getattr(self, "x"))  # noqa: B009 - no field of the base
 
     def _first_of_rows(self) -> str:
         counted = [field for field in fields.of(type(self)) if field.axis.counts == fields.ROWS]

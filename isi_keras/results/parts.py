@@ -114,6 +114,11 @@ def same(name: str, values: Sequence[Any]) -> Any:
     return values[0]
 
 
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two values, arrays and what is inside lists and dictionaries, are equal."""
+    return _difference("", one, other) is None
+
+
 def _difference(name: str, one: Any, other: Any) -> tuple[str, str, str] | None:
     """The first entry in which two values differ, and what it is in each."""
     if isinstance(one, Mapping) and isinstance(other, Mapping):

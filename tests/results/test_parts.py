@@ -66,7 +66,7 @@ def assert_cut(field, whole, part, rows):
         assert of_part is None
     elif field.axis.counts == fields.DIVIDED:
         np.testing.assert_allclose(of_part, of_whole * len(rows) / COUNT)
-    elif field.axis.counts in (fields.SHARED, fields.MADE):
+    elif field.axis.counts in (fields.SHARED, fields.MADE, fields.BOUNDED):
         assert of_part is of_whole
     elif isinstance(of_whole, dict):
         for key in of_whole:
