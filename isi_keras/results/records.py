@@ -9,7 +9,7 @@ import numpy as np
 
 from isi_keras import _checks, axes
 from isi_keras.domain import Domain
-from isi_keras.results import own_bounds, schema, tokens
+from isi_keras.results import endings, own_bounds, schema, tokens
 from isi_keras.results.base import Result
 from isi_keras.results.fields import Bounded, Divided, Rows, Shared, Steps
 from isi_keras.results.schema import Array, Entries, Settings, Shapes
@@ -224,6 +224,7 @@ class AttackResult(Result):
 
     def _verify(self) -> None:
         check_moving(self)
+        endings.check("success", self.success, self.stop_reason)
         own_bounds.check(self.config, len(self), self.x.ndim)
         domain = self.domain
         for bound in (domain.low, domain.high):

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from isi_keras import _checks, axes
-from isi_keras.results import intervals, own_bounds, schema
+from isi_keras.results import endings, intervals, own_bounds, schema
 from isi_keras.results.base import Result
 from isi_keras.results.fields import Bounded, Rows, Shared
 from isi_keras.results.records import FORMAT, PER_SAMPLE, REASONS, check_moving
@@ -80,6 +80,8 @@ class RobustnessResult(Result):
 
     def _verify(self) -> None:
         check_moving(self)
+        # Of logits that are not finite in the end the reason is a success, which is none.
+        endings.check("success", self.success, self.stop_reason, among=self.success)
         own_bounds.check(self.config, len(self), self.x.ndim)
 
     @property
