@@ -28,7 +28,7 @@ def as_part(part: Any) -> tuple[int, int]:
         ValueError: if there is no such part.
     """
     if not isinstance(part, tuple | list) or len(part) != 2:
-        raise TypeError(f"Expected part to be a pair (i, n). Received: part={part!r}.")
+        raise TypeError(f"Expected part to be a pair (i, n). Received: part={_checks.shown(part)}.")
     index, count = (_checks.integer("part", number, 0) for number in part)
     if not index < count:
         raise ValueError(
@@ -49,7 +49,9 @@ def as_engine(engine: Any, workers: int) -> Any:
     if isinstance(engine, str):
         return engines.NAMES[_checks.one_of("engine", engine, engines.NAMES)]
     if not callable(engine):
-        raise TypeError(f"Expected engine to be a name or a function. Received: {engine!r}.")
+        raise TypeError(
+            f"Expected engine to be a name or a function. Received: {_checks.shown(engine)}."
+        )
     return engine
 
 
@@ -175,7 +177,10 @@ def _target(target: Any, samples: int | None) -> Any:
 
 def _goal(goal: Any, target: Any, spec: dict[str, Any], samples: int | None) -> dict[str, Any]:
     if target is not None:
-        raise ValueError(f"Received both target={target!r} and goal={goal!r}. Pass one of them.")
+        raise ValueError(
+            f"Received both target={_checks.shown(target)} and goal={_checks.shown(goal)}. Pass "
+            "one of them."
+        )
     if not methods.takes(spec, "goal")[0]:
         raise TypeError("A goal is for attacks and for isi.robustness. Leave it out.")
 
@@ -183,7 +188,9 @@ def _goal(goal: Any, target: Any, spec: dict[str, Any], samples: int | None) -> 
     if each is None:
         return {"entry": entry}
     if samples is None:
-        raise ValueError(f"Of a stream all samples have one goal. Received: goal={goal!r}.")
+        raise ValueError(
+            f"Of a stream all samples have one goal. Received: goal={_checks.shown(goal)}."
+        )
     if len(each) != samples:
         raise ValueError(
             f"Expected a goal for each of {samples} samples, or one for all. Received {len(each)}."
