@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from isi_keras import _checks, _component, sources
+from isi_keras import _checks, sources
 from isi_keras.domain import domains_of, expect_for_all
 from isi_keras.runs import bounds, engines, methods, models, shards
 from isi_keras.runs.folder import FORMAT
-from isi_keras.sources import Rows, Stream, folders, hashes
+from isi_keras.sources import Rows, Stream, folders, hashes, tables
 from isi_keras.sources.rows import BATCH, BATCHES
 
 _LATER = 99  # axes, more than bounds have: the worker says it, which sees the samples
@@ -76,12 +76,17 @@ def as_source(method: Any, model: Any, source: Any, y: Any) -> Rows | Stream:
         domain = next((domain for _, domain in domains_of(method)), None)
         images = sourced.format_of(as_model(model).model, domain)
     found = sources.of(source, y, images)
-    shows = isinstance(method, _component.Component) and not isinstance(model, str | Path | None)
-    if shows and y is None and isinstance(found, Rows) and found.names:
-        from isi_keras.models import sourced
-
-        sourced.expect_columns(as_model(model).model, found)
+    named = y is None and isinstance(found, Rows) and found.names
+    if named and methods.are_ours(methods.spec_of(method)):
+        tables.expect_columns(_shape_of(model), found.names)
     return found
+
+
+def _shape_of(model: Any) -> Any:
+    """The shape of the inputs of a model; of one that is not in memory what its file says."""
+    if model is None or isinstance(model, str | Path):
+        return None if model is None else tables.shape_of_model(Path(model))
+    return getattr(as_model(model).model, "input_shape", None)
 
 
 def shipped_images(name: str) -> Rows:
