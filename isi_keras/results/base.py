@@ -1,5 +1,6 @@
 """What a record is: fields that can be cut, joined, written and read."""
 
+import copy
 import dataclasses
 import json
 import os
@@ -30,7 +31,8 @@ class Result:
     `provenance` says which model made it, on what: `{"model": {"name", "parameters", "sha256",
     "hashed"}, "backend", "versions"}`, as in `result.provenance["model"]["sha256"]`. The hash is of
     the architecture, names aside, and of the weights: on all backends the same for the same model.
-    It is `None` for records that were made by hand, and for files of before it was recorded.
+    A part of a record has a copy. It is `None` for records that were made by hand, and for files of
+    before it was recorded.
     """
 
     provenance: Annotated[fields.Made[Mapping[str, Any] | None], Entries()] = dataclasses.field(
@@ -53,6 +55,8 @@ class Result:
                 value = value * len(rows) / max(count, 1)
             elif field.axis.counts == fields.BOUNDED:
                 value = own_bounds.cut(value, rows, count, self._rank())
+            elif field.axis.counts == fields.MADE:
+                value = copy.deepcopy(value)
             values[field.name] = value
         for field in fields.of(type(self)):
             if field.axis.until is not None and values[field.name] is not None:
