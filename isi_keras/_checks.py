@@ -2,8 +2,50 @@
 
 import difflib
 import numbers
+import reprlib
 from collections.abc import Iterable
 from typing import Any
+
+_MOST, _LISTED, _FEW = 100, 20, 8
+
+
+class _Short(reprlib.Repr):
+    """What is at most `_MOST` characters long, also of much: lists of arrays among it."""
+
+    def __init__(self):
+        super().__init__()
+        self.maxlist = self.maxtuple = self.maxset = self.maxdict = _LISTED
+        self.maxstring = self.maxother = self.maxlong = _MOST
+
+    def repr1(self, x: Any, level: int) -> str:
+        if is_array(x) and (x.shape or not hasattr(x, "dtype")):
+            return described(x)
+        return super().repr1(x, level)
+
+
+def is_array(value: Any) -> bool:
+    """Whether a value is an array, a tensor or a table, of whatever package."""
+    if isinstance(value, type):
+        return False
+    return hasattr(value, "shape") and (hasattr(value, "dtype") or hasattr(value, "dtypes"))
+
+
+def described(array: Any) -> str:
+    """An array, a tensor or a table in words: few numbers as they are, of more the shape."""
+    if type(array).__module__ == "numpy" and array.size <= _FEW and array.dtype.kind in "biuf":
+        return " ".join(repr(array).split())
+    kind = f" and type {array.dtype}" if hasattr(array, "dtype") else ""
+    try:
+        shape = tuple(array.shape)
+    except (TypeError, ValueError):  # of unknown rank
+        shape = array.shape
+    return f"<{type(array).__name__} of shape {shape}{kind}>"
+
+
+def shown(value: Any) -> str:
+    """What a user gave, for the text of an error: at most 100 characters."""
+    text = " ".join(_Short().repr(value).split())
+    return text if len(text) <= _MOST else f"{text[: _MOST - 4]} ..."
 
 
 def integer(name: str, value: Any, least: int | None = None) -> int:
@@ -14,7 +56,7 @@ def integer(name: str, value: Any, least: int | None = None) -> int:
         ValueError: if it is too small.
     """
     expected = "an integer" if least is None else f"an integer, at least {least}"
-    text = f"Expected {name} to be {expected}. Received: {name}={value!r}."
+    text = f"Expected {name} to be {expected}. Received: {name}={shown(value)}."
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(text)
     if least is not None and value < least:
@@ -34,7 +76,7 @@ def positive(name: str, value: Any) -> float:
         TypeError: if it is not a number.
         ValueError: if it is not above 0.
     """
-    text = f"Expected {name} to be a number above 0. Received: {name}={value!r}."
+    text = f"Expected {name} to be a number above 0. Received: {name}={shown(value)}."
     if not is_number(value):
         raise TypeError(text)
     if not value > 0:
@@ -49,7 +91,7 @@ def one_of(name: str, value: Any, known: Iterable[str]) -> Any:
         ValueError: if it is not; the text gives the nearest one.
     """
     known = tuple(known)
-    if value not in known:
+    if is_array(value) or value not in known:
         raise ValueError(unknown(name, value, known))
     return value
 
@@ -57,6 +99,6 @@ def one_of(name: str, value: Any, known: Iterable[str]) -> Any:
 def unknown(word: str, name: Any, names: Iterable[str]) -> str:
     """The text for a name that is not among `names`, with the nearest that is."""
     names = list(names)
-    near = difflib.get_close_matches(str(name).lower(), names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(str(name)[:_MOST].lower(), names, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"Unknown {word}: {name!r}.{hint} Choose one of {', '.join(map(repr, names))}."
+    return f"Unknown {word}: {shown(name)}.{hint} Choose one of {', '.join(map(repr, names))}."

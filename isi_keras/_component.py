@@ -107,7 +107,7 @@ def check_box(low: Any, high: Any) -> None:
     if not (np.isfinite(below).all() and np.isfinite(above).all() and np.all(below < above)):
         raise ValueError(
             "Expected low and high to be finite, low below high everywhere. "
-            f"Received: low={low!r}, high={high!r}."
+            f"Received: low={_checks.shown(low)}, high={_checks.shown(high)}."
         )
 
 
@@ -138,10 +138,19 @@ def get(identifier: Any, kind: type[T], names: Mapping[str, Callable[[], T]]) ->
         raise ValueError(_checks.unknown(word, identifier, names))
     if isinstance(identifier, Mapping) and "class_name" in identifier:
         return _class_of(word, identifier["class_name"]).from_config(identifier.get("config", {}))  # pyright: ignore[reportReturnType]
-    raise TypeError(
-        f"Expected {word} to be one of {', '.join(map(repr, names))} or an instance of "
-        f"{kind.__name__}. Received: {word}={identifier!r} of type {type(identifier).__name__}."
-    )
+    expected = f"Expected {word} to be one of {', '.join(map(repr, names))} or an instance of "
+    expected += f"{kind.__name__}. Received"
+    if _checks.is_array(identifier):
+        raise TypeError(
+            f"{expected} an array where {_an(word)} belongs: {_checks.described(identifier)}. "
+            "Compare the order of the arguments."
+        )
+    said = _checks.shown(identifier)
+    raise TypeError(f"{expected}: {word}={said} of type {type(identifier).__name__}.")
+
+
+def _an(word: str) -> str:
+    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
 
 
 def _name_of(kind: type[Component]) -> str:

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from isi_keras import _component, _keras, attacks
+from isi_keras import _checks, _component, _keras, attacks
 from isi_keras.attacks import crafting, fitting, goal_in_training, labels
 from isi_keras.models import inputs
 
@@ -105,7 +105,8 @@ class AdversarialTraining(keras.Model):
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight <= 1:
             raise ValueError(
                 "Expected weight to be the share of the adversarial loss, above 0 and up to 1. "
-                f"Received: weight={weight!r}. For clean training fit the model itself."
+                f"Received: weight={_checks.shown(weight)}. For clean training fit the model "
+                "itself."
             )
         policy = model.dtype_policy if isinstance(model, keras.Model) else None
         super().__init__(dtype=policy, autocast=False, name=name)
@@ -277,7 +278,7 @@ def _as_attack(attack: Any) -> attacks.BaseAttack:
     if attack.chooses_targets:
         raise ValueError(
             "Within a step of training no classes are chosen to aim at. Received: "
-            f"{attack!r}. Leave `untargeted` out: the predicted class is lowered."
+            f"{_checks.shown(attack)}. Leave `untargeted` out: the predicted class is lowered."
         )
     return attack
 

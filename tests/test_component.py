@@ -189,3 +189,29 @@ def test_a_class_that_is_defined_again_is_another_one(kind):
     made = {"norm": norm, "rule": rule, "attack": attack}[kind]
     first, second = made(1), made(-1)
     assert not np.array_equal(first, second)
+
+
+@pytest.mark.once
+def test_what_came_is_said_in_few_words():
+    pandas = pytest.importorskip("pandas")
+    x = np.zeros((100, 28), "float32")
+    attack = isi.Attack()
+    for call, said in (
+        (lambda: attacks.get(x), "an array where an attack belongs: <ndarray of shape (100, 28) "),
+        (lambda: indicators.get(keras.ops.convert_to_tensor(x)), "array where an indicator bel"),
+        (lambda: norms.get(pandas.DataFrame(x)), "where a norm belongs: <DataFrame of shape (100"),
+        (lambda: isi.callbacks.RobustnessMonitor(x, x[:, 0], attack), "where an attack belongs"),
+        (lambda: attacks.get({"a": x, "b": [x] * 9}), "attack={'a': <ndarray of shape (100, 28)"),
+        (lambda: attacks.get(["a" * 90] * 90), "aaa"),
+        (lambda: isi.Attack(max_steps=x), "max_steps=<ndarray of shape (100, 28) and type float"),
+        (lambda: isi.Attack(objective=x), "Unknown objective: <ndarray"),
+        (lambda: isi.Attack(bounds=x), "Received: <ndarray of shape (100, 28)"),
+        (lambda: isi.Attack(bounds=(x, -1)), "Received: (<ndarray of shape (100, 28)"),
+        (lambda: isi.Domain(0, 1, direction=x + 2), "Received: direction=[[2, 2, 2, 2, 2, 2"),
+        (lambda: isi.run(x, None, x, out="x"), "Received: <ndarray of shape (100, 28)"),
+        (lambda: isi.Attack(max_steps=np.array([2.5])), "max_steps=array([2.5])."),
+    ):
+        with pytest.raises((TypeError, ValueError)) as caught:
+            call()
+        assert said in str(caught.value)
+        assert len(str(caught.value)) < 500

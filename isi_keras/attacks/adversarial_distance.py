@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from isi_keras import aims, backend, indicators, models, norms
+from isi_keras import _checks, aims, backend, indicators, models, norms
 from isi_keras.domain import as_bounds, as_domain
 from isi_keras.models import compiling
 from isi_keras.models.batches import in_batches, taken
@@ -69,7 +69,7 @@ def adversarial_distance(
     if not isinstance(indicator, indicators.JacobianSaliency) or indicator.maximal:
         raise ValueError(
             "The adversarial distance is that of a saliency map towards a class. Pass a "
-            f"JacobianSaliency that is not maximal. Received: {indicator!r}."
+            f"JacobianSaliency that is not maximal. Received: {_checks.shown(indicator)}."
         )
     parts = parted(source.model, x, source.moved)
     given, dtype = parts.x, parts.dtype

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from isi_keras import goals, models
+from isi_keras import _checks, goals, models
 from isi_keras.attacks.state import UNKNOWN, Samples
 from isi_keras.domain import Room
 from isi_keras.goals.ends import expect_a_goal
@@ -98,7 +98,8 @@ def asked(
     """
     if goal is not None and target is not None:
         raise ValueError(
-            f"Received both target={target!r} and goal={goal!r}. Pass one of them; with a margin a "
+            f"Received both target={_checks.shown(target)} and goal={_checks.shown(goal)}. Pass "
+            "one of them; with a margin a "
             "target is goal=isi_keras.goals.Target(class, margin)."
         )
     named, count = goal is not None, len(parts.x)
@@ -130,7 +131,8 @@ def warn_of_the_reached(result: AttackResult, target: Any, goal: Any) -> None:
         return
     if goal is not None:
         wanted = goals.get(goal)
-        text = f"Every sample is already where {wanted!r} wants it, so nothing was attacked."
+        said = _checks.shown(wanted)
+        text = f"Every sample is already where {said} wants it, so nothing was attacked."
     else:
         text = (
             "Every sample is already predicted as its target "

@@ -89,7 +89,8 @@ class Attack(BaseAttack):
         if not self.indicator.per_unit:
             raise ValueError(
                 f"The scores of {type(self.indicator).__name__} have no unit of the input, so "
-                f"there is nothing to scale. Received: scale={self.scale!r}. Leave it out, or use "
+                f"there is nothing to scale. Received: scale={_checks.shown(self.scale)}. Leave "
+                "it out, or use "
                 "the indicator 'sensitivity'."
             )
         if isinstance(self.scale, str):
@@ -103,7 +104,7 @@ class Attack(BaseAttack):
         if not (np.isfinite(scale) & (scale > 0)).all():
             raise ValueError(
                 "Expected scale to be 'range', 'reach' or numbers above 0 that broadcast to one "
-                f"sample. Received: scale={self.scale!r}."
+                f"sample. Received: scale={_checks.shown(self.scale)}."
             )
         return scale
 
@@ -131,14 +132,14 @@ class Attack(BaseAttack):
             what = f"{type(self.indicator).__name__} is measured from the middle of the range"
             fitted.expect_finite(x, what, "use the indicator 'sensitivity'", width=True)
         if isinstance(self.scale, str):
-            what = f"scale={self.scale!r} is measured by the range"
+            what = f"scale={_checks.shown(self.scale)} is measured by the range"
             fitted.expect_finite(x, what, "pass a scale for each column", width=True)
 
     def check_goal(self, goal):  # noqa: D102
         if self.stop_when == "turned" and getattr(goal, "margin", 0):
             raise ValueError(
                 "stop_when='turned' ends a sample as soon as any other class is predicted, without "
-                f"a margin. Received: {goal!r}. Leave stop_when out."
+                f"a margin. Received: {_checks.shown(goal)}. Leave stop_when out."
             )
 
     def plan(self, planned, sample, targeted):  # noqa: D102

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from isi_keras import goals
+from isi_keras import _checks, goals
 from isi_keras.goals.classes import OfClasses
 from isi_keras.goals.views import OneOutput
 
@@ -21,10 +21,14 @@ def chosen(goal: Any, target: int | None, leave: tuple[int, ...] | None) -> goal
         return goals.Untargeted() if target is None else goals.Target(target)
     goal = goals.get(goal)
     if target is not None:
-        raise ValueError(f"Received both target={target!r} and goal={goal!r}. Pass one of them.")
+        raise ValueError(
+            f"Received both target={_checks.shown(target)} and goal={_checks.shown(goal)}. Pass "
+            "one of them."
+        )
     if leave is not None and not isinstance(goal, OfClasses):
         raise ValueError(
-            f"leave is about classes. Received: leave={leave!r} and goal={goal!r}. Leave it out."
+            f"leave is about classes. Received: leave={_checks.shown(leave)} and "
+            f"goal={_checks.shown(goal)}. Leave it out."
         )
     return goal
 

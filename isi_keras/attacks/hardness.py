@@ -238,7 +238,7 @@ def _limits(budgets: Any, measure: str) -> np.ndarray:
     if not ascending or limits[0] <= 0 or (measure == "l0" and limits[-1] > 1):
         raise ValueError(
             "Expected budgets to be at least two numbers above 0, ascending; for the measure 'l0' "
-            f"shares of the inputs, up to 1. Received: budgets={budgets!r}."
+            f"shares of the inputs, up to 1. Received: budgets={_checks.shown(budgets)}."
         )
     return limits
 

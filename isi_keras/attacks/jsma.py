@@ -92,12 +92,13 @@ class JSMA(BaseAttack):
     def __post_init__(self):
         if not _checks.is_number(self.theta) or self.theta == 0 or not np.isfinite(self.theta):
             raise ValueError(
-                f"Expected theta to be a number above or below 0. Received: theta={self.theta!r}."
+                "Expected theta to be a number above or below 0. Received: "
+                f"theta={_checks.shown(self.theta)}."
             )
         if not _checks.is_number(self.gamma) or not 0 < self.gamma <= 1:
             raise ValueError(
                 "Expected gamma to be a share of the inputs, above 0 and up to 1 (14.5 % is 0.145)."
-                f" Received: gamma={self.gamma!r}."
+                f" Received: gamma={_checks.shown(self.gamma)}."
             )
         _checks.one_of("variant", self.variant, VARIANTS)
         object.__setattr__(self, "unit", axes.as_unit(self.unit))
@@ -111,7 +112,7 @@ class JSMA(BaseAttack):
         if self.variant == "mjsma" and self.untargeted is not None:
             raise ValueError(
                 "The variant 'mjsma' chooses its classes itself. "
-                f"Received: untargeted={self.untargeted!r}. Leave it out."
+                f"Received: untargeted={_checks.shown(self.untargeted)}. Leave it out."
             )
         _checks.integer("seed", self.seed, 0)
         built = Attack(self._indicator(), self._norm(), bounds=self.bounds, scale=self.scale)
@@ -189,12 +190,13 @@ class JSMA(BaseAttack):
         if self.variant == "mjsma" and isinstance(goal, _SEVERAL):
             raise ValueError(
                 "The variant 'mjsma' chooses its classes itself. "
-                f"Received: {goal!r}. Use another variant."
+                f"Received: {_checks.shown(goal)}. Use another variant."
             )
         if self.chooses_targets and _is_open(goal):
             raise ValueError(
                 "Targets are chosen for a call that asks for any other class, without a margin. "
-                f"Received: untargeted={self.untargeted!r} and {goal!r}. Leave untargeted out."
+                f"Received: untargeted={_checks.shown(self.untargeted)} and "
+                f"{_checks.shown(goal)}. Leave untargeted out."
             )
 
     def plan(self, planned, sample, targeted):  # noqa: D102

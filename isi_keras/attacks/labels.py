@@ -96,7 +96,7 @@ def samples_to_attack(
         if goal is not None and not every and goal.recorded()[1] is not None:
             raise ValueError(
                 "Where leave chooses samples of a source, a goal is one for all. Received: "
-                f"{goal!r}. Pass arrays, or leave `leave` out."
+                f"{_checks.shown(goal)}. Pass arrays, or leave `leave` out."
             )
         return x, y, goal
     several = isinstance(x, list | tuple | Mapping)

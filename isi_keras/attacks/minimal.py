@@ -93,7 +93,7 @@ class MinimalL0(BaseAttack):
         if not _checks.is_number(self.decay) or not 0 <= self.decay < 1:
             raise ValueError(
                 "Expected decay to be the share of the mean that stays, from 0 to below 1. "
-                f"Received: decay={self.decay!r}."
+                f"Received: decay={_checks.shown(self.decay)}."
             )
         object.__setattr__(self, "unit", axes.as_unit(self.unit))
         object.__setattr__(self, "indicator", indicators.get(self.indicator))

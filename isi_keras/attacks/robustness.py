@@ -252,8 +252,8 @@ def _chosen(given: Any, measure: str, bounds: Any) -> dict[str, BaseAttack]:
         if _component.serialize(attack.bounds) != _component.serialize(wanted):
             raise ValueError(
                 "Expected the same bounds of all attacks, or their distances mean different "
-                f"things. Received: {_component.serialize(wanted)} and "
-                f"{_component.serialize(attack.bounds)}."
+                f"things. Received: {_checks.shown(_component.serialize(wanted))} and "
+                f"{_checks.shown(_component.serialize(attack.bounds))}."
             )
     return dict(zip(_labels(found, entries) if named is None else named, found, strict=True))
 

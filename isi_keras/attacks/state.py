@@ -201,6 +201,6 @@ def numbers_from(first_index: Any, count: int) -> np.ndarray:
     if numbers.shape != (count,) or numbers.dtype.kind not in "iu" or numbers.max() >= 2**31:
         raise ValueError(
             f"Expected first_index to be a number below 2**31, or one for each of {count} samples. "
-            f"Received: first_index={first_index!r}."
+            f"Received: first_index={_checks.shown(first_index)}."
         )
     return numbers.astype("int32")

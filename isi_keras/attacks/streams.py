@@ -3,12 +3,14 @@
 import dataclasses
 from typing import Any
 
+import numpy as np
+
 from isi_keras import _component, goals, models
 from isi_keras.attacks import performing
 from isi_keras.attacks.state import numbers_from
 from isi_keras.models import sourced
 from isi_keras.models.parts import parted
-from isi_keras.results import AttackResult
+from isi_keras.results import AttackResult, own_bounds
 from isi_keras.sources.rows import as_labels
 
 
@@ -35,7 +37,7 @@ def through(
     aims = None if goal is None else goal.recorded()[1]
     each = {"target": target if target is not None and target.ndim else None, "goal": aims}
     given = {"batch_size": batch_size, "trajectory": trajectory, "verbose": 0}
-    configs: dict[Any, Any] = {}  # that of bounds of each sample is long, and the same each time
+    configs: dict[Any, Any] = {}  # that of bounds of each sample is long
 
     def call(x, y, span):
         parts = parted(classifier.model, x, classifier.moved)
@@ -62,7 +64,11 @@ def through(
             if parts.dtype.kind != "f":
                 whole = dataclasses.replace(attack, bounds=domain.of_dtype(parts.dtype))
             configs[parts.dtype] = _component.serialize(whole)
-        return dataclasses.replace(found, config=configs[parts.dtype])
+        config = configs[parts.dtype]
+        if part is not attack:
+            rows = np.arange(span.begin, span.end)
+            config = own_bounds.cut(config, rows, None, rank)
+        return dataclasses.replace(found, config=config)
 
     return sourced.gathered(call, source, portion, verbose, each)
 

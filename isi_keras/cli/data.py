@@ -188,7 +188,7 @@ def _samples_of(model, network, data, samples, bounds, labels) -> Rows:
     if labels is None and found.names:
         from isi_keras.models import sourced
 
-        sourced.expect_columns(network, found, "--labels {}")
+        sourced.expect_columns(network, found, "name it: --labels {}")
     classes = _classes(found)
     if classes:
         numbered = ", ".join(f"{name} = {number}" for name, number in classes.items())

@@ -1,6 +1,5 @@
 """What is wrong with names and shapes, said before a backend starts."""
 
-import json
 import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -8,6 +7,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from isi_keras import _checks
+from isi_keras.sources import tables
 from isi_keras.sources.files import X
 
 # Names that are known only once Keras is there; a test compares them.
@@ -52,31 +52,18 @@ def check_shapes(model: Path, data: Path) -> None:
     Raises:
         ValueError: the text has both shapes.
     """
-    wanted, shape = shape_of_model(model), shape_of_data(data)
+    wanted, shape = tables.shape_of_model(model), shape_of_data(data)
     if wanted is None or not shape or _fits(shape[1:], wanted[1:]):
         return
     if len(wanted) == 4 and len(shape) == 3 and 1 in (wanted[1], wanted[3]):
         return  # grey images, which are given an axis of channels
-    hint = " For a single sample save x[None]." if _fits(shape, wanted[1:]) else ""
+    apart = "save it apart: numpy.savez(path, x=x[:, :-1], y=x[:, -1])"
+    hint = tables.hint(shape, wanted, apart)
+    hint = " For a single sample save x[None]." if _fits(shape, wanted[1:]) else hint
     raise ValueError(
         f"The model {model.stem!r} expects inputs of shape {('N', *wanted[1:])}. Received: those "
         f"of {str(data)!r}, of shape {shape}.{hint}"
     )
-
-
-def shape_of_model(path: Path) -> tuple | None:
-    """The shape `(None, ...)` of the only input of a `.keras` file, if the file says it plainly."""
-    try:
-        with zipfile.ZipFile(path) as file:
-            layers = json.loads(file.read("config.json"))["config"]["layers"]
-        found = [
-            layer["config"]["batch_shape"]
-            for layer in layers
-            if layer["class_name"] == "InputLayer"
-        ]
-    except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError, AttributeError):
-        return None  # loading says what is wrong with it
-    return tuple(found[0]) if len(found) == 1 and isinstance(found[0], list) else None
 
 
 def shape_of_data(path: Path) -> tuple | None:

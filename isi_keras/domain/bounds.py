@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from isi_keras import _component
+from isi_keras import _checks, _component
 from isi_keras.domain.domain import Domain
 
 
@@ -33,7 +33,7 @@ def as_bounds(bounds: Any) -> Any:
     if not isinstance(bounds, tuple | list | np.ndarray) or len(bounds) != 2:
         raise ValueError(
             "Expected bounds to be a pair (low, high) of numbers or arrays, or a Domain. "
-            f"Received: {bounds!r}."
+            f"Received: {_checks.shown(bounds)}."
         )
     try:
         domain = Domain(*bounds)
@@ -41,10 +41,10 @@ def as_bounds(bounds: Any) -> Any:
         expected = "Expected bounds to be a pair (low, high) of numbers or arrays"
         if "low <= high" in str(error):
             expected = "Expected bounds with low <= high everywhere"
-        raise ValueError(f"{expected}. Received: {bounds!r}. {error}") from error
+        raise ValueError(f"{expected}. Received: {_checks.shown(bounds)}. {error}") from error
     if (domain.low == domain.high).all():
         raise ValueError(
             "Expected bounds with low < high somewhere: no input could change. Received: "
-            f"{bounds!r}."
+            f"{_checks.shown(bounds)}."
         )
     return domain.low, domain.high

@@ -37,7 +37,8 @@ def array(word: str, value: Any, names: Sequence[str], dtype: str, default: Any)
         if not names:
             raise ValueError(
                 f"Expected names of the columns where {word} goes by them. Received: "
-                f"{word}={value!r} and no names. Pass names=[...], one for each column."
+                f"{word}={_checks.shown(value)} and no names. Pass names=[...], one for each "
+                "column."
             )
         value = [default] * len(names)
         for name, entry in given.items():
@@ -50,7 +51,7 @@ def array(word: str, value: Any, names: Sequence[str], dtype: str, default: Any)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"Expected {word} to be {_EXPECTED[dtype]}, one for all features or one for each. "
-            f"Received: {word}={value!r}."
+            f"Received: {word}={_checks.shown(value)}."
         ) from error
     exact.flags.writeable = False
     return exact

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from isi_keras import _component, axes
+from isi_keras import _checks, _component, axes
 from isi_keras.domain import columns
 from isi_keras.domain.fitted import Fitted
 from isi_keras.domain.groups import counted_once
@@ -77,7 +77,7 @@ class Domain(_component.Component):
     def __post_init__(self):
         names = tuple(map(str, self.names))
         if len(set(names)) < len(names):
-            raise ValueError(f"Expected names that differ. Received: names={names!r}.")
+            raise ValueError(f"Expected names that differ. Received: names={_checks.shown(names)}.")
         kinds = {"low": ("float32", -np.inf), "high": ("float32", np.inf), "step": ("float32", 0)}
         kinds |= {"mutable": ("bool", False), "direction": ("int32", 0), "integer": ("bool", False)}
         object.__setattr__(self, "names", names)
@@ -109,12 +109,12 @@ class Domain(_component.Component):
         if self.direction is not None and not np.isin(self.direction, (-1, 0, 1)).all():
             raise ValueError(
                 "Expected direction to be +1 (may rise), -1 (may fall) or 0 (both). Received: "
-                f"direction={self.direction.tolist()!r}."
+                f"direction={_checks.shown(self.direction.tolist())}."
             )
         if self.step is not None and not (np.isfinite(self.step) & (self.step >= 0)).all():
             raise ValueError(
                 "Expected step to be how far the values of a feature lie apart, finite and above "
-                f"0, or 0 for no grid. Received: step={self.step.tolist()!r}."
+                f"0, or 0 for no grid. Received: step={_checks.shown(self.step.tolist())}."
             )
 
     def _where(self, place: int, shape: tuple) -> str:
@@ -225,7 +225,8 @@ class Domain(_component.Component):
             if (step != np.round(step)).any() or (np.round(low) != low)[step > 0].any():
                 raise ValueError(
                     f"x is of the type {dtype}, but the grid has other values than whole numbers: "
-                    f"step={step.tolist()!r}. Pass x as float32, or a whole step and low."
+                    f"step={_checks.shown(step.tolist())}. Pass x as float32, or a whole step and "
+                    f"low."
                 )
             integer = step == 0
         return dataclasses.replace(self, low=low, high=high, step=step, integer=integer)
@@ -266,7 +267,7 @@ def _groups(groups: Any, names: Sequence[str]) -> tuple[tuple[int, ...], ...]:
         if isinstance(group, str) or not isinstance(group, Iterable):
             raise TypeError(
                 "Expected groups to be groups of columns, such as [(1, 2, 3)]. Received: "
-                f"groups={groups!r}."
+                f"groups={_checks.shown(groups)}."
             )
         members = tuple(columns.index_of("groups", member, names) for member in group)
         if len(members) < 2 or len(set(members)) < len(members):

@@ -94,7 +94,7 @@ def counts(steps: Any, patches: int) -> np.ndarray:
     if found.ndim != 1 or found.size == 0 or found.dtype.kind not in "iu":
         raise TypeError(
             "Expected steps to be an integer, or how many patches are flipped after each step. "
-            f"Received: steps={steps!r}. Try steps=50, or steps=range(1, 101)."
+            f"Received: steps={_checks.shown(steps)}. Try steps=50, or steps=range(1, 101)."
         )
     found = found if found[0] == 0 else np.concatenate([[0], found])
     if found.size < 2 or (np.diff(found) < 1).any() or found[-1] > patches:

@@ -152,7 +152,7 @@ def _as_baseline(baseline: Any, x: np.ndarray) -> tuple[np.ndarray, Any]:
     if array.dtype.kind not in "fiub":
         raise TypeError(
             "Expected baseline to be a number or an array of numbers that broadcasts to x. "
-            f"Received: baseline={baseline!r}."
+            f"Received: baseline={_checks.shown(baseline)}."
         )
     try:
         whole = np.broadcast_to(array, x.shape)

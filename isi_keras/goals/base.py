@@ -85,7 +85,7 @@ def margin_of(margin: Any) -> float:
     if not _checks.is_number(margin) or not 0 <= margin < np.inf:
         raise ValueError(
             "Expected margin to be the lead that is wanted, in logits, a number at least 0. "
-            f"Received: margin={margin!r}."
+            f"Received: margin={_checks.shown(margin)}."
         )
     return float(margin)
 

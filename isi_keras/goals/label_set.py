@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from isi_keras import _checks
 from isi_keras.goals.base import Asked, as_array, leads
 from isi_keras.goals.labels import OfLabels
 from isi_keras.goals.views import SetOfLabels
@@ -42,7 +43,8 @@ class LabelSet(OfLabels):
         if not fits or not np.isin(labels, (-1, 0, 1)).all() or (labels < 0).all(-1).any():
             raise ValueError(
                 "Expected labels to be 1 (to hold), 0 (not to hold) or -1 (does not matter) for "
-                f"each label, (K,) or (N, K). Received: labels={self.labels!r}. For one label use "
+                f"each label, (K,) or (N, K). Received: labels={_checks.shown(self.labels)}. For "
+                "one label use "
                 "LabelOn or LabelOff."
             )
         object.__setattr__(self, "labels", labels.astype("int32"))

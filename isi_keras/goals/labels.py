@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from isi_keras import _checks
 from isi_keras.goals.base import Asked, Goal, leads, margin_of
 from isi_keras.goals.views import OneOutput
 from isi_keras.models.inputs import as_classes
@@ -26,13 +27,14 @@ class OfLabels(Goal):
         if planned.as_values:
             raise ValueError(
                 f"The outputs of the model {name!r} are taken as values, of which 0 says nothing. "
-                f"Received: {self!r}. Pass the model itself or isi_keras.logits(model); or the "
+                f"Received: {_checks.shown(self)}. Pass the model itself or "
+                "isi_keras.logits(model); or the "
                 "probability to reach, goal=isi_keras.goals.Above(0.5, output=k)."
             )
         if planned.graphs.removed & _CLASSES:
             raise ValueError(
                 f"The model {name!r} ends in a softmax, so that one class holds and no set of "
-                f"labels. Received: {self!r}. Use goal=isi_keras.goals.Target(k)."
+                f"labels. Received: {_checks.shown(self)}. Use goal=isi_keras.goals.Target(k)."
             )
         return np.arange(planned.classes) if planned.graphs.units > 1 else np.array([1])
 

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from isi_keras import _checks
 from isi_keras.goals.base import Asked, Goal, as_array
 from isi_keras.goals.views import OneOutput
 from isi_keras.models.inputs import as_classes
@@ -24,13 +25,14 @@ class _OfValues(Goal):
         if value.dtype.kind not in "fiu" or value.ndim > 1 or not np.isfinite(value).all():
             raise ValueError(
                 "Expected value to be a finite number in the unit of the output, or one for each "
-                f"sample, (N,). Received: value={self.value!r}."
+                f"sample, (N,). Received: value={_checks.shown(self.value)}."
             )
 
         if np.ndim(self.output):
             raise ValueError(
                 "Expected output to be the number of one output, the same for all samples. "
-                f"Received: output={self.output!r}. Attack the samples of each output apart."
+                f"Received: output={_checks.shown(self.output)}. Attack the samples of each "
+                "output apart."
             )
 
     def asked(self, planned, count, clean):
@@ -38,13 +40,14 @@ class _OfValues(Goal):
         if removed and not planned.as_values:
             raise ValueError(
                 f"The model {planned.model.name!r} ends in a {', '.join(sorted(removed))}, so it "
-                f"is a classifier. Received: {self!r}. For its probabilities as values attack "
+                f"is a classifier. Received: {_checks.shown(self)}. For its probabilities as "
+                "values attack "
                 "isi_keras.outputs(model); for its classes use goal=isi_keras.goals.Target(k)."
             )
         if planned.graphs.units == 1 and not planned.graphs.one_value:
             raise ValueError(
                 f"One logit was made two of the output of the model {planned.model.name!r}. "
-                f"Received: {self!r}. Attack isi_keras.outputs(model)."
+                f"Received: {_checks.shown(self)}. Attack isi_keras.outputs(model)."
             )
         value = np.asarray(self.value, "float32")
         if value.shape not in ((), (count,)):

@@ -96,7 +96,7 @@ class SmoothGrad(Indicator):
         if not np.isfinite(self.noise):
             raise ValueError(
                 "Expected noise to be finite, a share of the range of a sample. "
-                f"Received: noise={self.noise!r}. Try 0.15."
+                f"Received: noise={_checks.shown(self.noise)}. Try 0.15."
             )
 
     def cost(self, classes: int) -> tuple[int, int]:  # noqa: D102
@@ -168,7 +168,7 @@ class IntegratedGradients(Indicator):
         values = keras.tree.flatten(self.baseline)
         text = (
             "Expected baseline to be a finite number or nested lists of them. "
-            f"Received: baseline={self.baseline!r}."
+            f"Received: baseline={_checks.shown(self.baseline)}."
         )
         if not all(map(_checks.is_number, values)):
             raise TypeError(text)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from isi_keras import _checks
+from isi_keras.sources import tables
 
 _TYPES = {"bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))}
 _TYPES |= {"float16", "float32", "float64"}
@@ -160,7 +161,7 @@ def _is_list_of_arrays(x) -> bool:
 
 
 def _as_input(model, word: str, x, spec: Spec | None) -> np.ndarray:
-    x = _array(word, x)
+    given, x = x, _array(word, x)
     if x.ndim == 0 or len(x) == 0:
         raise ValueError(
             f"Expected {word} to hold at least one sample. Received: {word} of shape {x.shape}."
@@ -172,6 +173,8 @@ def _as_input(model, word: str, x, spec: Spec | None) -> np.ndarray:
             hint = " For a single sample pass x[None]."
         elif x.ndim == len(expected) - 1 and expected[-1] == 1:
             hint = " Add the channel axis: x[..., None]."
+        elif word == "x":
+            hint = tables.hint_of(given, x.shape, expected)
         raise ValueError(
             f"The model {model.name!r} expects inputs of shape {('N', *expected[1:])}. "
             f"Received: {word} of shape {x.shape}.{hint}"

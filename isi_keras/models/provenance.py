@@ -2,6 +2,7 @@
 
 import contextlib
 import contextvars
+import copy
 import hashlib
 import json
 import sys
@@ -41,7 +42,7 @@ def of(model: keras.Model, sha256: str | None = None) -> dict[str, Any]:
     """
     known = _known.get()
     if known is not None and model in known:
-        return known[model]
+        return copy.deepcopy(known[model])
     found = hash_of(model) if sha256 is None else hash_of(model)._replace(sha256=sha256)
     backend = keras.config.backend()
     version = getattr(sys.modules.get(backend), "__version__", None)
@@ -57,7 +58,7 @@ def of(model: keras.Model, sha256: str | None = None) -> dict[str, Any]:
         | ({} if version is None else {backend: str(version)}),
     }
     if known is not None:
-        known[model] = told
+        known[model] = copy.deepcopy(told)
     return told
 
 

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from isi_keras.results import archive
 
 _RATIO = 8
-_CONFIG = 2**26
+_CONFIG, _DEEPEST = 2**26, 300
+_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)', re.DOTALL)
 _UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 _BATCH, _SAMPLES = re.compile(rb'"batch_(?:input_)?shape":\s*\[\s*(\d{1,30})'), 2**16
 _BUILDING = threading.RLock()
@@ -78,6 +80,11 @@ def _expect_model(path: Any) -> int:
             config = held.read("config.json")
         except archive.DAMAGED as error:
             raise archive.damaged(path, f"config.json cannot be read, {error}") from error
+    if _depth(config) > _DEEPEST:  # Keras goes into each, and says this or that of where it ends
+        raise ValueError(
+            "its configuration is not that of a model: more than "
+            f"{_DEEPEST} lists and dictionaries are inside each other."
+        )
     samples = max((int(each) for each in _BATCH.findall(config)), default=0)
     if samples > _SAMPLES and _STATEFUL.search(config):
         raise ValueError(
@@ -85,6 +92,13 @@ def _expect_model(path: Any) -> int:
             f"most {_SAMPLES}."
         )
     return most
+
+
+def _depth(config: bytes) -> int:
+    """How many lists and dictionaries of JSON are inside each other."""
+    found = np.frombuffer(_TEXT.sub(b"", config), "uint8")
+    opens, closes = (np.isin(found, list(signs)) for signs in (b"[{", b"]}"))
+    return int(np.cumsum(opens.astype("int32") - closes).max(initial=0))
 
 
 @contextlib.contextmanager
@@ -137,7 +151,9 @@ def _said(error: Exception) -> str:
     text = text.rpartition("Exception encountered: ")[2].partition(" Full object config")[0]
     text = text.partition(" If you trust the source")[0]
     text = text.partition(" value=[")[0] + (" ..." if " value=[" in text else "")
-    if isinstance(error, KeyError | AttributeError | IndexError | RecursionError):
+    text, said, _ = text.partition(", but got {")  # all of the configuration
+    text += " ..." if said else ""
+    if said or isinstance(error, KeyError | AttributeError | IndexError | RecursionError):
         text = f"its configuration is not that of a model ({type(error).__name__}: {text})."
     layer = _UNFIT.search(text)
     if layer is not None:

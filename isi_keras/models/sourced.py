@@ -14,7 +14,7 @@ from isi_keras.domain import Domain
 from isi_keras.models import provenance
 from isi_keras.models.inputs import as_batch_size
 from isi_keras.results import Result
-from isi_keras.sources import Rows, Stream, folders, pixels
+from isi_keras.sources import Rows, Stream, folders, pixels, tables
 from isi_keras.sources.rows import BATCH, BATCHES, as_labels
 
 _READ = ("h5py", "zarr")
@@ -46,7 +46,7 @@ def source_of(model: Any, x: Any, y: Any = None, domain: Domain | None = None) -
     return found
 
 
-def expect_columns(model: Any, table: Any, said: str = "y={!r}") -> None:
+def expect_columns(model: Any, table: Any, said: str = tables.NAMED) -> None:
     """Raises if a table has a column more than the model takes, which may be that of labels.
 
     Args:
@@ -57,14 +57,8 @@ def expect_columns(model: Any, table: Any, said: str = "y={!r}") -> None:
     Raises:
         ValueError: the text names the last column.
     """
-    if not isinstance(table, Rows):
-        return
-    shape, names = getattr(model, "input_shape", None), table.names
-    if isinstance(shape, tuple) and len(shape) == 2 and len(names) - 1 == shape[1]:
-        raise ValueError(
-            f"The table has {len(names)} columns, the model takes {shape[1]}. If one of them holds "
-            f"the labels, name it: {said.format(names[-1])}."
-        )
+    if isinstance(table, Rows):
+        tables.expect_columns(getattr(model, "input_shape", None), table.names, said)
 
 
 def is_source(x: Any, y: Any = None) -> bool:

@@ -109,7 +109,7 @@ def as_percentile(percentile: Any) -> float:
     if not _checks.is_number(percentile) or not 0 < percentile <= 100:
         raise ValueError(
             "Expected percentile to be a number above 0 and at most 100, such as 99.5. Received: "
-            f"percentile={percentile!r}."
+            f"percentile={_checks.shown(percentile)}."
         )
     return float(percentile)
 
@@ -152,7 +152,8 @@ def expect_no_image(given: Any, name: str) -> None:
     """Raises if an option of images, `given`, is set for tabular features."""
     if given:
         raise ValueError(
-            f"Tabular features, (N, D), have no image to draw. Received: {name}={given!r}. "
+            "Tabular features, (N, D), have no image to draw. Received: "
+            f"{name}={_checks.shown(given)}. "
             f"Leave {name} out."
         )
 

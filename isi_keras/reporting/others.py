@@ -160,17 +160,18 @@ def randomisation(label: str, result: RandomisationResult, words: Words) -> Sect
 
 def explanation(label: str, result: Explanation, words: Words) -> Section:
     """The section of maps; texts come as coloured words."""
-    fragments = []
-    if result.tokens is not None:
+    fragments: list[str] = []
+    notes: list[str] = []
+    texts = [] if result.tokens is None else [result]
+    if isinstance(result.tokens, Mapping):
+        texts = [result.select(name) for name in result.tokens]
+    for part in texts:
         try:
-            fragments = [str(text_html(result, classes=words.classes))]
-        except ValueError:  # several texts: each on its own
-            fragments = [
-                str(text_html(result.select(name), classes=words.classes)) for name in result.tokens
-            ]
+            fragments.append(str(text_html(part, classes=words.classes)))
+        except ValueError as error:  # such as of NaN
+            notes.append(f"A text is not shown. {error}")
     columns: dict[str, Any] = {"clean": result.prediction, "target": result.target}
     kept = isinstance(result.x, Mapping) or bool(fragments)
-    notes = []
     if isinstance(result.x, Mapping) and not fragments:
         notes.append("The model has several inputs; select() one to see its maps here.")
     return Section(

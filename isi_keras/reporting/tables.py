@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from isi_keras.domain import Domain, as_bounds, as_domain
+from isi_keras.domain import Domain
 from isi_keras.reporting.parts import Words, plain
-from isi_keras.results import AttackResult, Result, RobustnessResult
+from isi_keras.results import AttackResult, Result, RobustnessResult, own_bounds
 
 LISTED = 400
 """How many columns or entries of a sample that is not an image are listed at most."""
@@ -27,7 +27,7 @@ def domain_of(record: Result) -> Domain | None:
     attacks = record.config["config"].get("attacks")
     try:
         first = next(iter(attacks.values()))
-        return as_domain(as_bounds(first["config"]["bounds"]))
+        return own_bounds.domain_of(first)
     except (AttributeError, KeyError, StopIteration, TypeError, ValueError):
         return None  # of another's making
 

@@ -1,5 +1,6 @@
 """What a record is: fields that can be cut, joined, written and read."""
 
+import copy
 import dataclasses
 import json
 import os
@@ -11,7 +12,7 @@ from typing import Annotated, Any, Self
 import numpy as np
 
 from isi_keras import _html
-from isi_keras.results import fields, files, parts, provenance, reading
+from isi_keras.results import fields, files, own_bounds, parts, provenance, reading
 from isi_keras.results.archive import UnreadableError
 from isi_keras.results.schema import Entries
 
@@ -30,7 +31,8 @@ class Result:
     `provenance` says which model made it, on what: `{"model": {"name", "parameters", "sha256",
     "hashed"}, "backend", "versions"}`, as in `result.provenance["model"]["sha256"]`. The hash is of
     the architecture, names aside, and of the weights: on all backends the same for the same model.
-    It is `None` for records that were made by hand, and for files of before it was recorded.
+    A part of a record has a copy. It is `None` for records that were made by hand, and for files of
+    before it was recorded.
     """
 
     provenance: Annotated[fields.Made[Mapping[str, Any] | None], Entries()] = dataclasses.field(
@@ -51,6 +53,10 @@ class Result:
                 value = parts.cut(value, rows)
             elif field.axis.counts == fields.DIVIDED:
                 value = value * len(rows) / max(count, 1)
+            elif field.axis.counts == fields.BOUNDED:
+                value = own_bounds.cut(value, rows, count, self._rank())
+            elif field.axis.counts == fields.MADE:
+                value = copy.deepcopy(value)
             values[field.name] = value
         for field in fields.of(type(self)):
             if field.axis.until is not None and values[field.name] is not None:
@@ -62,9 +68,9 @@ class Result:
     def concatenate(cls, results: Iterable["Result"]) -> Self:
         """Joins records of one class, the rows of the first before those of the second and so on.
 
-        What counts rows is put together, seconds are added, and all else must be the same in all
-        of them: the configuration, and the model as `provenance` tells it. Versions may differ;
-        then it tells each.
+        What counts rows is put together, bounds of each sample among it, seconds are added, and
+        all else must be the same in all of them: the configuration, and the model as `provenance`
+        tells it. Versions may differ; then it tells each.
 
         Args:
             results: at least one record.
@@ -93,6 +99,9 @@ class Result:
                 values[field.name] = sum(found)
             elif field.axis.counts == fields.MADE:
                 values[field.name] = provenance.joined(found)
+            elif field.axis.counts == fields.BOUNDED:
+                counts = [len(result) for result in given]
+                values[field.name] = own_bounds.joined(found, counts, kind._rank(given[0]))
             else:
                 values[field.name] = parts.same(field.name, found)
         return kind(**values)  # pyright: ignore[reportReturnType]
@@ -235,6 +244,10 @@ class Result:
         import isi_keras
 
         return isi_keras.report(self, path, **options)  # pyright: ignore[reportCallIssue]
+
+    def _rank(self) -> int:
+        """How many axes the inputs that moved have, the samples among them."""
+        return np.ndim(getattr(self, "x"))  # noqa: B009 - no field of the base
 
     def _first_of_rows(self) -> str:
         counted = [field for field in fields.of(type(self)) if field.axis.counts == fields.ROWS]

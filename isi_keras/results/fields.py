@@ -10,7 +10,7 @@ import numpy as np
 
 from isi_keras.results.schema import Array, Entries, Settings, Shapes
 
-ROWS, SHARED, DIVIDED, MADE = "rows", "shared", "divided", "made"
+ROWS, SHARED, DIVIDED, MADE, BOUNDED = "rows", "shared", "divided", "made", "bounded"
 T = TypeVar("T")
 
 
@@ -21,7 +21,8 @@ class Axis:
     Args:
         counts: `"rows"`, one entry for each row of the record; `"shared"`, the same in all parts of
             a record; `"divided"`, a number of which each row has an equal part; `"made"`, what
-            parts say of their making, which `provenance.joined` joins.
+            parts say of their making, which `provenance.joined` joins; `"bounded"`, a configuration
+            with bounds of the inputs `x`, the same but for those that are given for each sample.
         until: of an array `(N, T + 1, ...)` of rows the field whose greatest value is `T`. Joined
             with a longer one it is filled up with NaN.
     """
@@ -35,6 +36,7 @@ Steps = Annotated[T, Axis(ROWS, until="steps")]
 Shared = Annotated[T, Axis(SHARED)]
 Divided = Annotated[T, Axis(DIVIDED)]
 Made = Annotated[T, Axis(MADE)]
+Bounded = Annotated[T, Axis(BOUNDED)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +79,7 @@ def _field(record: type, name: str, hint: Any) -> Field:
     if not axis:
         raise TypeError(
             f"The field {name!r} of {record.__name__} does not say how it is cut and joined. "
-            "Declare it as Rows[...], Steps[...], Shared[...] or Divided[...]."
+            "Declare it as Rows[...], Steps[...], Shared[...], Divided[...] or Bounded[...]."
         )
     kind = hint.__origin__
     union = typing.get_origin(kind) in (types.UnionType, typing.Union)  # `Any | None` is the latter

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from isi_keras import _checks
-from isi_keras.results import schema
+from isi_keras.results import endings, schema
 from isi_keras.results.base import Result
 from isi_keras.results.fields import Divided, Rows, Shared
 from isi_keras.results.records import REASONS
@@ -73,6 +73,9 @@ class HardnessResult(Result):
         settings, count = self.config["config"], len(self.classes)
         if count**2 * len(self.budgets) > 2**24:
             raise ValueError(f"expected fewer than {len(self.budgets)} budgets of {count} classes")
+        if self.stop_reason is not None:
+            within, far = np.isfinite(self.min_budget), np.isinf(self.distortion)
+            endings.check("a finite min_budget", within, self.stop_reason, among=within | ~far)
         for name in () if self.sample is not None else ("samples", "misclassified"):
             _checks.integer(f"config[{name!r}]", settings[name], 0)
 

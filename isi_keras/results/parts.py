@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from isi_keras import _checks
 from isi_keras.results.fields import Field
 
 _ACCEPTED = "an integer, a slice, a list or array of integers, or a mask"
@@ -22,7 +23,7 @@ def as_rows(indices: Any, count: int) -> np.ndarray:
     if isinstance(indices, slice):
         return np.arange(count)[indices]
     if isinstance(indices, tuple | str | bool | np.bool_) or indices is None:
-        raise TypeError(f"Expected {_ACCEPTED}. Received: {indices!r}.")
+        raise TypeError(f"Expected {_ACCEPTED}. Received: {_checks.shown(indices)}.")
     rows = np.asarray(indices)
     if rows.ndim == 1 and rows.dtype == bool:
         if len(rows) != count:
@@ -112,6 +113,11 @@ def same(name: str, values: Sequence[Any]) -> Any:
                 f"{other} in part {number}."
             )
     return values[0]
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two values, arrays and what is inside lists and dictionaries, are equal."""
+    return _difference("", one, other) is None
 
 
 def _difference(name: str, one: Any, other: Any) -> tuple[str, str, str] | None:

@@ -52,7 +52,7 @@ def joined(values: Sequence[Mapping[str, Any] | None]) -> Mapping[str, Any] | No
     parts.same(f"{_FIELD}['model']", known)
     packages = dict.fromkeys(name for value in told for name in value["versions"])
     return {
-        "model": told[0]["model"],
+        "model": dict(told[0]["model"]),
         "backend": _each(value["backend"] for value in told),
         "versions": {name: _each(v["versions"].get(name) for v in told) for name in packages},
     }

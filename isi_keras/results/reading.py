@@ -77,7 +77,8 @@ def values_of(
 def _decoded(field: fields.Field, array: np.ndarray, where: str) -> Any:
     if field.type in (float, str):
         return field.type(array.item())
-    shared = field.axis.counts in (fields.SHARED, fields.MADE) and field.type is not np.ndarray
+    alike = field.axis.counts in (fields.SHARED, fields.MADE, fields.BOUNDED)
+    shared = alike and field.type is not np.ndarray
     if shared and (field.rule is not None or (array.dtype.kind == "U" and not array.ndim)):
         return schema.parsed(field.name, field.rule, array, where)
     return array

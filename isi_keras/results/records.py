@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import numpy as np
 
 from isi_keras import _checks, axes
-from isi_keras.domain import Domain, as_bounds, as_domain
-from isi_keras.results import schema, tokens
+from isi_keras.domain import Domain
+from isi_keras.results import endings, own_bounds, schema, tokens
 from isi_keras.results.base import Result
-from isi_keras.results.fields import Divided, Rows, Shared, Steps
+from isi_keras.results.fields import Bounded, Divided, Rows, Shared, Steps
 from isi_keras.results.schema import Array, Entries, Settings, Shapes
 from isi_keras.results.stop import Stop
 
@@ -172,7 +172,8 @@ class AttackResult(Result):
         forward: forward passes spent on each sample, `(N,)`.
         backward: backward passes spent on each sample, `(N,)`.
         seconds: wall-clock time of the whole attack, compilation included.
-        config: the attack, which `attacks.get` builds back.
+        config: the attack, which `attacks.get` builds back. Bounds that were given for each sample
+            are those of these samples.
         trajectory: the logits before each step and at the end, `(N, T + 1, K)`, where `T` is the
             largest number of steps; NaN once a sample has ended. `None` unless it was asked for.
         data_format: `"channels_last"` or `"channels_first"`, where the channels of `x` are.
@@ -208,7 +209,7 @@ class AttackResult(Result):
     forward: Annotated[Rows[np.ndarray], schema.counts()]
     backward: Annotated[Rows[np.ndarray], schema.counts()]
     seconds: Annotated[Divided[float], Array("fi", low=0)]
-    config: Annotated[Shared[Mapping[str, Any]], Settings((("bounds", (list, dict)),))]
+    config: Annotated[Bounded[Mapping[str, Any]], Settings((("bounds", (list, dict)),))]
     trajectory: Annotated[Steps[np.ndarray | None], Array("f", "N T C", nan=True, inf=True)] = None
     data_format: Annotated[Shared[str], FORMAT] = "channels_last"
     goal: Annotated[Shared[Mapping[str, Any] | None], Entries()] = None
@@ -223,6 +224,8 @@ class AttackResult(Result):
 
     def _verify(self) -> None:
         check_moving(self)
+        endings.check("success", self.success, self.stop_reason)
+        own_bounds.check(self.config, len(self), self.x.ndim)
         domain = self.domain
         for bound in (domain.low, domain.high):
             sample = bound.shape[1:] if bound.ndim == self.x.ndim else bound.shape  # of each row
@@ -291,5 +294,5 @@ class AttackResult(Result):
 
     @property
     def domain(self) -> Domain:
-        """What an input might become, the `Domain` of the attack."""
-        return as_domain(as_bounds(self.config["config"]["bounds"]))
+        """What an input might become, the `Domain` of the attack; of a part that of its samples."""
+        return own_bounds.domain_of(self.config)

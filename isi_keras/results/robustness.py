@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import numpy as np
 
 from isi_keras import _checks, axes
-from isi_keras.results import intervals, schema
+from isi_keras.results import endings, intervals, own_bounds, schema
 from isi_keras.results.base import Result
-from isi_keras.results.fields import Rows, Shared
+from isi_keras.results.fields import Bounded, Rows, Shared
 from isi_keras.results.records import FORMAT, PER_SAMPLE, REASONS, check_moving
 from isi_keras.results.schema import Array, Settings, Shapes
 from isi_keras.results.stop import Stop
@@ -45,7 +45,7 @@ class RobustnessResult(Result):
             each sample.
         names: what each attack is called, `(M,)`.
         config: `robustness`, the attacks by their names, the measure, and the goal if one was
-            given.
+            given. Bounds that were given for each sample are those of these samples.
         data_format: `"channels_last"` or `"channels_first"`, where the channels of `x` are.
         moving: of a model that takes a list or a dictionary the inputs that `x` is, by name the
             shape of each. Several are one row of numbers, each flattened, one after another.
@@ -69,7 +69,7 @@ class RobustnessResult(Result):
     backward: Annotated[Rows[np.ndarray], schema.counts("N M")]
     seconds: Annotated[Rows[np.ndarray], Array("f", "N M", low=0)]
     names: Annotated[Shared[np.ndarray], Array("U", "M", distinct=True, shown=True, least=1)]
-    config: Annotated[Shared[Mapping[str, Any]], Settings((("measure", MEASURES),))]
+    config: Annotated[Bounded[Mapping[str, Any]], Settings((("measure", MEASURES),))]
     data_format: Annotated[Shared[str], FORMAT] = "channels_last"
     moving: Annotated[Shared[Mapping[str, Any] | None], Shapes()] = None
     held: Annotated[Rows[Mapping[str, np.ndarray] | None], PER_SAMPLE] = None
@@ -80,6 +80,9 @@ class RobustnessResult(Result):
 
     def _verify(self) -> None:
         check_moving(self)
+        # Of logits that are not finite in the end the reason is a success, which is none.
+        endings.check("success", self.success, self.stop_reason, among=self.success)
+        own_bounds.check(self.config, len(self), self.x.ndim)
 
     @property
     def measure(self) -> str:

@@ -103,26 +103,26 @@ def _place(folder: RunFolder, word: str) -> Any:
     return folder.path / INPUT / f"bounds-{word}.npy"
 
 
-def whole(component: Mapping[str, Any], each: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """The configuration of an attack with the bounds of all samples in place of the first's."""
+def between(
+    component: Mapping[str, Any], each: Mapping[str, np.ndarray], begin: int, end: int
+) -> dict[str, Any]:
+    """The configuration of an attack with the bounds of some samples in place of the first's."""
     bounds = component["config"]["bounds"]
-    known = {word: array.tolist() for word, array in each.items()}
-    full = {**bounds, "config": {**bounds["config"], **known}}
-    return {**component, "config": {**component["config"], "bounds": full}}
+    known = {word: np.asarray(array[begin:end]).tolist() for word, array in each.items()}
+    own = {**bounds, "config": {**bounds["config"], **known}}
+    return {**component, "config": {**component["config"], "bounds": own}}
 
 
 def cut(
     attack: Callable[..., Result], component: Mapping[str, Any], each: Mapping[str, np.ndarray]
 ) -> Callable[..., Result]:
     """An attack that is told which samples of the run it is given, by `first_index`."""
-    config = whole(component, each)
     known = _component.get(component["config"]["bounds"], Domain, {})
 
     def call(model: Any, x: Any, *, first_index: int, **given: Any) -> Result:
         count = len(next(iter(x.values())) if isinstance(x, Mapping) else x)
         own = {word: np.array(a[first_index : first_index + count]) for word, a in each.items()}
         made = dataclasses.replace(attack.func, bounds=dataclasses.replace(known, **own))  # pyright: ignore
-        found = made(model, x, first_index=first_index, **attack.keywords, **given)  # pyright: ignore
-        return dataclasses.replace(found, config=config)
+        return made(model, x, first_index=first_index, **attack.keywords, **given)  # pyright: ignore
 
     return call

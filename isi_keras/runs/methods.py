@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from isi_keras import _component
+from isi_keras import _checks, _component
 from isi_keras.domain import expect_for_all
 from isi_keras.results import Result
 from isi_keras.runs import bounds
@@ -29,13 +29,14 @@ def spec_of(method: Any) -> dict[str, Any]:
     """
     if isinstance(method, str):
         raise TypeError(
-            f"Expected a method: an Attack, an indicator or a function such as isi.hardness. "
-            f"Received: {method!r}."
+            "Expected a method: an Attack, an indicator or a function such as isi.hardness. "
+            f"Received: {_checks.shown(method)}."
         )
     if isinstance(method, _component.Component):
         if method.kind not in ("attack", "indicator"):
             raise TypeError(
-                f"Expected an attack, an indicator or a function. Received: {method!r}, which is "
+                "Expected an attack, an indicator or a function. Received: "
+                f"{_checks.shown(method)}, which is "
                 f"{_article(method.kind)}."
             )
         return {
@@ -58,7 +59,7 @@ def spec_of(method: Any) -> dict[str, Any]:
     if not callable(method) or not name.isidentifier():
         raise TypeError(
             "Expected an attack, an indicator, or a function of a module, which workers can "
-            f"import. Received: {method!r}."
+            f"import. Received: {_checks.shown(method)}."
         )
     known = inspect.signature(method).parameters
     _check_samples(name, list(known.values()))

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from isi_keras import _checks, _component, sources
+from isi_keras import _checks, sources
 from isi_keras.domain import domains_of, expect_for_all
 from isi_keras.runs import bounds, engines, methods, models, shards
 from isi_keras.runs.folder import FORMAT
-from isi_keras.sources import Rows, Stream, folders, hashes
+from isi_keras.sources import Rows, Stream, folders, hashes, tables
 from isi_keras.sources.rows import BATCH, BATCHES
 
 _LATER = 99  # axes, more than bounds have: the worker says it, which sees the samples
@@ -28,7 +28,7 @@ def as_part(part: Any) -> tuple[int, int]:
         ValueError: if there is no such part.
     """
     if not isinstance(part, tuple | list) or len(part) != 2:
-        raise TypeError(f"Expected part to be a pair (i, n). Received: part={part!r}.")
+        raise TypeError(f"Expected part to be a pair (i, n). Received: part={_checks.shown(part)}.")
     index, count = (_checks.integer("part", number, 0) for number in part)
     if not index < count:
         raise ValueError(
@@ -49,7 +49,9 @@ def as_engine(engine: Any, workers: int) -> Any:
     if isinstance(engine, str):
         return engines.NAMES[_checks.one_of("engine", engine, engines.NAMES)]
     if not callable(engine):
-        raise TypeError(f"Expected engine to be a name or a function. Received: {engine!r}.")
+        raise TypeError(
+            f"Expected engine to be a name or a function. Received: {_checks.shown(engine)}."
+        )
     return engine
 
 
@@ -74,12 +76,17 @@ def as_source(method: Any, model: Any, source: Any, y: Any) -> Rows | Stream:
         domain = next((domain for _, domain in domains_of(method)), None)
         images = sourced.format_of(as_model(model).model, domain)
     found = sources.of(source, y, images)
-    shows = isinstance(method, _component.Component) and not isinstance(model, str | Path | None)
-    if shows and y is None and isinstance(found, Rows) and found.names:
-        from isi_keras.models import sourced
-
-        sourced.expect_columns(as_model(model).model, found)
+    named = y is None and isinstance(found, Rows) and found.names
+    if named and methods.are_ours(methods.spec_of(method)):
+        tables.expect_columns(_shape_of(model), found.names)
     return found
+
+
+def _shape_of(model: Any) -> Any:
+    """The shape of the inputs of a model; of one that is not in memory what its file says."""
+    if model is None or isinstance(model, str | Path):
+        return None if model is None else tables.shape_of_model(Path(model))
+    return getattr(as_model(model).model, "input_shape", None)
 
 
 def shipped_images(name: str) -> Rows:
@@ -175,7 +182,10 @@ def _target(target: Any, samples: int | None) -> Any:
 
 def _goal(goal: Any, target: Any, spec: dict[str, Any], samples: int | None) -> dict[str, Any]:
     if target is not None:
-        raise ValueError(f"Received both target={target!r} and goal={goal!r}. Pass one of them.")
+        raise ValueError(
+            f"Received both target={_checks.shown(target)} and goal={_checks.shown(goal)}. Pass "
+            "one of them."
+        )
     if not methods.takes(spec, "goal")[0]:
         raise TypeError("A goal is for attacks and for isi.robustness. Leave it out.")
 
@@ -183,7 +193,9 @@ def _goal(goal: Any, target: Any, spec: dict[str, Any], samples: int | None) -> 
     if each is None:
         return {"entry": entry}
     if samples is None:
-        raise ValueError(f"Of a stream all samples have one goal. Received: goal={goal!r}.")
+        raise ValueError(
+            f"Of a stream all samples have one goal. Received: goal={_checks.shown(goal)}."
+        )
     if len(each) != samples:
         raise ValueError(
             f"Expected a goal for each of {samples} samples, or one for all. Received {len(each)}."

@@ -8,7 +8,7 @@ import numpy as np
 
 from isi_keras import axes
 from isi_keras.measures import DISTANCES, SIMILARITIES
-from isi_keras.results import AttackResult, Stop
+from isi_keras.results import AttackResult, Stop, endings
 from isi_keras.results import fields as record_fields
 from isi_keras.results.archive import UnreadableError
 from isi_keras.results.base import named
@@ -92,6 +92,14 @@ def check_table(
             raise UnreadableError(f"{str(place)!r} holds a column {name!r} in its table.")
         lengths.check(name, rule, column)
         check_values(name, rule, column, lengths, {})
+    if kind is AttackResult:
+        stop = table["stop"].astype("int64") - int(min(Stop))
+        reasons = np.array([each.label for each in sorted(Stop)])[stop]
+        try:
+            endings.check("success", table["success"], reasons)
+        except ValueError as error:
+            text = f"{str(place)!r} is no shard of {kind.__name__}: {error}."
+            raise UnreadableError(text) from error
     return dict(table)
 
 

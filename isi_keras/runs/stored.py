@@ -51,7 +51,7 @@ class Run(Stored):
         self._folder = RunFolder(path)
         self.plan: dict[str, Any] = self._folder.plan()
         self._source: Rows | None = None
-        self._config: dict[str, Any] | None = None
+        self._each: dict[str, np.ndarray] | None = None
 
     @property
     def path(self) -> Any:
@@ -212,16 +212,17 @@ class Run(Stored):
         with self._opened(number) as (data, header):
             x = self._samples(number, header) if header.get("x") == "source" else None
             arrays = {name: data.read(name) for name in data.names}
-            return self._with_bounds(shards.unpacked(arrays, header, x, data.name))
+            return self._with_bounds(shards.unpacked(arrays, header, x, data.name), header["span"])
 
-    def _with_bounds(self, record: Result) -> Result:
-        """The record with the bounds of all samples of the run, where they differ."""
+    def _with_bounds(self, record: Result, span: Sequence[int]) -> Result:
+        """The record with the bounds of its samples, where they differ."""
         spec = self.plan["method"]
         if bounds.EACH not in spec:
             return record
-        if self._config is None:
-            self._config = bounds.whole(spec["component"], bounds.read(self._folder, spec))
-        return dataclasses.replace(record, config=self._config)
+        if self._each is None:
+            self._each = bounds.read(self._folder, spec)
+        config = bounds.between(spec["component"], self._each, *span)
+        return dataclasses.replace(record, config=config)  # pyright: ignore[reportCallIssue]
 
     def _samples(self, number: int, header: dict[str, Any]) -> Any:
         if header["absent"]:

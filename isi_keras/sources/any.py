@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from isi_keras import _checks
 from isi_keras.sources import factories, files, folders, hashes
 from isi_keras.sources.rows import Rows, Several, as_array, as_labels, write_array
 from isi_keras.sources.streams import KINDS, Stream, is_stream, stream_of
@@ -37,7 +38,8 @@ def of(source: Any, y: Any = None, images: folders.Format | None = None) -> Rows
     column = y if isinstance(y, str) else None
     if column is not None and not _has_columns(source):
         raise ValueError(
-            f"y={y!r} would be the column of a table, and {type(source).__name__} is none. Pass "
+            f"y={_checks.shown(y)} would be the column of a table, and {type(source).__name__} is "
+            "none. Pass "
             "the labels themselves, or a DataFrame or the path of a .csv or .parquet."
         )
     found = _of(source, column, images)

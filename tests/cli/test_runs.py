@@ -16,6 +16,7 @@ from skimage import io
 
 import isi_keras as isi
 from isi_keras.cli import backend, early, goal, output
+from isi_keras.sources import tables
 
 
 @pytest.fixture(autouse=True)
@@ -267,9 +268,13 @@ def test_names_and_shapes_are_checked_before_a_backend_starts(files, monkeypatch
     ):
         assert text in run(*words, code=1)
     assert early.shape_of_data(grey) == (12, 8, 6, 1)
-    assert early.shape_of_model(files / "grey.keras") == (None, 8, 6, 1)
+    assert tables.shape_of_model(files / "grey.keras") == (None, 8, 6, 1)
     np.savez("grey.npz", x=np.zeros((3, 8, 6)))
     early.check_shapes(files / "grey.keras", Path("grey.npz"))
+    np.save("more.npy", np.zeros((3, 4)))
+    said = r"The table has 4 columns, the model takes 3\. If one of them .* the labels, save it ap"
+    with pytest.raises(ValueError, match=said):
+        early.check_shapes(table, Path("more.npy"))
 
 
 def test_names_of_results_tell_numbers_apart():

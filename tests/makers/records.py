@@ -83,7 +83,17 @@ def made(kind, optional=True, seed=0, count=COUNT, inputs=(), array=None):
         if field.axis.until is not None and values[name] is not None:
             for index, steps in enumerate(values[field.axis.until]):
                 values[name][index, steps + 1 :] = np.nan
-    return kind(**values)
+    return kind(**_agreeing(values))
+
+
+def _agreeing(values):
+    """The values with reasons that say the same as success and budgets do."""
+    reasons, success = values.get("stop_reason"), values.get("success")
+    if reasons is not None:
+        success = np.isfinite(values["min_budget"]) if success is None else success
+        others = np.where(reasons == "success", "max_steps", reasons)
+        values["stop_reason"] = np.where(success, "success", others)
+    return values
 
 
 def _of(word, lengths, inner):

@@ -127,6 +127,10 @@ def test_the_limit_is_the_users(good, tmp_path, monkeypatch):
     assert "where 100 are allowed" in refused(path)
 
 
+def nested(times):
+    return {"a": nested(times - 1)} if times else {"b": '"[[[[' * 100}
+
+
 SECRET = "secret.txt"
 OUTSIDE = "vocabulary file outside of the model archive|not that of a model|could not be|TensorFlow"
 HOSTILE = {
@@ -155,7 +159,8 @@ HOSTILE = {
     ),
     "batch": (of_batch, "keep the states of 1000000000 samples"),
     "list": (lambda whole, members: [1], "cannot be loaded"),
-    "deep": (lambda whole, members: json.loads('{"a":' * 900 + "1" + "}" * 900), "RecursionError"),
+    "deep": (lambda whole, members: nested(900), r"of a model: more than 300 lists and dictionar"),
+    "nested": (lambda whole, members: nested(9), r"a model \(.* `KerasSaveable` \.\.\.\)"),
     "nothing": (lambda whole, members: members.pop("metadata.json") and None, "no metadata.json"),
     "path": (lambda whole, members: members.update({"../x": b"x"}), "which leads out of it"),
     "weights": (lambda whole, members: members.update({"model.weights.h5": b"x"}), "."),

@@ -1,5 +1,7 @@
 """Sources given straight to attacks and `explain`: bitwise what arrays give."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -224,8 +226,23 @@ def test_folders_tables_and_inputs_by_name(tmp_path):
     for method in (isi.explain, attack):
         with pytest.raises(ValueError, match=r"4 columns, the model takes 3.*y='label'"):
             method(flat, tmp_path / "t.csv")
-    with pytest.raises(ValueError, match="4 columns, the model takes 3"):
-        isi.run(attack, flat, table, out=tmp_path / "run")
+    flat.save(tmp_path / "m.keras")
+    found = table.to_numpy("float32")
+    np.save(tmp_path / "t.npy", found)
+    hint = r"The table has 4 columns, the model takes 3\. If one of them holds the labels, "
+    named, out = hint + r"name it: y='label'\.", {"out": tmp_path / "run"}
+    best = functools.partial(isi.robustness, attacks=attack)
+    for method in (attack, best):
+        for model in (flat, tmp_path / "m.keras"):
+            for source in (table, tmp_path / "t.csv"):
+                with pytest.raises(ValueError, match=named):
+                    isi.run(method, model, source, **out)
+    for method in (isi.explain, attack):
+        with pytest.raises(ValueError, match=named):
+            method(flat, table)
+        for source in (found, tmp_path / "t.npy"):
+            with pytest.raises(ValueError, match=hint + r"pass it apart: x\[:, :-1\] and y="):
+                method(flat, source)
     with pytest.raises(FileNotFoundError, match=r"no file or folder 'gone.npy'"):
         attack(flat, "gone.npy")
     inputs = {name: keras.Input((3,), name=name) for name in "ab"}

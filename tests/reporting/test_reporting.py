@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from makers.commands import run
 from makers.reports import HOSTILE, make_page, make_records
-from makers.results import make_attack, make_ensemble, make_explanation
+from makers.results import make_attack, make_ensemble, make_explanation, make_text
 
 import isi_keras as isi
 from isi_keras.reporting import parts
@@ -291,3 +291,10 @@ def test_the_title_says_what_is_shown():
     assert "<title>What the decisions rest on" in alone
     assert "Wilson" in turned
     assert "Wilson" not in alone
+
+
+def test_a_text_that_cannot_be_shown_is_said_to_be():
+    text = make_text()
+    text.relevance[0, 0] = np.nan
+    found = isi.report(text).to_dict()["results"][0]
+    assert found["notes"][0].startswith("A text is not shown. Only finite numbers can be drawn.")

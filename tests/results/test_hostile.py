@@ -1,5 +1,6 @@
 """Files from anywhere: what is saved is what is read, anything else is refused in one sentence."""
 
+import dataclasses
 import io
 import os
 import re
@@ -117,6 +118,7 @@ CASES = [
     ({"x": np.full((3, 6, 5, 1), np.nan)}, r"x to hold no NaN\. Received: nan at index \[0, 0, 0"),
     ({"prediction": np.array([0, 1, 4])}, r"prediction to be below 4, as trajectory says"),
     ({"stop_reason": np.array(["a"] * 3)}, r"stop_reason to be one of .*'success'.* Received: 'a'"),
+    ({"success": np.array([True, False, True])}, r"success also where stop_reason is 'success'\."),
     ({"seconds": np.array(np.inf)}, r"seconds to hold no infinity"),
     ({"config": np.array("[1]")}, r"config to be a dictionary\. Received: a list"),
     ({"config": np.array("{")}, r"config to be a text of JSON\."),
@@ -135,6 +137,36 @@ CASES = [
 def test_the_file_the_field_and_what_was_expected_are_said(tmp_path, arrays, text):
     with pytest.raises(archive.UnreadableError, match=rf"r\.npz' .*{text}"):
         Result.load(changed(tmp_path, **arrays))
+
+
+def test_success_and_the_reason_of_the_end_agree(tmp_path, shard):
+    reasons = np.array(["success", "max_steps", "success"])
+    said = r"success only where .* Received: 'max_steps' with it at index \[1\]\."
+    with pytest.raises(ValueError, match=said):
+        Result.load(changed(tmp_path, stop_reason=reasons))
+    ensemble = make_ensemble(2)
+    ended = ensemble.stop_reason.copy()
+    ended[1, 1] = "not_finite"
+    with pytest.raises(ValueError, match=r"'not_finite' with it at index \[1, 1\]"):
+        Result.load(changed(tmp_path, ensemble, stop_reason=ended))
+    ended[:] = "success"  # where the logits are not finite in the end it is none
+    assert len(Result.load(changed(tmp_path, ensemble, stop_reason=ended))) == 3
+    sweep = records.made(isi.HardnessResult, count=3)
+    budgets = np.array([0.5, np.inf, 0.5])
+    ended = np.array(["success", "max_steps", "success"])
+    record = dataclasses.replace(sweep, min_budget=budgets, stop_reason=ended)
+    assert len(Result.load(record.save(tmp_path / "s"))) == 3
+    for wrong, said in ((["max_steps"] * 3, "only"), (["success"] * 3, "also")):
+        with pytest.raises(ValueError, match=f"a finite min_budget {said} where stop_reason is"):
+            Result.load(changed(tmp_path, record, stop_reason=np.array(wrong)))
+    folder, path, data = shard
+    arrays = dict(np.load(path))
+    arrays["table/success"] = ~arrays["table/success"]
+    np.savez(path, **arrays)
+    for use in (lambda: isi.evaluate(isi.Run(folder)), isi.Run(folder).result):
+        with pytest.raises(ValueError, match=r"000001\.npz' is damaged \(.*success"):
+            use()
+    path.write_bytes(data)
 
 
 def test_labels_are_below_the_number_of_logits(tmp_path):

@@ -66,8 +66,12 @@ def assert_cut(field, whole, part, rows):
         assert of_part is None
     elif field.axis.counts == fields.DIVIDED:
         np.testing.assert_allclose(of_part, of_whole * len(rows) / COUNT)
-    elif field.axis.counts in (fields.SHARED, fields.MADE):
+    elif field.axis.counts in (fields.SHARED, fields.BOUNDED):
         assert of_part is of_whole
+    elif field.axis.counts == fields.MADE:
+        assert of_part == of_whole
+        of_part["model"]["name"] = "another"
+        assert of_whole["model"]["name"] == "made"
     elif isinstance(of_whole, dict):
         for key in of_whole:
             np.testing.assert_array_equal(of_part[key], of_whole[key][rows])

@@ -195,7 +195,7 @@ def _limits(values: np.ndarray, kind: str, limits: Any) -> tuple[float, float]:
     if not low < high or (kind == "signed" and low != -high):
         raise ValueError(
             "limits must be (low, high) with low < high, of the kind 'signed' (-high, high). "
-            f"Received: limits={limits!r}."
+            f"Received: limits={_checks.shown(limits)}."
         )
     return low, high
 
