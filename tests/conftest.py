@@ -55,6 +55,8 @@ def pytest_collection_modifyitems(items):
         once = item.get_closest_marker("once")
         if once and keras.config.backend() != once.kwargs.get("on", "torch"):
             item.add_marker("large")
+            if "on" in once.kwargs:
+                item.add_marker(pytest.mark.skip(reason=f"runs on {once.kwargs['on']}"))
         if keras.config.backend() == "jax" and any(word in item.nodeid for word in SPARED):
             item.add_marker("large")
         grids[item.nodeid.partition("[")[0]].append(item)

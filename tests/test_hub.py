@@ -12,7 +12,6 @@ import isi_keras as isi
 
 LIGHT = ("ViT", "BERT", "Llama")
 REFUSED = {  # and why
-    "F-Net": "FFT2",
     "Qwen 3.5": "Subtract",
     "RWKV-7": "cannot be seen through",
 }

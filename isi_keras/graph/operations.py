@@ -19,11 +19,12 @@ MOVES = _words(
 # Of degree 1 in all of their arguments together: f(2 x) = 2 f(x). Their gradient conserves.
 HOMOGENEOUS = _words(
     "AdaptiveAveragePool AdaptiveMaxPool Add Amax Amin Average AveragePool Cumsum Deg2rad Diff "
-    "Fmax Fmin Fold GaussianBlur Hypot Ldexp Linspace MapCoordinates Max MaxPool Maximum Mean "
-    "Median Min Minimum NanToNum Nancumsum Nanmax Nanmean Nanmedian Nanmin Nanpercentile "
-    "Nanquantile Nanstd Nansum Negative Norm Percentile Ptp Quantile RGBToGrayscale Rad2deg "
-    "Resize ScaleAndTranslate Scatter ScatterUpdate SegmentMax SegmentMin SegmentReduction "
-    "SegmentSum SobelEdges Sort Std Subtract Sum TakeAlongAxis TopK Trace Trapezoid Where"
+    "FFT FFT2 Fmax Fmin Fold GaussianBlur Hypot IFFT2 IRFFT ISTFT Ldexp Linspace MapCoordinates "
+    "Max Maximum MaxPool Mean Median Min Minimum Nancumsum Nanmax Nanmean Nanmedian Nanmin "
+    "Nanpercentile Nanquantile Nanstd Nansum NanToNum Negative Norm Percentile Ptp Quantile "
+    "Rad2deg Resize RFFT RGBToGrayscale ScaleAndTranslate Scatter ScatterUpdate SegmentMax "
+    "SegmentMin SegmentReduction SegmentSum SobelEdges Sort Std STFT Subtract Sum TakeAlongAxis "
+    "TopK Trace Trapezoid Where"
 )
 # Of degree 2: half their gradient conserves.
 SQUARES = _words("Nanvar Var")
@@ -92,10 +93,10 @@ BODIES = _words("AssociativeScan Cond ForiLoop JVP Map Scan Switch VectorizedMap
 # Nothing is defined for them: products of many entries, transforms, factorisations, losses.
 REFUSED = _words(
     "AffineTransform BinaryCrossentropy CDist CTCDecode CTCLoss CategoricalCrossentropy Cholesky "
-    "CholeskyInverse Corrcoef Cumprod Det Eig Eigh ElasticTransform FFT FFT2 Geomspace HSVToRGB "
-    "Histogram IFFT2 IRFFT ISTFT Inv Logdet Logspace Logsumexp Lstsq LuFactor Nancumprod Nanprod "
-    "PSNR PerspectiveTransform Pinv Polar Prod Qr RFFT RGBToHSV SSIM STFT SVD SegmentProd Slogdet "
-    "Solve SolveTriangular SparseCategoricalCrossentropy Unique Vander ViewAsComplex ViewAsReal"
+    "CholeskyInverse Corrcoef Cumprod Det Eig Eigh ElasticTransform Geomspace HSVToRGB Histogram "
+    "Inv Logdet Logspace Logsumexp Lstsq LuFactor Nancumprod Nanprod PSNR PerspectiveTransform "
+    "Pinv Polar Prod Qr RGBToHSV SSIM SVD SegmentProd Slogdet Solve SolveTriangular "
+    "SparseCategoricalCrossentropy Unique Vander ViewAsComplex ViewAsReal"
 )
 KNOWN = (
     MOVES | HOMOGENEOUS | SQUARES | ACTIVATIONS | LINEAR | PRODUCTS | QUOTIENTS | NORMS | SPECIAL
