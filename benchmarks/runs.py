@@ -1,6 +1,6 @@
 """What a run costs: rows against time and peak memory, and workers and engines against one process.
 
-python benchmarks/runs.py [--samples 2000 4000 8000] [--workers 2]
+python benchmarks/runs.py [--samples 2000 4000 8000] [--workers 2] [--engines]
 
 Each run is in a process of its own, on one thread unless OMP_NUM_THREADS says otherwise, and its
 peak is the system's count of resident memory. Time is linear if `rows/s` stays, memory flat if
@@ -64,7 +64,7 @@ class Counted:
 
     def _drive_counting(self, step, *others, **options):
         def counting(held, state, rows, mask):
-            self.rows += len(mask)
+            self.rows += len(state.stop)
             return step(held, state, rows, mask)
 
         self._drive(counting, *others, **options)
@@ -113,7 +113,7 @@ def apart(data: str, samples: int, batch_size: int, workers: int = 1, engine: st
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def main(samples: list[int], workers: int, batch_size: int) -> None:
+def main(samples: list[int], workers: int, batch_size: int, engines: list[str]) -> None:
     with tempfile.TemporaryDirectory() as data:
         for size in samples:
             digits(data, size)
@@ -128,7 +128,7 @@ def main(samples: list[int], workers: int, batch_size: int) -> None:
                 flush=True,
             )
         print(f"table: {found['table']:.0f} bytes a row; success {found['success_rate']:.2%}")
-        for name in ("processes", *ENGINES):
+        for name in engines:
             if name in ENGINES and importlib.util.find_spec(ENGINES[name]) is None:
                 print(f"{name}: not installed")
                 continue
@@ -165,4 +165,6 @@ if __name__ == "__main__":
     parser.add_argument("--samples", type=int, nargs="+", default=[2000, 4000, 8000])
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--batch-size", type=int, default=128)
+    every = ("processes", *ENGINES)
+    parser.add_argument("--engines", nargs="*", choices=every, default=every, help="or none")
     main(**vars(parser.parse_args()))
