@@ -35,7 +35,8 @@ def readable(value):
 def coarse() -> tuple[str, str] | None:
     """The operations that a GPU takes TF32 for, by a part of the name, and how to change that."""
     asked = jax.config.jax_default_matmul_precision  # pyright: ignore[reportAttributeAccessIssue]
-    if jax.default_backend() != "gpu" or asked is not None:
+    can = float(getattr(jax.devices()[0], "compute_capability", None) or 0) >= 8
+    if jax.default_backend() != "gpu" or asked is not None or not can:
         return None
     return "", 'jax.config.update("jax_default_matmul_precision", "highest")'
 

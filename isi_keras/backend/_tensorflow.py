@@ -31,8 +31,9 @@ def readable(value):
 
 def coarse() -> tuple[str, str] | None:
     """The operations that a GPU takes TF32 for, by a part of the name, and how to change that."""
-    taken = tf.config.experimental.tensor_float_32_execution_enabled()
-    if not taken or not tf.config.get_visible_devices("GPU"):
+    details = map(tf.config.experimental.get_device_details, tf.config.get_visible_devices("GPU"))
+    can = any(each.get("compute_capability", (0,))[0] >= 8 for each in details)
+    if not can or not tf.config.experimental.tensor_float_32_execution_enabled():
         return None
     return "", "tf.config.experimental.enable_tensor_float_32_execution(False)"
 

@@ -44,8 +44,11 @@ def readable(value):
 
 def coarse() -> tuple[str, str] | None:
     """The operations that a GPU takes TF32 for, by a part of the name, and how to change that."""
-    exact = keras.ops.zeros(()).device.type != "cuda" or not torch.backends.cudnn.allow_tf32
-    return None if exact else ("Conv", "torch.backends.cudnn.allow_tf32 = False")
+    device = keras.ops.zeros(()).device
+    if device.type != "cuda" or not torch.backends.cudnn.allow_tf32:
+        return None
+    can = torch.cuda.get_device_capability(device)[0] >= 8
+    return ("Conv", "torch.backends.cudnn.allow_tf32 = False") if can else None
 
 
 @uncompiled
