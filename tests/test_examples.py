@@ -54,6 +54,23 @@ def refuse(constant):
     raise AssertionError(f"{constant} is no JSON")
 
 
+@pytest.mark.large
+def test_the_comparison_of_rules_through_attention(tmp_path, monkeypatch, capfd):
+    """Orders of a quick trial: those of maps beat a random one, and each has its numbers."""
+    script = ROOT / "scripts" / "attention_faithfulness.py"
+    figures.watch(monkeypatch)
+    monkeypatch.setattr(sys, "argv", [str(script), "--quick", "--out", str(tmp_path)])
+    runpy.run_path(str(script), run_name="__main__")
+    capfd.readouterr()
+    numbers = json.loads((tmp_path / "attention-faithfulness.json").read_text())
+    kept = json.loads((ROOT / "figures/relevance/attention-faithfulness.json").read_text())
+    assert set(numbers) == set(kept)
+    for curves in numbers["networks"]["0"]["flipped"].values():
+        areas = {name: found["probability, all"][0] for name, found in curves.items()}
+        assert max(areas, key=areas.get) == "random order"
+    assert (tmp_path / "attention-faithfulness.png").read_bytes().startswith(BEGINS[".png"])
+
+
 def test_a_script_runs_on_its_own(tmp_path):
     """In a fresh interpreter, from another folder, and silent about trouble."""
     script = next(path for path in SCRIPTS if path.stem == "first_attack")
