@@ -205,36 +205,49 @@ def check_tracing() -> None:
         raise _changed(f"Function has no attribute {RUN_THROUGH_GRAPH!r}")
 
 
-class _Shown:
-    """A method of a class, which a thread may hide from itself."""
+_now = threading.local()
 
-    hidden = threading.local()
 
-    def __init__(self, method: Callable):
-        self._method = method
+class _WhileTracing:
+    """A method that is another one, or `None` for none, in a thread that traces."""
 
-    def __get__(self, owner: Any, kind: type):
-        if getattr(self.hidden, "now", False):
+    def __init__(self, plain: Any, traced: Any):
+        self._plain, self._traced = plain, traced
+
+    def __get__(self, owner: Any, kind: type | None = None):
+        method = self._traced if getattr(_now, "tracing", False) else self._plain
+        if method is None:
             raise AttributeError
-        return self._method.__get__(owner, kind)
+        return method.__get__(owner, kind)
+
+
+def _equal(tensor: Any, other: Any):
+    known = bool | int | float | list | tuple | keras.Variable | keras.KerasTensor
+    if isinstance(other, known) or hasattr(other, "__array__") or ops.is_tensor(other):
+        return ops.equal(tensor, other)
+    return NotImplemented
 
 
 @contextlib.contextmanager
-def computing_with_constants() -> Iterator[None]:
-    """Meanwhile, in this thread, `array * symbolic` is what `symbolic * array` is, on JAX too.
+def comparing_values() -> Iterator[None]:
+    """Meanwhile, in this thread, symbolic tensors are in operators what tensors are.
 
-    An array of JAX asks what stands on its right for `__jax_array__` before it leaves the operation
-    to it, as TensorFlow and Torch do; that of a symbolic tensor raises.
+    `x == 0` asks for each entry: Keras defines all other comparisons, but leaves this one to
+    Python, which says whether they are the same object. And `array * x` is `x * array` on JAX,
+    too, whose arrays ask what stands on their right for `__jax_array__` before they leave an
+    operation to it.
     """
     kind = keras.KerasTensor
-    shown = vars(kind).get("__jax_array__")
-    if shown is not None and not isinstance(shown, _Shown):
-        kind.__jax_array__ = _Shown(shown)
-    _Shown.hidden.now = True
+    if not isinstance(vars(kind).get("__eq__"), _WhileTracing):
+        kind.__eq__ = _WhileTracing(kind.__eq__, _equal)  # pyright: ignore
+        shown = vars(kind).get("__jax_array__")
+        if shown is not None:
+            kind.__jax_array__ = _WhileTracing(shown, None)
+    _now.tracing = True
     try:
         yield
     finally:
-        _Shown.hidden.now = False
+        _now.tracing = False
 
 
 def layers_named(words: str) -> list[type]:

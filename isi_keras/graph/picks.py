@@ -34,4 +34,5 @@ def picked(kind: str, op: Any, x: Any) -> Any:
     share = ops.stop_gradient(ops.where(count > 0, equal / ops.maximum(count, 1), first))
     found = ops.sum(ops.where(share > 0, rows * share, 0), axis=-1)
     found = ops.reshape(found - ops.stop_gradient(found), value.shape)
-    return ops.stop_gradient(value) + ops.where(ops.isfinite(value), found, 0)
+    spoilt = ops.where(ops.isnan(value), float("nan"), 1.0)
+    return ops.stop_gradient(value) + spoilt * ops.where(ops.isinf(value), 0, found)

@@ -96,14 +96,20 @@ class Run:
             return outputs
         value = ops.broadcast_to(ops.cast(value, outputs.dtype), ops.shape(outputs))
         share = ops.cast(along(self.absorbed[name], outputs), outputs.dtype)
-        return outputs + share * ops.stop_gradient(value)
+        return outputs + share * ops.stop_gradient(_finite(value))
 
     def absorbing(self, value, like):
         """A constant whose relevance is that of a bias, where it is taken in beside `like`."""
         if not self.absorbed or not ops.is_tensor(value) or not is_float(value):
             return value
         rank = max(len(value.shape), len(like.shape))
-        return value + ops.cast(along(self.absorbed["bias"], like, rank), value.dtype) * value
+        share = ops.cast(along(self.absorbed["bias"], like, rank), value.dtype)
+        return value + share * _finite(value)
+
+
+def _finite(value):
+    """A constant with 0 for what is infinite, of which no share of 0 is 0."""
+    return ops.where(ops.isfinite(value), value, ops.zeros_like(value))
 
 
 def is_float(tensor) -> bool:

@@ -43,7 +43,7 @@ def trace(
     def run():
         # On the CPU, as Keras reads some constants by NumPy for the shape of an output.
         place = keras.device("cpu") if torch else contextlib.nullcontext()
-        with place, _keras.computing_with_constants():
+        with place, _keras.comparing_values():
             if any_rows:
                 with contextlib.suppress(_OpenBatchError):
                     return _Tracer(model, whole).graph(sample, batch=None)

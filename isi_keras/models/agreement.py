@@ -65,12 +65,25 @@ def pair(x: Any) -> Any:
     """Two samples that differ, as one alone does not show what a layer does across samples."""
 
     def two(rows):
-        rows = ops.convert_to_tensor(rows)[:2]
+        rows = ops.convert_to_tensor(rows[:2])
         if rows.shape[0] == 2:
             return rows
         return ops.concatenate([rows, ops.cast(rows / 2, rows.dtype)], axis=0)
 
     return keras.tree.map_structure(two, x)
+
+
+def spread(x: Any, most: int) -> Any:
+    """Some samples from all over an array, up to 64 and `most`; `None` if these are but a pair.
+
+    A layer may do with few samples what it does not do with most, such as with missing values.
+    """
+    arrays = keras.tree.flatten(x)
+    count = min(64, most, len(arrays[0])) if isinstance(arrays[0], np.ndarray) else 0
+    if count <= 2:
+        return None
+    chosen = np.linspace(0, len(arrays[0]) - 1, count).round().astype(int)
+    return keras.tree.map_structure(lambda rows: ops.convert_to_tensor(rows[chosen]), x)
 
 
 def check_same(model: keras.Model, graph: Graph, sample: Any, outputs: Any) -> None:

@@ -17,10 +17,11 @@ from isi_keras.graph.forward import forward
 from isi_keras.graph.head import Cut, cut, hidden, linear_end
 from isi_keras.graph.nodes import Graph
 from isi_keras.graph.trace import trace
-from isi_keras.models.agreement import check_own, check_same, is_same, pair, rows_of, run
+from isi_keras.models.agreement import check_own, check_same, is_same, pair, rows_of, run, spread
 from isi_keras.models.layers import nodes
 
 _BYTES = 2**31  # what is computed of the samples in a batch, by default
+_BYTES_COMPARED = 2**25  # and of those for which a graph is compared with its model
 
 
 class Graphs:
@@ -44,7 +45,7 @@ class Graphs:
         self, model: keras.Model, sample: Any, from_logits: bool | None, as_values: bool = False
     ):
         self._model, self._whole = weakref.ref(model), as_values or bool(from_logits)
-        self._rows = _declared(model)
+        self._rows, given = _declared(model), sample
         sample = self.few(sample) if self._rows else pair(sample)
         outputs = run(model, sample)  # first, as it builds what is not built yet
         whole = trace(model, sample, registry.is_whole)
@@ -59,6 +60,11 @@ class Graphs:
             )
         check_own(model, whole)
         check_same(model, whole, sample, outputs)
+        more = (
+            spread(given, _BYTES_COMPARED // _bytes_of(whole)) if rows_of(whole) is None else None
+        )
+        if more is not None:
+            check_same(model, whole, more, run(model, more))
         self.units = outputs.shape[-1]
         _expect_varying(model, whole, self.units)
         alone = self.units == 1 and from_logits is None and linear_end(whole)
@@ -109,9 +115,7 @@ class Graphs:
         """
         if self._rows is not None:
             return self._rows
-        rows, graph = next(iter(self._made.items()))
-        sizes = [math.prod(n or 1 for n in t.shape) for node in graph.nodes for t in node.outputs]
-        fit = int(_BYTES / (4 * max(1, sum(sizes) // (rows or 1))))
+        fit = _BYTES // _bytes_of(next(iter(self._made.values())))
         return 2 ** (min(backend.largest(), max(1, fit)).bit_length() - 1)
 
     def _traced(self, rows: int) -> Graph:
@@ -168,6 +172,12 @@ def _say_if_coarse(graph: Graph) -> None:
             f"of their greatest value from those with 23. For these: {setting}",
             stacklevel=2,
         )
+
+
+def _bytes_of(graph: Graph) -> int:
+    """What all that is computed of one sample takes, as float32."""
+    sizes = [math.prod(n or 1 for n in t.shape) for node in graph.nodes for t in node.outputs]
+    return 4 * max(1, sum(sizes) // (rows_of(graph) or 1))
 
 
 def _declared(model: keras.Model) -> int | None:

@@ -507,6 +507,20 @@ class ConstantsFirst(layers.Layer):
         return (places + x) * 0.5 - (places - places * x) - 0.5 * (places - x) - x
 
 
+class Missing(layers.Layer):
+    """0 stands for a value that is missing, which counts as -5."""
+
+    def __init__(self, way):
+        super().__init__()
+        self.way, self.zeros = way, ops.zeros(5)
+
+    def call(self, x):
+        ways = {"=": x == 0.0, "left": 0.0 == x, "!=": ops.logical_not(x != 0.0)}  # noqa: SIM300
+        if keras.config.backend() != "tensorflow":  # whose tensors refuse symbolic ones
+            ways["tensor"] = self.zeros == x
+        return ops.where(ways.get(self.way, x == 0.0), -5.0, x)
+
+
 class Framework(layers.Layer):
     """A layer that calls its framework."""
 
@@ -584,6 +598,29 @@ class TestLayersOfOnesOwn:
                 wanted = isi.explain(other, self.x).relevance
                 np.testing.assert_allclose(found.relevance, wanted, rtol=1e-4, atol=1e-5)
         assert dense.built
+
+    @pytest.mark.parametrize("way", ["=", "left", "!=", "tensor"])
+    def test_comparisons_are_of_values(self, way):
+        """The samples that the graph is compared for at first miss nothing."""
+        model = keras.Sequential([keras.Input((5,)), Missing(way), layers.Dense(3)])
+        x = self.x[:, :5].copy()
+        x[2:, 1] = 0
+        found = isi.explain(model, x, target=0, indicator="sensitivity")
+        wanted = np.repeat(ops.convert_to_numpy(model.layers[-1].kernel)[None, :, 0], 4, axis=0)
+        np.testing.assert_allclose(found.relevance, np.where(x == 0, 0, wanted), rtol=1e-5)
+        np.testing.assert_allclose(found.logits, ops.convert_to_numpy(model(x)), rtol=1e-5)
+        accounted = isi.explain(model, x, conservation=True).conservation
+        np.testing.assert_allclose(accounted["elsewhere"], 0, atol=1e-4)
+
+    def test_infinite_constants(self):
+        """An account of biases changed the map, as no share of infinity is 0."""
+        masked = layers.Lambda(lambda x: ops.max(ops.where(x > 0, x, -np.inf), axis=1))
+        model = keras.Sequential([keras.Input((4, 6)), masked, layers.Dense(3, use_bias=False)])
+        x = np.abs(np.random.default_rng(1).normal(size=(3, 4, 6))).astype("float32")
+        x[:, 1] *= -1
+        plain, found = isi.explain(model, x), isi.explain(model, x, conservation=True)
+        np.testing.assert_array_equal(found.relevance, plain.relevance)
+        np.testing.assert_allclose(found.conservation["elsewhere"], 0, atol=1e-5)
 
     @pytest.mark.parametrize("kind", [Framework, Deciding])
     def test_error_names_the_layer(self, kind):

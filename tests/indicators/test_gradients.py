@@ -323,6 +323,7 @@ def test_cost(kind):
     """What is traced does not grow with the number of copies; Torch, which runs, shows the cost."""
     inputs = keras.Input((5,))
     model, x = keras.Model(inputs, layers.Dense(3)(Counting()(inputs))), np.eye(5)
+    isi.explain(model, x, indicator="sensitivity")  # which plans the model
     counts = []
     for number in (3, 30):
         indicator = kind(number)
