@@ -315,7 +315,7 @@ class Counting(keras.Operation):
         return keras.KerasTensor(x.shape, x.dtype)
 
 
-CALLS: list[int] = []
+CALLS: list[int | None] = []
 
 
 @pytest.mark.parametrize("kind", [isi.SmoothGrad, isi.IntegratedGradients])
@@ -330,7 +330,7 @@ def test_cost(kind):
         assert indicator.cost(10) == (1 + number, number)
         CALLS.clear()
         isi.explain(model, x, indicator=indicator)
-        counts.append(CALLS.count(5))
+        counts.append(CALLS.count(5) + CALLS.count(None))
     if keras.config.backend() == "torch":
         assert counts == [1 + 3, 1 + 30]
     else:
