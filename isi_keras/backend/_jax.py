@@ -7,13 +7,15 @@ COMPILES = True
 _FEWEST = 16
 
 
-def largest() -> int:
+def largest(convolves: bool) -> int:
     """How many samples are computed at once, at most.
 
-    On CPUs larger batches, which shrink but once, stand half empty in the end; a GPU takes as long
-    for fewer.
+    On CPUs larger batches, which shrink but once, stand half empty in the end, and convolutions of
+    many samples take longer for each; a GPU takes as long for fewer.
     """
-    return 2048 if jax.default_backend() == "gpu" else 128
+    if jax.default_backend() == "gpu":
+        return 2048
+    return 64 if convolves else 128
 
 
 def smaller(size: int, needed: int) -> int:

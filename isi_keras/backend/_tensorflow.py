@@ -9,7 +9,7 @@ import tensorflow as tf
 COMPILES = True
 
 
-def largest() -> int:
+def largest(convolves: bool) -> int:
     """How many samples are computed at once, at most: a GPU takes as long for fewer."""
     return 2048 if tf.config.get_visible_devices("GPU") else 512
 

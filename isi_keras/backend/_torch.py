@@ -14,7 +14,7 @@ import torch
 COMPILES = False
 
 
-def largest() -> int:
+def largest(convolves: bool) -> int:
     """How many samples are computed at once, at most: a GPU takes as long for fewer."""
     return 2048 if torch.cuda.is_available() else 512
 

@@ -108,15 +108,17 @@ class Graphs:
     def batch_size(self) -> int:
         """How many samples there are in a batch that nobody gave the size of, a power of two.
 
-        As many as the model insists on, if it does; or else `backend.largest()`, or fewer where all
+        As many as the model insists on, if it does; or else `backend.largest`, or fewer where all
         that is computed of so many, as float32, would take more than `_BYTES`. How much
         memory there is is not looked at, so that batches, and with them the rounding of results,
         are the same on all machines without a GPU, and on all with one.
         """
         if self._rows is not None:
             return self._rows
-        fit = _BYTES // _bytes_of(next(iter(self._made.values())))
-        return 2 ** (min(backend.largest(), max(1, fit)).bit_length() - 1)
+        graph = next(iter(self._made.values()))
+        convolves = any("Conv" in node.kind for node in graph.nodes)
+        fit = _BYTES // _bytes_of(graph)
+        return 2 ** (min(backend.largest(convolves), max(1, fit)).bit_length() - 1)
 
     def _traced(self, rows: int) -> Graph:
         """The graph for a number of samples, compared with the model."""

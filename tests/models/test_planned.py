@@ -107,7 +107,7 @@ def test_nothing_that_is_kept_holds_the_model():
 def test_the_batch_that_nobody_gave_the_size_of():
     small = isi.logits(small_network()).plan(images(2))
     assert [small.batch_size(given, 1000) for given in (None, 7, 2000)] == [
-        backend.largest(),
+        backend.largest(True),
         7,
         1000,
     ]
@@ -120,7 +120,7 @@ def test_the_batch_that_nobody_gave_the_size_of():
     # 2 GiB hold 2**29 numbers: those of the convolution, with its bias, and of the ReLU.
     least = 2**29 / (64 * 64 * 100 * 3 + 200)
     assert 2 ** int(np.log2(least)) == 256
-    assert large.batch_size(None, 10**6) == min(256, backend.largest())
+    assert large.batch_size(None, 10**6) == min(256, backend.largest(True))
     inputs = keras.Input(batch_shape=(4, 5, 2))
     model = keras.Model(inputs, layers.Dense(3)(layers.GRU(6, stateful=True)(inputs)))
     assert isi.logits(model).plan(np.ones((4, 5, 2), "float32")).batch_size(None, 40) == 4
