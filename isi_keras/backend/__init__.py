@@ -3,11 +3,11 @@
 `vjp(fn, x)` returns `fn(x)` and a function that pulls a cotangent back to `x`; `jit(fn, any_rows)`
 compiles a pure function of weights and tensors, whose first axes count rows; `uncompiled(fn)` stays
 out of what others compile, where that is of pieces (Torch). `smaller(size, needed)` says to which
-size a batch is to shrink, as compiling for another costs less here than there, and `largest(convolves)`
-how large it is at first, at most. `rows_of(tensor, index)` fetches some rows as an array,
-`readable(value)` puts a tensor where NumPy can read it, and `coarse()` says what a GPU computes
-with fewer bits than float32 has. `COMPILES` says whether `jit` does. The files of this folder are
-the only ones that import a framework.
+size a batch is to shrink, as compiling for another costs less here than there, and
+`largest(convolves)` how large it is at first, at most. `rows_of(tensor, index)` fetches some rows
+as an array, `readable(value)` puts a tensor where NumPy can read it, and `coarse()` says what a GPU
+computes with fewer bits than float32 has. `COMPILES` says whether `jit` does. The files of this
+folder are the only ones that import a framework.
 """
 
 from typing import Any
