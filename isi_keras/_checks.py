@@ -25,7 +25,7 @@ class _Short(reprlib.Repr):
 
 def is_array(value: Any) -> bool:
     """Whether a value is an array, a tensor or a table, of whatever package."""
-    if isinstance(value, type):
+    if isinstance(value, type | str):  # NumPy's strings are both
         return False
     return hasattr(value, "shape") and (hasattr(value, "dtype") or hasattr(value, "dtypes"))
 

@@ -277,8 +277,9 @@ def _as_attack(attack: Any) -> attacks.BaseAttack:
     attack = attacks.get(attack)
     if attack.chooses_targets:
         raise ValueError(
-            "Within a step of training no classes are chosen to aim at. Received: "
-            f"{_checks.shown(attack)}. Leave `untargeted` out: the predicted class is lowered."
+            "Within a step of training no classes are chosen to aim at. Received: a "
+            f"{type(attack).__name__} with untargeted={getattr(attack, 'untargeted', None)!r}. "
+            "Leave `untargeted` out: the predicted class is lowered."
         )
     return attack
 

@@ -60,9 +60,8 @@ class Graphs:
             )
         check_own(model, whole)
         check_same(model, whole, sample, outputs)
-        more = (
-            spread(given, _BYTES_COMPARED // _bytes_of(whole)) if rows_of(whole) is None else None
-        )
+        fixed = self._rows is not None or rows_of(whole) is not None
+        more = None if fixed else spread(given, _BYTES_COMPARED // _bytes_of(whole))
         if more is not None:
             check_same(model, whole, more, run(model, more))
         self.units = outputs.shape[-1]

@@ -54,7 +54,7 @@ class Result:
             elif field.axis.counts == fields.DIVIDED:
                 value = value * len(rows) / max(count, 1)
             elif field.axis.counts == fields.BOUNDED:
-                value = own_bounds.cut(value, rows, count, self._rank())
+                value = own_bounds.cut(value, rows, count, _rank(self))
             elif field.axis.counts == fields.MADE:
                 value = copy.deepcopy(value)
             values[field.name] = value
@@ -101,7 +101,7 @@ class Result:
                 values[field.name] = provenance.joined(found)
             elif field.axis.counts == fields.BOUNDED:
                 counts = [len(result) for result in given]
-                values[field.name] = own_bounds.joined(found, counts, kind._rank(given[0]))
+                values[field.name] = own_bounds.joined(found, counts, _rank(given[0]))
             else:
                 values[field.name] = parts.same(field.name, found)
         return kind(**values)  # pyright: ignore[reportReturnType]
@@ -245,10 +245,6 @@ class Result:
 
         return isi_keras.report(self, path, **options)  # pyright: ignore[reportCallIssue]
 
-    def _rank(self) -> int:
-        """How many axes the inputs that moved have, the samples among them."""
-        return np.ndim(getattr(self, "x"))  # noqa: B009 - no field of the base
-
     def _first_of_rows(self) -> str:
         counted = [field for field in fields.of(type(self)) if field.axis.counts == fields.ROWS]
         return counted[0].name
@@ -277,3 +273,8 @@ def named(record: str, path: Any) -> type[Result]:
             "defines it first."
         )
     return kind
+
+
+def _rank(result: Any) -> int:
+    """How many axes the inputs that moved have, the samples among them."""
+    return np.ndim(result.x)
