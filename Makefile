@@ -36,8 +36,8 @@ test-large: $(ALL)/.installed ## what `make test` leaves out, with BACKEND=tenso
 	$(RUN) KERAS_BACKEND=$(BACKEND) $(ALL)/bin/python -m pytest -q -n auto -m large
 
 # Ray is large, so it is not among what every test run installs.
-test-engines: $(ENGINES)/.installed ## runs on local clusters of Ray and Dask, and remote folders
-	$(RUN) KERAS_BACKEND=torch $(ENGINES)/bin/python -m pytest -q -m "large or not large" tests/runs/test_engines.py tests/runs/test_sources.py
+test-engines: $(ENGINES)/.installed ## runs on local clusters of Ray and Dask, and in a bucket
+	$(RUN) KERAS_BACKEND=torch $(ENGINES)/bin/python -m pytest -q -m "large or not large" tests/runs/test_engines.py tests/runs/test_sources.py tests/runs/test_object_stores.py
 
 lint: $(ALL)/.installed ## ruff, and who imports whom
 	$(ALL)/bin/ruff check .
@@ -94,7 +94,7 @@ $(OLDEST)/.installed: pyproject.toml
 $(ENGINES)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(ENGINES)
 	$(ENGINES)/bin/python -m pip install --quiet --upgrade pip
-	$(ENGINES)/bin/python -m pip install --quiet --no-compile -e ".[test,ray,dask,remote]" $(TORCH) h5py pandas pyarrow zarr
+	$(ENGINES)/bin/python -m pip install --quiet --no-compile -e ".[test,ray,dask,remote]" $(TORCH) h5py pandas pyarrow zarr "moto[server]" s3fs
 	touch $@
 
 clean: ## remove the environments and everything built

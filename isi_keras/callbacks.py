@@ -237,7 +237,7 @@ class ExplanationLogger(_Watching):
         tensorboard: str | os.PathLike | None = None,
     ):
         super().__init__(every)
-        self.indicator, self.x, self.folder = indicators.get(indicator), x, Path(folder)
+        self.indicator, self.x, self.folder = indicators.get(indicator), x, results.as_path(folder)
         self.target, self.classes = target, classes
         self.explanation: results.Explanation | None = None
         self.paths: list[Path] = []

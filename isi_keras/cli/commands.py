@@ -3,7 +3,6 @@
 import json
 import math
 import os
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -63,10 +62,7 @@ app.command(epilog="Example: isi-keras explain lenet-mnist --samples 6 --target 
 @reported()
 def evaluate(
     result: Annotated[
-        Path,
-        typer.Argument(
-            metavar="RESULT", help="The .npz that attack or robustness wrote, or a run."
-        ),
+        Any, options.saved(False, "The .npz that attack or robustness wrote, or a run.")
     ],
     as_json: Annotated[
         bool,
@@ -77,12 +73,10 @@ def evaluate(
     data_format: options.ChannelsOf = None,
 ) -> None:
     """Print the report of a saved attack, or of several; no backend is started."""
+    from isi_keras.cli.running import saved
     from isi_keras.evaluation import evaluate
-    from isi_keras.results import Result
-    from isi_keras.runs.stored import Run
 
-    found: Any = Run(result) if result.is_dir() else Result.load(result)
-    report: Any = evaluate(found, data_format=data_format)  # pyright: ignore
+    report: Any = evaluate(saved(result), data_format=data_format)  # pyright: ignore
     print(json.dumps(_plain(report.to_dict()), indent=2, allow_nan=False) if as_json else report)
 
 

@@ -3,7 +3,7 @@
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -28,6 +28,25 @@ def option(value: str, text: str, *flags: str, panel: str | None = None, **setti
     return typer.Option(*flags, metavar=value, help=text, rich_help_panel=panel, **settings)
 
 
+def saved(several: bool, text: str) -> Any:
+    """An argument for what is saved: a file, or the folder of a run, which may lie elsewhere."""
+    return typer.Argument(parser=place, metavar="RESULT..." if several else "RESULT", help=text)
+
+
+def place(text: str) -> Any:
+    """A path, or a place elsewhere.
+
+    Raises:
+        BadParameter: if it cannot be reached.
+    """
+    from isi_keras.results import as_path
+
+    try:
+        return as_path(text)
+    except (ImportError, ValueError) as error:
+        raise typer.BadParameter(str(error)) from error
+
+
 def _norm(value: str, text: str, *flags: str, **settings):
     """An option that not every norm has; without it the norm's own default stands."""
     settings["show_default"] = False
@@ -38,8 +57,8 @@ def _data(value: str, text: str, *flags: str, **settings):
     return option(value, text, *flags, panel="Data", **settings)
 
 
-def _file(value: str, text: str):
-    return option(value, text, panel="Output", show_default=False)
+def _file(value: str, text: str, **settings):
+    return option(value, text, panel="Output", show_default=False, **settings)
 
 
 Model = Annotated[
@@ -235,7 +254,7 @@ ShardSize = Annotated[
     _run("N", "Samples in a shard. Default: 8 batches, or 1,024.", show_default=False, min=1),
 ]
 Picture = Annotated[
-    Path | None, _file("FILE.png", "A .png, .pdf or .svg. Default: beside the result.")
+    Any, _file("FILE.png", "A .png, .pdf or .svg. Default: beside the result.", parser=place)
 ]
 
 

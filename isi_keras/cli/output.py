@@ -15,8 +15,8 @@ LISTED = 20
 
 
 def places(
-    out: Path | None, picture: Path | None, model: str, *words: Any, overwrite: bool = False
-) -> tuple[Path, Path]:
+    out: Any, picture: Any, model: str, *words: Any, overwrite: bool = False
+) -> tuple[Any, Any]:
     """Where the result and the picture go; both can be written, and nothing is written yet.
 
     Args:
@@ -42,7 +42,7 @@ def places(
     return out, picture
 
 
-def check_picture(picture: Path, overwrite: bool) -> None:
+def check_picture(picture: Any, overwrite: bool) -> None:
     """Raises unless a picture can be put there; leaves nothing behind.
 
     Raises:
@@ -58,7 +58,7 @@ def check_picture(picture: Path, overwrite: bool) -> None:
     check_free(picture, overwrite)
 
 
-def check_free(path: Path, overwrite: bool) -> None:
+def check_free(path: Any, overwrite: bool) -> None:
     """Raises if there is a file that is not to be replaced."""
     if path.exists() and not overwrite:
         raise FileExistsError(
@@ -111,8 +111,13 @@ def save_images(result: Any, folder: Path) -> int:
     return len(turned)
 
 
-def check_writable(path: Path) -> None:
-    """Raises an `OSError` unless a file can be put at `path`; leaves nothing behind."""
+def check_writable(path: Any) -> None:
+    """Raises an `OSError` unless a file can be put at `path`; leaves nothing behind.
+
+    Of a place elsewhere only the first file tells.
+    """
+    if not isinstance(path, Path):
+        return
     try:
         folder = path.parent
         while not folder.exists() and folder != folder.parent:
@@ -164,7 +169,7 @@ def predictions(predicted: np.ndarray, labels: np.ndarray | None) -> str:
     return "\n".join([*lines, f"predicted (how often): {shown}{more}"])
 
 
-def place_of(out: Path | None, results: list[Path], kind: str, suffixes: tuple[str, ...]) -> Path:
+def place_of(out: Any, results: list[Any], kind: str, suffixes: tuple[str, ...]) -> Any:
     """Where the picture of some results goes; it can be written, and nothing is written yet.
 
     Raises:
@@ -182,7 +187,7 @@ def place_of(out: Path | None, results: list[Path], kind: str, suffixes: tuple[s
     return out
 
 
-def labels_of(paths: list[Path]) -> list[str]:
+def labels_of(paths: list[Any]) -> list[str]:
     """The names of files without their suffix; with their folders where two are the same."""
     stems = [path.stem for path in paths]
     if len(set(stems)) == len(stems):

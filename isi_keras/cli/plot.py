@@ -1,17 +1,14 @@
 """The command `plot`: a picture of saved results, without a backend."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from isi_keras.cli import options
 from isi_keras.cli.backend import reported
-from isi_keras.cli.options import option
+from isi_keras.cli.options import option, place, saved
 
-Results = Annotated[
-    list[Path], typer.Argument(metavar="RESULT...", help="The .npz of one result, or of several.")
-]
+Results = Annotated[list[Any], saved(True, "The .npz of one result, or of several; or runs.")]
 Kind = Annotated[
     str | None, option("NAME", "Which picture. Default: the natural one; see above.", "--kind")
 ]
@@ -33,10 +30,11 @@ def plot(
     results: Results,
     kind: Kind = None,
     out: Annotated[
-        Path | None,
+        Any,
         option(
             "PICTURE",
             "A .png, .pdf or .svg (animation: .gif, text-html: .html). Default: beside the result.",
+            parser=place,
         ),
     ] = None,
     index: Annotated[

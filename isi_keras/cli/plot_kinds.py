@@ -9,10 +9,10 @@ import numpy as np
 from typer import BadParameter
 
 from isi_keras._checks import unknown
+from isi_keras.cli import running
 from isi_keras.plotting import plots
 from isi_keras.plotting.plots import Plot
-from isi_keras.results import AttackResult, Explanation, Result
-from isi_keras.runs.stored import Run
+from isi_keras.results import AttackResult, Explanation
 
 
 def listed() -> list[str]:
@@ -29,7 +29,7 @@ def word(plot: Plot) -> str:
     return plot.name.replace("_", "-")
 
 
-def load(paths: list[Path], part: str | None) -> list[Any]:
+def load(paths: list[Any], part: str | None) -> list[Any]:
     """The records of the files, all of one kind; of an explanation of several inputs one `part`.
 
     Raises:
@@ -37,7 +37,7 @@ def load(paths: list[Path], part: str | None) -> list[Any]:
         OSError: if there is no such file.
         ValueError: if a file holds no record.
     """
-    records: list[Any] = [_read(path) for path in paths]
+    records: list[Any] = [running.whole(path) for path in paths]
     kinds = sorted({type(record).__name__ for record in records})
     if len(kinds) > 1:
         raise BadParameter(f"Expected files of one kind. Received: {' and '.join(kinds)}.")
@@ -50,11 +50,6 @@ def load(paths: list[Path], part: str | None) -> list[Any]:
     if part is not None and not all(several):
         raise BadParameter("--input is for explanations of a model with several inputs.")
     return [record if part is None else record.select(part) for record in records]
-
-
-def _read(path: Path) -> Result:
-    """The record of a file, or of the folder of a run."""
-    return Run(path).result() if path.is_dir() else Result.load(path)
 
 
 def choose(name: str | None, records: list[Any], data_format: str | None) -> Plot:

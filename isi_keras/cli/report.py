@@ -5,11 +5,11 @@ import shlex
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from isi_keras.cli.options import option
+from isi_keras.cli.options import option, place, saved
 
 
 class Format(StrEnum):
@@ -20,10 +20,7 @@ class Format(StrEnum):
     JSON = "json"
 
 
-Results = Annotated[
-    list[Path],
-    typer.Argument(metavar="RESULT...", help="The .npz of results, or runs."),
-]
+Results = Annotated[list[Any], saved(True, "The .npz of results, or runs.")]
 Checks = Annotated[
     list[str] | None,
     option(
@@ -40,7 +37,7 @@ Checks = Annotated[
 def report(
     results: Results,
     out: Annotated[
-        Path | None,
+        Any,
         option(
             "FILE",
             "An .html, .md or .json. Default: report.html beside the first result; md and json "
@@ -48,6 +45,7 @@ def report(
             "--out",
             "-o",
             show_default=False,
+            parser=place,
         ),
     ] = None,
     format: Annotated[
@@ -76,10 +74,8 @@ def report(
     """
     import dataclasses
 
-    from isi_keras.cli import output
+    from isi_keras.cli import output, running
     from isi_keras.reporting import report
-    from isi_keras.results import Result
-    from isi_keras.runs.stored import Run
 
     if label is not None and len(label) != len(results):
         raise typer.BadParameter(
@@ -90,9 +86,9 @@ def report(
         out = results[0].with_name("report.html")
     if out is not None:
         output.check_writable(out)
-    records = [Run(path).result() if path.is_dir() else Result.load(path) for path in results]
+    records = [running.whole(path) for path in results]
     about = {"command": shlex.join(["isi-keras", *sys.argv[1:]])}
-    hashed = [path / "run.json" if path.is_dir() else path for path in results]
+    hashed = [path if path.is_file() else path / "run.json" for path in results]
     about |= {f"SHA-256 of {path.name}": _digest(path) for path in hashed}
     if model is not None:
         about |= {"file of the model": f"{model.name}, SHA-256 {_digest(model)}"}
@@ -116,7 +112,7 @@ def report(
         raise typer.Exit(1)
 
 
-def _format(out: Path | None, wanted: Format | None) -> str:
+def _format(out: Any, wanted: Format | None) -> str:
     if wanted is not None:
         return wanted.value
     if out is None:
@@ -134,6 +130,6 @@ def _words(text: str | None) -> list[str] | None:
     return None if text is None else [word.strip() for word in text.split(",")]
 
 
-def _digest(path: Path) -> str:
+def _digest(path: Any) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

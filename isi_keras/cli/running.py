@@ -11,7 +11,7 @@ from typer import BadParameter
 from isi_keras._checks import one_of
 from isi_keras.cli import data as inputs
 from isi_keras.cli import options, output
-from isi_keras.results import Result
+from isi_keras.results import Result, as_path
 from isi_keras.runs.shards import KEEP
 
 _PARTS = ("run.json", "stream.json", "model.keras", "picture.png", "shards", "failed", "input")
@@ -34,7 +34,7 @@ class Running:
     """
 
     out: str | None
-    picture: Path | None
+    picture: Any
     overwrite: bool = False
     workers: int = 1
     engine: str | None = None
@@ -50,7 +50,7 @@ class Running:
             return False
         return self.out.endswith("/") or "://" in self.out or Path(self.out, "run.json").exists()
 
-    def places(self, model: str, *words: Any) -> tuple[Any, Path]:
+    def places(self, model: str, *words: Any) -> tuple[Any, Any]:
         """Where result and picture go; checked, and nothing is written yet.
 
         Args:
@@ -67,10 +67,9 @@ class Running:
             self._check_address()
             for word in self._as_keep() or ():
                 one_of("keep", word, KEEP)
-            folder = Path(str(self.out))
+            folder = as_path(self.out)
             picture = self.picture or folder / "picture.png"
-            if "://" not in str(self.out):
-                output.check_writable(folder / "run.json")
+            output.check_writable(folder / "run.json")
             if self.overwrite and self.part is not None:
                 raise BadParameter(
                     "--overwrite would remove what the other parts have done. Remove the folder "
@@ -84,7 +83,7 @@ class Running:
                     f"--{name} is for runs, whose results go into a folder. End --out with a "
                     "slash, as in --out runs/night/."
                 )
-        out = None if self.out is None else Path(self.out)
+        out = None if self.out is None else as_path(self.out)
         return output.places(out, self.picture, model, *words, overwrite=self.overwrite)
 
     def perform(
@@ -131,8 +130,8 @@ class Running:
                 first_index=0,
                 verbose=options.verbose(),
             )
-        if self.overwrite and "://" not in str(self.out):
-            remove(Path(str(self.out)))
+        if self.overwrite:
+            remove(as_path(self.out))
         named = from_logits is None and not values
         keep = self._as_keep()
         if trajectory:
@@ -204,13 +203,34 @@ def record_of(found: Any, count: int | None = None) -> Result:
     return found.result() if count is None else found[: min(count, len(found))]
 
 
-def remove(folder: Path) -> None:
-    """Removes a run, and nothing else that is in its folder."""
+def whole(place: Any) -> Result:
+    """The record of a file or of a run."""
+    found = saved(place)
+    return found if isinstance(found, Result) else found.result()
+
+
+def remove(folder: Any) -> None:
+    """Removes a run, and nothing else that is in its folder, here or elsewhere."""
     if not (folder / "run.json").exists():
         return
     for name in _PARTS:
         place = folder / name
-        if place.is_dir():
+        if not place.is_dir():
+            place.unlink(missing_ok=True)
+        elif isinstance(place, Path):
             shutil.rmtree(place)
         else:
-            place.unlink(missing_ok=True)
+            place.rmdir(recursive=True)
+
+
+def saved(place: Any) -> Any:
+    """The record of a file, or the `Run` of a folder.
+
+    Raises:
+        OSError: if there is no such file or run.
+        ValueError: if it holds neither.
+    """
+    from isi_keras.runs.stored import Run
+
+    elsewhere = not isinstance(place, Path)
+    return Run(place) if elsewhere or place.is_dir() else Result.load(place)

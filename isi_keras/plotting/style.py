@@ -3,7 +3,6 @@
 import contextlib
 import io
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import matplotlib.style
@@ -147,7 +146,7 @@ def figure(width: float, height: float, *, layout: str = "constrained") -> Theme
     return ThemedFigure(figsize=(width, height), layout=engine)
 
 
-def save_picture(figure: Figure, path: Path) -> Path:
+def save_picture(figure: Figure, path: Any) -> Any:
     """Writes a figure in the format that the suffix of `path` names, whole or not at all."""
     kind = path.suffix[1:].lower()
     return write_atomically(path, lambda file: figure.savefig(file, format=kind))

@@ -17,7 +17,7 @@ import jinja2
 from isi_keras.reporting import charts, samples
 from isi_keras.reporting.parts import Section, Words
 from isi_keras.reporting.thresholds import Outcome, check
-from isi_keras.results import Explanation, write_atomically
+from isi_keras.results import Explanation, as_path, write_atomically
 
 FORMATS = ("html", "md", "json")
 OVERHEAD = 60_000
@@ -133,8 +133,8 @@ class Page:
             ValueError: if the format is none of these.
             OSError: if the file cannot be written.
         """
-        path = Path(path)
-        return write_atomically(path, lambda file: file.write(self.text(format, path).encode()))
+        place = as_path(path)
+        return write_atomically(place, lambda file: file.write(self.text(format, place).encode()))
 
     def text(self, format: str | None = None, path: Path | None = None) -> str:
         """The report in a format.

@@ -6,8 +6,8 @@ Nothing here needs a backend, so a saved result can be read and drawn where none
 from isi_keras.results.archive import UnreadableError
 from isi_keras.results.base import Result
 from isi_keras.results.curves import SCORES, FlippingResult, RandomisationResult
-from isi_keras.results.files import write_atomically
 from isi_keras.results.hardness import HardnessResult
+from isi_keras.results.places import as_path, write_atomically
 from isi_keras.results.records import AttackResult, Explanation
 from isi_keras.results.robustness import RobustnessResult
 from isi_keras.results.stop import Stop
@@ -25,5 +25,6 @@ __all__ = [
     "Stop",
     "Stored",
     "UnreadableError",
+    "as_path",
     "write_atomically",
 ]

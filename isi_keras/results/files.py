@@ -3,29 +3,28 @@
 import contextlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from isi_keras.results import version_1, version_2
 from isi_keras.results.archive import MAX_BYTES, Archive, UnreadableError, limit, not_ours
+from isi_keras.results.places import as_path, write_atomically
 
 FORMAT_VERSION, HEADER = 3, "__header__"
 
 
-def write(path: str | os.PathLike, record: str, arrays: Mapping[str, np.ndarray]) -> Path:
+def write(path: str | os.PathLike, record: str, arrays: Mapping[str, np.ndarray]) -> Any:
     """Writes the arrays of a record, and returns the path with its suffix."""
-    path = Path(path)
+    path = as_path(path)
     path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
     header = np.array(json.dumps({"record": record, "version": FORMAT_VERSION}))
     named: dict[str, Any] = {HEADER: header, **arrays}
     return write_atomically(path, lambda file: np.savez_compressed(file, **named))
 
 
-def check_size(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+def check_size(path: Any, arrays: Mapping[str, np.ndarray]) -> None:
     """Raises a ValueError if a file became so small that reading it needs a greater limit."""
     total = sum(array.nbytes for array in arrays.values())
     if total > limit(path.stat().st_size):
@@ -78,7 +77,7 @@ def opened(path: str | os.PathLike, max_bytes: int | None = None) -> Iterator[He
         FileNotFoundError: if there is no such file.
         ValueError: if the file is no record, damaged, too large, or of a newer version.
     """
-    path = Path(path)
+    path = as_path(path)
     if not path.exists():
         raise FileNotFoundError(f"There is no file {str(path)!r}.")
     if not path.is_file():  # a folder, or what never ends, such as a pipe
@@ -127,46 +126,3 @@ def read(path: str | os.PathLike) -> tuple[str, dict[str, np.ndarray]]:
     """
     with opened(path) as held:
         return held.record, held.arrays()
-
-
-def write_atomically(path: Path, write) -> Path:
-    """Calls `write(file)` on a new binary file beside `path`, then moves it to `path`.
-
-    File and folder are synced: once this returns, the file outlives a power cut.
-
-    Raises:
-        OSError: if the folder cannot be written; the text names it.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as error:
-        raise OSError(
-            f"Cannot write to the folder {str(path.parent)!r} ({error.strerror}). "
-            "Choose a folder that exists or can be created and that you may write to."
-        ) from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-        _sync(path.parent)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return path
-
-
-def _sync(folder: Path) -> None:
-    """Has the folder written to disk; systems that cannot open one do so by themselves."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -8,11 +8,8 @@ import reprlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
-from isi_keras.results import write_atomically
-from isi_keras.sources.rows import put
+from isi_keras.results import as_path, write_atomically
 
 try:
     import fcntl
@@ -35,26 +32,6 @@ _NEEDED = {
 _MOST = 2**40
 PLAN, SHARDS, FAILED, INPUT = "run.json", "shards", "failed", "input"
 _BLOCK = 2**16  # of a remote file no more is fetched at once than a table needs
-
-
-def as_path(path: Any) -> Any:
-    """A path; of a place elsewhere, such as `"s3://bucket/night"`, one of universal-pathlib.
-
-    Raises:
-        ImportError: if it is elsewhere, and universal-pathlib is not installed.
-    """
-    if isinstance(path, str) and path.startswith("file://"):
-        return Path(url2pathname(urlsplit(path).path))
-    if "://" not in str(path) or isinstance(path, Path):
-        return path if hasattr(path, "protocol") and not isinstance(path, Path) else Path(path)
-    try:
-        from upath import UPath  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise ImportError(
-            f"{str(path)!r} is not on this machine. Reaching it needs universal-pathlib: "
-            "pip install 'isi-keras[remote]'."
-        ) from error
-    return UPath(path)
 
 
 class RunFolder:
@@ -170,10 +147,7 @@ class RunFolder:
         Raises:
             OSError: if it cannot be written.
         """
-        if self.local:
-            write_atomically(place, lambda file: file.write(data))
-        else:
-            put(place, data)
+        write_atomically(place, lambda file: file.write(data))
 
     @contextlib.contextmanager
     def opened(self, place: Any) -> Iterator[BinaryIO]:

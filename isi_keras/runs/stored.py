@@ -4,12 +4,18 @@ import dataclasses
 import json
 import warnings
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from isi_keras.results import AttackResult, Result, RobustnessResult, Stored
+from isi_keras.results import (
+    AttackResult,
+    Result,
+    RobustnessResult,
+    Stored,
+    as_path,
+    write_atomically,
+)
 from isi_keras.results import parts as record_parts
 from isi_keras.runs import bounds, digest, reading, shard_checks, shards
 from isi_keras.runs.folder import INPUT, RunFolder
@@ -138,7 +144,7 @@ class Run(Stored):
             raise ValueError(f"Nothing is done yet in {str(self._folder)!r}.")
         return {name: np.concatenate([part[name] for part in found]) for name in found[0]}
 
-    def to_parquet(self, path: Any) -> Path:
+    def to_parquet(self, path: Any) -> Any:
         """Writes the table as Parquet, for pandas, DuckDB and others.
 
         Args:
@@ -150,8 +156,7 @@ class Run(Stored):
         table = self.table()
         if isinstance(table, dict):
             raise ImportError("Writing Parquet needs pandas and pyarrow: pip install them.")
-        table.to_parquet(path)
-        return Path(path)
+        return write_atomically(as_path(path), table.to_parquet)
 
     def status(self) -> Status:
         """How far the run is, and which shards failed."""

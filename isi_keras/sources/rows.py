@@ -1,7 +1,6 @@
 """Samples by number: each worker reads its own."""
 
 import abc
-import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -193,21 +192,7 @@ def write_array(path: Any, array: Any) -> None:
         for begin in range(0, array.shape[0], size):
             file.write(np.ascontiguousarray(array[begin : begin + size]).tobytes())
 
-    if isinstance(path, Path):
-        write_atomically(path, write)
-    else:  # remote: one object, put at once
-        with io.BytesIO() as held:
-            write(held)
-            put(path, held.getvalue())
-
-
-def put(path: Any, data: bytes) -> None:
-    """Writes a remote file, in a folder that is made where such places have folders."""
-    try:
-        path.write_bytes(data)
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+    write_atomically(path, write)
 
 
 def as_labels(y: Any) -> np.ndarray | None:

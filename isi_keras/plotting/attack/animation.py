@@ -9,7 +9,7 @@ from matplotlib.animation import PillowWriter
 
 from isi_keras.plotting import checks, plots, style
 from isi_keras.plotting.attack import _film, _images
-from isi_keras.results import AttackResult, write_atomically
+from isi_keras.results import AttackResult, as_path, write_atomically
 
 DPI = 110
 """Dots per inch of the animation."""
@@ -68,7 +68,7 @@ def animation(
     _images.expect_attacked(result, index)
     if not seconds >= 0.02:
         raise ValueError(f"seconds must be at least 0.02. Received: seconds={seconds!r}.")
-    written = None if path is None else _gif(Path(path))
+    written = None if path is None else _gif(as_path(path))
     data_format = checks.format_of(result, data_format)
     data = _written(_film.Film(result, index, classes, data_format), seconds)
     if written is None:

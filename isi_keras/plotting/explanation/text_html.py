@@ -13,7 +13,7 @@ from matplotlib.colors import to_hex
 from isi_keras import _checks
 from isi_keras.plotting import checks, panels, style
 from isi_keras.plotting.explanation import _maps, _pieces, _tokens
-from isi_keras.results import write_atomically
+from isi_keras.results import as_path, write_atomically
 
 FIRST = 12
 """How many samples are written unless told which."""
@@ -94,7 +94,7 @@ def text_html(
     count = len(explanation)
     picked = checks.chosen(range(min(FIRST, count)) if indices is None else indices, count)
     limit = limit if limit is None else _checks.positive("limit", limit)
-    written = None if path is None else _page(Path(path))
+    written = None if path is None else _page(as_path(path))
     quantity = _maps.quantity_of(explanation)
     figures = [
         _figure(
