@@ -215,7 +215,7 @@ class _WhileTracing:
         self._plain, self._traced = plain, traced
 
     def __get__(self, owner: Any, kind: type | None = None):
-        method = self._traced if getattr(_now, "tracing", False) else self._plain
+        method = self._traced if tracing() else self._plain
         if method is None:
             raise AttributeError
         return method.__get__(owner, kind)
@@ -248,6 +248,11 @@ def comparing_values() -> Iterator[None]:
         yield
     finally:
         _now.tracing = False
+
+
+def tracing() -> bool:
+    """Whether a model is traced in this thread."""
+    return getattr(_now, "tracing", False)
 
 
 def layers_named(words: str) -> list[type]:

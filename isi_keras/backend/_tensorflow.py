@@ -6,6 +6,8 @@ from typing import Any
 import optree
 import tensorflow as tf
 
+from isi_keras.backend import _tensorflow_functions
+
 COMPILES = True
 
 
@@ -36,6 +38,9 @@ def coarse() -> tuple[str, str] | None:
     if not can or not tf.config.experimental.tensor_float_32_execution_enabled():
         return None
     return "", "tf.config.experimental.enable_tensor_float_32_execution(False)"
+
+
+_tensorflow_functions.register()
 
 
 def vjp(fn, x):

@@ -1,11 +1,14 @@
 """Compilation with the weights as arguments, done once for a model as it is."""
 
 import collections
+import contextlib
+import functools
 import weakref
 from collections.abc import Callable, Hashable
 from typing import Any
 
 import keras
+import numpy as np
 
 from isi_keras import backend
 from isi_keras.graph import registry
@@ -80,14 +83,51 @@ def _fingerprint(model: keras.Model) -> tuple:
     return known, settings, tuple((id(v), tuple(v.shape), v.dtype) for v in model.variables)
 
 
+_PLAIN = bool | int | float | str | None
+# Tensors that a framework traces have no values.
+_UNREADABLE = TypeError, ValueError, RuntimeError, NotImplementedError, AttributeError
+
+
 def _settings(node) -> tuple:
-    """Plain attributes by their values, others (arrays, tensors, functions) by which they are."""
+    """The public attributes, and data behind an underscore that is not of Keras."""
     ignored = _model_attributes() if isinstance(node, keras.Model) else {"training"}
+    if type(node).__module__.startswith("keras."):
+        ignored = {*ignored, *(name for name in vars(node) if name.startswith("_"))}
     return tuple(
-        (name, value if isinstance(value, bool | int | float | str | None) else id(value))
+        (name, _stamp(value))
         for name, value in sorted(vars(node).items(), key=lambda item: item[0])
-        if not name.startswith("_") and name not in ignored
+        if name not in ignored and (not name.startswith("_") or _is_own(name, value))
     )
+
+
+def _is_own(name: str, value: Any) -> bool:
+    data = isinstance(value, _PLAIN | list | tuple | dict | np.ndarray)
+    return name not in _of_keras() and (data or keras.ops.is_tensor(value))
+
+
+@functools.cache
+def _of_keras() -> set[str]:
+    return {*vars(keras.layers.Layer()), *vars(keras.Sequential())}
+
+
+def _stamp(value: Any, depth: int = 3) -> Hashable:
+    """What tells whether a value changed, be it in place; weights are arguments and do not count.
+
+    What is no number, text, array or tensor, nor holds some, is told by which it is.
+    """
+    if isinstance(value, _PLAIN):
+        return value
+    if isinstance(value, list | tuple | dict) and depth:
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        return id(value), tuple((str(key), _stamp(each, depth - 1)) for key, each in pairs)
+    if isinstance(value, keras.Variable | keras.KerasTensor):
+        return id(value)
+    if isinstance(value, np.ndarray) or keras.ops.is_tensor(value):
+        with contextlib.suppress(*_UNREADABLE):
+            array = keras.ops.convert_to_numpy(value)
+            if array.dtype != object:
+                return str(array.dtype), array.shape, hash(array.tobytes())
+    return id(value)
 
 
 def _model_attributes() -> set[str]:

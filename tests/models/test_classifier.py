@@ -194,6 +194,33 @@ class TestCompiled:
         if keras.config.backend() != "torch":
             assert run.traces == traces
 
+    @pytest.mark.parametrize("kind", ["number", "_number", "array", "_array", "list", "held"])
+    def test_sees_what_changed_in_place(self, kind):
+        """What a layer holds is a constant of the graph, so long as it is as it was."""
+
+        class Scaling(layers.Layer):
+            def __init__(self):
+                super().__init__()
+                self.number = self._number = 2.0
+                self.array, self._array = np.ones(3), np.ones(3)
+                self.list, self.held = [1.0, 2.0, 3.0], {"deep": [np.ones(3)]}
+
+            def call(self, x):
+                held = self.held["deep"][0] if kind == "held" else getattr(self, kind)
+                return x * ops.convert_to_tensor(np.array(held), "float32")
+
+        scaling = Scaling()
+        model = keras.Sequential([keras.Input((3,)), scaling, layers.Dense(2)])
+        x = np.ones((2, 3), "float32")
+        isi.explain(model, x, target=0)
+        scaling.number = scaling._number = 5.0
+        for changed in (scaling.array, scaling._array, scaling.list, scaling.held["deep"][0]):
+            changed[1] = 7.0
+        found = isi.explain(model, x, target=0)
+        np.testing.assert_allclose(found.logits, ops.convert_to_numpy(model(x)), rtol=1e-5)
+        kept = compiling._fingerprint(model)
+        assert kept == compiling._fingerprint(model)
+
     def test_few_are_kept(self, raw):
         model, x, _ = raw
         for step in range(12):
