@@ -84,6 +84,7 @@ def _fingerprint(model: keras.Model) -> tuple:
 
 
 _PLAIN = bool | int | float | str | None
+_OF_TRAINING = "_compile", "_jax_state", "_self_"  # and of TensorFlow's checkpoints
 # Tensors that a framework traces have no values.
 _UNREADABLE = TypeError, ValueError, RuntimeError, NotImplementedError, AttributeError
 
@@ -101,8 +102,10 @@ def _settings(node) -> tuple:
 
 
 def _is_own(name: str, value: Any) -> bool:
+    if value is None or name in _of_keras() or name.startswith(_OF_TRAINING):
+        return False
     data = isinstance(value, _PLAIN | list | tuple | dict | np.ndarray)
-    return name not in _of_keras() and (data or keras.ops.is_tensor(value))
+    return data or keras.ops.is_tensor(value)
 
 
 @functools.cache

@@ -221,6 +221,29 @@ class TestCompiled:
         kept = compiling._fingerprint(model)
         assert kept == compiling._fingerprint(model)
 
+    def test_training_changes_nothing_but_weights(self):
+        class Own(keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.hidden, self.last, self._factor = layers.Dense(4), layers.Dense(2), 2.0
+
+            def call(self, x):
+                return self.last(self.hidden(x)) * self._factor
+
+        model, x, y = Own(), np.ones((4, 3), "float32"), np.zeros((4, 2))
+        model.compile("sgd", "mse")
+        model.fit(x, y, verbose=0)
+        kept = compiling._fingerprint(model)
+        seen = []
+        look = keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, logs: seen.append(compiling._fingerprint(model))
+        )
+        model.fit(x, y, validation_data=(x, y), epochs=2, verbose=0, callbacks=[look])
+        model.predict(x, verbose=0)
+        assert {kept} == {*seen, compiling._fingerprint(model)}
+        model._factor = 3.0
+        assert kept != compiling._fingerprint(model)
+
     def test_few_are_kept(self, raw):
         model, x, _ = raw
         for step in range(12):
