@@ -58,7 +58,10 @@ def _gather(params, indices, validate_indices=None, name=None, axis=None, batch_
 def _split(value, num_or_size_splits, axis=0, num=None, name=None):
     if isinstance(num_or_size_splits, int):
         return ops.split(value, num_or_size_splits, axis)
-    return ops.split(value, list(np.cumsum(num_or_size_splits)[:-1]), axis)
+    sizes = [int(size) for size in num_or_size_splits]
+    if -1 in sizes:
+        sizes[sizes.index(-1)] = value.shape[axis] - sum(sizes) - 1
+    return ops.split(value, np.cumsum(sizes)[:-1].tolist(), axis)
 
 
 def _slice(input_, begin, size, name=None):

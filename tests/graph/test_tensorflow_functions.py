@@ -78,6 +78,7 @@ CASES = {
     "unstack": lambda x: tf.unstack(x, axis=1)[1],
     "split": lambda x: tf.split(x, 2, axis=-1)[1],
     "split 2": lambda x: tf.split(x, [1, 3], axis=2)[1],
+    "split 3": lambda x: tf.concat(tf.split(x, [1, -1, 2], axis=-1)[::-1], 2),
     "expand_dims": lambda x: tf.expand_dims(x, 1) * tf.ones((2, 3, 4)),
     "squeeze": lambda x: tf.squeeze(x[:, :1], axis=[1]),
     "tile": lambda x: tf.tile(x, [1, 2, 1]),
