@@ -6,6 +6,7 @@ that traces a model the answer is the operation of Keras that computes the same;
 for every graph: it has to compute what the model does.
 """
 
+import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
@@ -23,10 +24,18 @@ def _of_two(operation):
     return lambda x, y, name=None: operation(x, y)
 
 
-def _reducing(operation):
-    return lambda input_tensor, axis=None, keepdims=False, name=None: operation(
-        input_tensor, axis=_axes(axis), keepdims=bool(keepdims)
-    )
+def _reducing(name):
+    def reduced(input_tensor, axis=None, keepdims=False, name=None):
+        if not isinstance(input_tensor, keras.KerasTensor):
+            return None
+        whole = not keras.backend.is_float_dtype(input_tensor.dtype)
+        if whole and operation not in _OF_ANY:  # TensorFlow's means of whole numbers are whole
+            return None
+        found = operation(input_tensor, axis=_axes(axis), keepdims=bool(keepdims))
+        return ops.cast(found, input_tensor.dtype) if whole else found
+
+    operation = getattr(ops, name)
+    return reduced
 
 
 def _arg(operation):
@@ -36,7 +45,8 @@ def _arg(operation):
 
 
 def _axes(axis):
-    return axis if axis is None or isinstance(axis, int) else tuple(int(k) for k in axis)
+    axis = axis if axis is None else np.asarray(axis).tolist()
+    return tuple(axis) if isinstance(axis, list) else axis
 
 
 def _matmul(a, b, transpose_a=False, transpose_b=False, **others):
@@ -79,7 +89,9 @@ def _where(condition, x=None, y=None, name=None):
 
 
 def _softmax(operation):
-    return lambda logits, axis=None, name=None: operation(logits, -1 if axis is None else axis)
+    return lambda logits, axis=None, name=None: operation(
+        logits, -1 if axis is None else _axes(axis)
+    )
 
 
 def _l2_normalize(x, axis=None, epsilon=1e-12, name=None, dim=None):
@@ -127,6 +139,8 @@ def _cumsum(x, axis=0, exclusive=False, reverse=False, name=None):
 
 
 def _converted(value, dtype=None, dtype_hint=None, name=None):
+    if not isinstance(value, keras.KerasTensor):
+        return None
     return value if dtype is None else ops.cast(value, tf.as_dtype(dtype).name)
 
 
@@ -138,12 +152,13 @@ _PAIRS = (
     "add subtract multiply divide maximum minimum less less_equal greater greater_equal equal "
     "not_equal logical_and logical_or"
 )
+_OF_ANY = ops.sum, ops.prod, ops.max, ops.min, ops.any, ops.all
 _REDUCED = "sum mean max min prod any all std logsumexp"
 KNOWN = {
     **{name: _of_one(getattr(ops, name)) for name in _SAME.split()},
     **{name: _of_two(getattr(ops, name)) for name in _PAIRS.split()},
-    **{f"reduce_{name}": _reducing(getattr(ops, name)) for name in _REDUCED.split()},
-    "reduce_variance": _reducing(ops.var),
+    **{f"reduce_{name}": _reducing(name) for name in _REDUCED.split()},
+    "reduce_variance": _reducing("var"),
     "argmax_v2": _arg(ops.argmax),
     "argmin_v2": _arg(ops.argmin),
     "neg": _of_one(ops.negative),
@@ -159,7 +174,9 @@ KNOWN = {
     "leaky_relu": lambda features, alpha=0.2, name=None: ops.leaky_relu(features, alpha),
     "softmax_v2": _softmax(ops.softmax),
     "log_softmax_v2": _softmax(ops.log_softmax),
-    "einsum": lambda equation, *inputs, **_: ops.einsum(equation, *inputs),
+    "einsum": lambda equation, *inputs, **_: (
+        ops.einsum(equation, *inputs) if "->" in equation else None
+    ),
     "matmul": _matmul,
     "tensordot": lambda a, b, axes, name=None: ops.tensordot(a, b, axes),
     "reshape": lambda tensor, shape, name=None: ops.reshape(tensor, shape),
@@ -170,7 +187,7 @@ KNOWN = {
     "split": _split,
     "expand_dims_v2": lambda input, axis, name=None: ops.expand_dims(input, axis),
     "squeeze_v2": lambda input, axis=None, name=None: ops.squeeze(input, _axes(axis)),
-    "tile": lambda input, multiples, name=None: ops.tile(input, multiples),
+    "tile": lambda input, multiples, name=None: ops.tile(input, _axes(multiples)),
     "repeat": lambda input, repeats, axis=None, name=None: ops.repeat(input, repeats, axis),
     "reverse_v2": lambda tensor, axis, name=None: ops.flip(tensor, _axes(axis)),
     "roll": lambda input, shift, axis, name=None: ops.roll(input, shift, axis),

@@ -108,9 +108,12 @@ def is_same(graph: Graph, sample: Any, outputs: Any) -> bool:
         raise
     dtypes = {t.dtype for node in graph.nodes for t in node.outputs}
     tolerance = max((_TOLERANCE[d] for d in dtypes if d in _TOLERANCE), default=1e-3)
-    scale = max(np.abs(wanted).max(), 1e-6)
-    near = found.shape == wanted.shape and np.abs(found - wanted).max() <= tolerance * scale
-    return bool(near or np.isnan(wanted).any())
+    if found.shape != wanted.shape:
+        return False
+    finite = np.isfinite(wanted)
+    scale = max(np.abs(wanted[finite]).max(initial=0), 1e-6)
+    near = np.abs(found[finite] - wanted[finite]).max(initial=0) <= tolerance * scale
+    return bool(near and np.array_equal(found[~finite], wanted[~finite], equal_nan=True))
 
 
 def _numbers(tensor: Any) -> np.ndarray:

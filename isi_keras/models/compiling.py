@@ -83,14 +83,17 @@ def _fingerprint(model: keras.Model) -> tuple:
     return known, settings, tuple((id(v), tuple(v.shape), v.dtype) for v in model.variables)
 
 
-_PLAIN = bool | int | float | str | None
-_OF_TRAINING = "_compile", "_jax_state", "_self_"  # and of TensorFlow's checkpoints
+_PLAIN = (
+    bool | int | float | complex | str | bytes | bytearray | range | frozenset | np.generic | None
+)
+_OTHERS = {"builtins", "functools", "keras", "keras_hub", "tensorflow", "jax", "jaxlib", "torch"}
+_OF_TRAINING = "_compile", "_eval_epoch", "_jax_state", "_self_"  # and of TensorFlow's checkpoints
 # Tensors that a framework traces have no values.
 _UNREADABLE = TypeError, ValueError, RuntimeError, NotImplementedError, AttributeError
 
 
 def _settings(node) -> tuple:
-    """The public attributes, and data behind an underscore that is not of Keras."""
+    """The attributes, but for those of Keras with an underscore."""
     ignored = _model_attributes() if isinstance(node, keras.Model) else {"training"}
     if type(node).__module__.startswith("keras."):
         ignored = {*ignored, *(name for name in vars(node) if name.startswith("_"))}
@@ -102,10 +105,7 @@ def _settings(node) -> tuple:
 
 
 def _is_own(name: str, value: Any) -> bool:
-    if value is None or name in _of_keras() or name.startswith(_OF_TRAINING):
-        return False
-    data = isinstance(value, _PLAIN | list | tuple | dict | np.ndarray)
-    return data or keras.ops.is_tensor(value)
+    return not (value is None or name in _of_keras() or name.startswith(_OF_TRAINING))
 
 
 @functools.cache
@@ -113,16 +113,16 @@ def _of_keras() -> set[str]:
     return {*vars(keras.layers.Layer()), *vars(keras.Sequential())}
 
 
-def _stamp(value: Any, depth: int = 3) -> Hashable:
+def _stamp(value: Any, depth: int = 6) -> Hashable:
     """What tells whether a value changed, be it in place; weights are arguments and do not count.
 
-    What is no number, text, array or tensor, nor holds some, is told by which it is.
+    Functions and objects of Keras and of others' packages are told by which they are.
     """
     if isinstance(value, _PLAIN):
-        return value
-    if isinstance(value, list | tuple | dict) and depth:
+        return type(value), repr(value)
+    if isinstance(value, list | tuple | dict | set | collections.deque) and depth:
         pairs = value.items() if isinstance(value, dict) else enumerate(value)
-        return id(value), tuple((str(key), _stamp(each, depth - 1)) for key, each in pairs)
+        return id(value), tuple((repr(key), _stamp(each, depth - 1)) for key, each in pairs)
     if isinstance(value, keras.Variable | keras.KerasTensor):
         return id(value)
     if isinstance(value, np.ndarray) or keras.ops.is_tensor(value):
@@ -130,6 +130,9 @@ def _stamp(value: Any, depth: int = 3) -> Hashable:
             array = keras.ops.convert_to_numpy(value)
             if array.dtype != object:
                 return str(array.dtype), array.shape, hash(array.tobytes())
+    held = isinstance(value, keras.layers.Layer) or hasattr(value, "parameters")  # are weights
+    if depth and not held and type(value).__module__.partition(".")[0] not in _OTHERS:
+        return id(value), _stamp(getattr(value, "__dict__", None), depth - 1)
     return id(value)
 
 

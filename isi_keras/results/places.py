@@ -2,11 +2,11 @@
 
 import io
 import os
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 
@@ -17,8 +17,14 @@ def as_path(path: Any) -> Any:
         ImportError: if it is elsewhere, and universal-pathlib is not installed.
         ValueError: if a `Path` was made of such a place.
     """
-    if isinstance(path, str) and path.startswith("file://"):
-        return Path(url2pathname(urlsplit(path).path))
+    if isinstance(path, str) and path[:7].lower() == "file://":
+        host, _, place = path[7:].partition("/")
+        if host not in ("", "localhost"):
+            raise ValueError(
+                f"{path!r} names a file of the machine {host!r}. One of this machine has three "
+                f"slashes: 'file:///{host}/{place}'."
+            )
+        return Path(url2pathname(f"/{place}"))
     if hasattr(path, "protocol") and not isinstance(path, Path):
         return path
     if "://" not in str(path) or isinstance(path, Path):
@@ -84,8 +90,9 @@ def check_here(path: Path) -> None:
         ValueError: if it was.
     """
     protocol, colon, place = path.as_posix().partition(":/")
-    if colon and len(protocol) > 1 and protocol.isalnum():
-        address = f"{protocol}://{place.lstrip('/')}"
+    if colon and re.fullmatch(r"[A-Za-z][\w+.-]+", protocol):
+        slashes = ":///" if protocol.lower() == "file" else "://"
+        address = f"{protocol}{slashes}{place.lstrip('/')}"
         raise ValueError(
             f"{str(path)!r} is an address that lost a slash, as pathlib.Path takes it away. "
             f"Pass text: {address!r}."

@@ -78,6 +78,8 @@ CASES = {
     "unstack": lambda x: tf.unstack(x, axis=1)[1],
     "split": lambda x: tf.split(x, 2, axis=-1)[1],
     "split 2": lambda x: tf.split(x, [1, 3], axis=2)[1],
+    "whole sum": lambda x: x * tf.cast(tf.reduce_sum(tf.cast(99 * x, "uint8"), 1, True), "float32"),
+    "tile 2": lambda x: tf.tile(x, tf.constant([1, 2, 1])),
     "split 3": lambda x: tf.concat(tf.split(x, [1, -1, 2], axis=-1)[::-1], 2),
     "expand_dims": lambda x: tf.expand_dims(x, 1) * tf.ones((2, 3, 4)),
     "squeeze": lambda x: tf.squeeze(x[:, :1], axis=[1]),
@@ -187,6 +189,8 @@ def test_a_variable_of_tensorflow_is_seen_as_it_is(x):
     "of",
     [
         lambda x: tf.cumsum(x, 1, exclusive=True),
+        lambda x: x + tf.cast(tf.reduce_mean(tf.cast(9 * x, "int32"), 1, keepdims=True), "float32"),
+        lambda x: tf.einsum("acb", x),
         lambda x: tf.math.bessel_i0(x),
         lambda x: tf.gather(x, tf.zeros_like(x[:, :, 0], "int32"), axis=2, batch_dims=1),
     ],

@@ -1,5 +1,7 @@
 """Logits of every kind of model, and compilation with the weights as arguments."""
 
+import types
+
 import keras
 import numpy as np
 import pytest
@@ -194,7 +196,9 @@ class TestCompiled:
         if keras.config.backend() != "torch":
             assert run.traces == traces
 
-    @pytest.mark.parametrize("kind", ["number", "_number", "array", "_array", "list", "held"])
+    @pytest.mark.parametrize(
+        "kind", ["number", "_number", "array", "_array", "list", "held", "_of", "_kind"]
+    )
     def test_sees_what_changed_in_place(self, kind):
         """What a layer holds is a constant of the graph, so long as it is as it was."""
 
@@ -204,22 +208,34 @@ class TestCompiled:
                 self.number = self._number = 2.0
                 self.array, self._array = np.ones(3), np.ones(3)
                 self.list, self.held = [1.0, 2.0, 3.0], {"deep": [np.ones(3)]}
+                self._of, self._kind = types.SimpleNamespace(k=2.0), np.float32(2)
 
             def call(self, x):
-                held = self.held["deep"][0] if kind == "held" else getattr(self, kind)
+                held = getattr(self, kind)
+                held = {"held": lambda: held["deep"][0], "_of": lambda: held.k}.get(
+                    kind, lambda: held
+                )()
                 return x * ops.convert_to_tensor(np.array(held), "float32")
 
         scaling = Scaling()
         model = keras.Sequential([keras.Input((3,)), scaling, layers.Dense(2)])
         x = np.ones((2, 3), "float32")
         isi.explain(model, x, target=0)
-        scaling.number = scaling._number = 5.0
+        scaling.number = scaling._number = scaling._of.k = 5.0
+        scaling._kind = np.float32(5)
         for changed in (scaling.array, scaling._array, scaling.list, scaling.held["deep"][0]):
             changed[1] = 7.0
         found = isi.explain(model, x, target=0)
         np.testing.assert_allclose(found.logits, ops.convert_to_numpy(model(x)), rtol=1e-5)
         kept = compiling._fingerprint(model)
         assert kept == compiling._fingerprint(model)
+
+    def test_what_is_no_number_hides_no_other_difference(self):
+        odd = layers.Lambda(lambda x: ops.log(x) + keras.random.normal((3,)), output_shape=(3,))
+        model = keras.Sequential([keras.Input((3,)), odd, layers.Dense(2)])
+        x = np.array([[1, 2, 3], [-1, 2, 3], [3, 1, 1]], "float32")
+        with pytest.raises(ValueError, match="computes other than it does when it is called"):
+            isi.explain(model, x)
 
     def test_training_changes_nothing_but_weights(self):
         class Own(keras.Model):

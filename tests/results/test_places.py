@@ -11,15 +11,21 @@ pytestmark = pytest.mark.once
 
 def test_a_path_of_this_machine_stays_one(tmp_path):
     assert as_path(str(tmp_path)) == as_path(tmp_path) == as_path(f"file://{tmp_path}") == tmp_path
+    assert as_path("FILE:///a/b%20c#d?e") == as_path("file://localhost/a/b%20c#d?e")
+    assert as_path("file:///a/b%20c#d?e") == Path("/a/b c#d?e")
+    with pytest.raises(ValueError, match=r"of the machine 'a'.* 'file:///a/b'"):
+        as_path("file://a/b")
     assert as_path("C:/results") == Path("C:/results")
     assert as_path("a:b/c") == Path("a:b/c")
 
 
-@pytest.mark.parametrize("text", ["s3:/bucket/a", "memory://bucket/a"])
+@pytest.mark.parametrize("text", ["s3:/bucket/a", "memory://bucket/a", "a+b.c:/bucket/a"])
 def test_an_address_is_no_folder_here(text, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for attempt in (lambda: as_path(Path(text)), lambda: write_atomically(Path(text), print)):
-        with pytest.raises(ValueError, match=r"lost a slash.* Pass text: '(s3|memory)://bucket/a'"):
+        with pytest.raises(
+            ValueError, match=r"lost a slash.* Pass text: '(s3|memory|a\+b\.c)://bucket/a'"
+        ):
             attempt()
     assert not list(tmp_path.iterdir())
 
