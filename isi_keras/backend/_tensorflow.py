@@ -9,6 +9,7 @@ import tensorflow as tf
 from isi_keras.backend import _tensorflow_functions
 
 COMPILES = True
+_tensorflow_functions.register()
 
 
 def largest(convolves: bool) -> int:
@@ -38,9 +39,6 @@ def coarse() -> tuple[str, str] | None:
     if not can or not tf.config.experimental.tensor_float_32_execution_enabled():
         return None
     return "", "tf.config.experimental.enable_tensor_float_32_execution(False)"
-
-
-_tensorflow_functions.register()
 
 
 def vjp(fn, x):

@@ -25,6 +25,8 @@ def _of_two(operation):
 
 
 def _reducing(name):
+    operation = getattr(ops, name)
+
     def reduced(input_tensor, axis=None, keepdims=False, name=None):
         if not isinstance(input_tensor, keras.KerasTensor):
             return None
@@ -34,7 +36,6 @@ def _reducing(name):
         found = operation(input_tensor, axis=_axes(axis), keepdims=bool(keepdims))
         return ops.cast(found, input_tensor.dtype) if whole else found
 
-    operation = getattr(ops, name)
     return reduced
 
 

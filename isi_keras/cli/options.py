@@ -216,7 +216,9 @@ Labels = Annotated[
 Trajectory = Annotated[
     bool, option("", "Keep the logits of every step, for curves.", "--trajectory", panel="Output")
 ]
-Images = Annotated[Path | None, _file("FOLDER", "Also write the adversarial images, a PNG each.")]
+Images = Annotated[
+    Any, _file("FOLDER", "Also write the adversarial images, a PNG each.", parser=place)
+]
 Overwrite = Annotated[
     bool, option("", "Replace files that exist.", "--overwrite", panel="Output", show_default=False)
 ]

@@ -1,5 +1,6 @@
 """Files that commands write: checked before the work begins, drawn and named after it."""
 
+import functools
 import re
 import tempfile
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 from typer import BadParameter
 
 from isi_keras.plotting.plots import PICTURES
-from isi_keras.results import Explanation
+from isi_keras.results import Explanation, write_atomically
 
 LISTED = 20
 
@@ -89,7 +90,7 @@ def words_of(data: Path | None, **options: Any) -> list[str]:
     return found
 
 
-def save_images(result: Any, folder: Path) -> int:
+def save_images(result: Any, folder: Any) -> int:
     """Writes the adversarial images of the samples that were turned as PNG, and says how many.
 
     `000017.png` is that of sample 17; black and white are the bounds.
@@ -102,12 +103,12 @@ def save_images(result: Any, folder: Path) -> int:
     from isi_keras.plotting import images
 
     turned = np.flatnonzero(result.success)
-    folder.mkdir(parents=True, exist_ok=True)
     for number in turned:
         one = result[[number]]
         shown = images.as_images(one.adversarial, one.bounds, data_format=one.data_format)
         pixels = np.round(255 * shown[0]).astype("uint8")
-        io.imsave(folder / f"{number:06d}.png", pixels, check_contrast=False)
+        write = functools.partial(io.imsave, arr=pixels, check_contrast=False, extension=".png")
+        write_atomically(folder / f"{number:06d}.png", write)
     return len(turned)
 
 

@@ -48,7 +48,8 @@ class Running:
         """Whether the results go into a run folder."""
         if self.out is None:
             return False
-        return self.out.endswith("/") or "://" in self.out or Path(self.out, "run.json").exists()
+        elsewhere = "://" in self.out and not self.out.endswith(".npz")
+        return self.out.endswith("/") or elsewhere or Path(self.out, "run.json").exists()
 
     def places(self, model: str, *words: Any) -> tuple[Any, Any]:
         """Where result and picture go; checked, and nothing is written yet.
@@ -232,5 +233,5 @@ def saved(place: Any) -> Any:
     """
     from isi_keras.runs.stored import Run
 
-    elsewhere = not isinstance(place, Path)
+    elsewhere = not isinstance(place, Path) and not place.is_file()
     return Run(place) if elsewhere or place.is_dir() else Result.load(place)

@@ -13,6 +13,7 @@ import numpy as np
 from isi_keras import backend
 from isi_keras.graph import registry
 from isi_keras.models.layers import nodes, variables_of
+from isi_keras.sources import hashes
 
 
 class Compiled:
@@ -129,7 +130,7 @@ def _stamp(value: Any, depth: int = 6) -> Hashable:
         with contextlib.suppress(*_UNREADABLE):
             array = keras.ops.convert_to_numpy(value)
             if array.dtype != object:
-                return str(array.dtype), array.shape, hash(array.tobytes())
+                return hashes.of_arrays(array)
     held = isinstance(value, keras.layers.Layer) or hasattr(value, "parameters")  # are weights
     if depth and not held and type(value).__module__.partition(".")[0] not in _OTHERS:
         return id(value), _stamp(getattr(value, "__dict__", None), depth - 1)

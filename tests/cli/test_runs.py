@@ -16,6 +16,7 @@ from skimage import io
 
 import isi_keras as isi
 from isi_keras.cli import backend, early, goal, output
+from isi_keras.results import as_path
 from isi_keras.sources import tables
 
 
@@ -280,3 +281,18 @@ def test_names_and_shapes_are_checked_before_a_backend_starts(files, monkeypatch
 def test_names_of_results_tell_numbers_apart():
     words = output.words_of(None, step_size=(0.05, None), domain=("a/b.json", None), x=(True, 0))
     assert words == ["step-size-0.05", "domain-b", "x"]
+
+
+def test_files_elsewhere_are_no_runs(files, tmp_path):
+    pytest.importorskip("upath", reason="universal-pathlib is not installed")
+    place = "memory://commands/one.npz"
+    words = ("attack", files / "grey.keras", files / "grey.npz", "--ignore-labels")
+    text = run(*words, "--out", place, "--images", "memory://commands/turned")
+    assert f"result:  {place}" in text
+    assert "picture: memory://commands/one.png" in text
+    assert "of 12 attacked samples turned" in run("evaluate", place)
+    pictures = list(as_path("memory://commands/turned").iterdir())
+    assert len(pictures) == int(isi.AttackResult.load(place).success.sum()) > 0
+    run(*words, "--out", f"file://{tmp_path}/two.npz")
+    assert (tmp_path / "two.npz").is_file()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["two.npz", "two.png"]
