@@ -222,10 +222,18 @@ class _WhileTracing:
 
 
 def _equal(tensor: Any, other: Any):
-    known = bool | int | float | list | tuple | keras.Variable | keras.KerasTensor
-    if isinstance(other, known) or hasattr(other, "__array__") or ops.is_tensor(other):
-        return ops.equal(tensor, other)
-    return NotImplemented
+    """Whether entries are equal, or what the backend answers at once, as of a tensor and `None`.
+
+    Keras' own files, which look for a tensor in a list, ask whether it is the same object.
+    """
+    if sys._getframe(1).f_globals.get("__name__", "").startswith("keras.src."):
+        return NotImplemented
+    known = isinstance(other, keras.Variable | keras.KerasTensor) or ops.is_tensor(other)
+    if not known and not hasattr(other, "__array__"):
+        answer = ops.zeros((1,) * len(tensor.shape), tensor.dtype) == other
+        if not ops.is_tensor(answer):
+            return answer
+    return ops.equal(tensor, other)
 
 
 @contextlib.contextmanager

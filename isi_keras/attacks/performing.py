@@ -64,6 +64,8 @@ def perform(
         fixed=not planned.graphs.any_rows,
     )
     record.check(type(run).__name__, whole.domain, run.max_steps)
+    with beside(task.beside):
+        planned.compare(record.adversarial)  # so that no success is that of another model
     return record.result(
         y=task.truth,
         target=aim,

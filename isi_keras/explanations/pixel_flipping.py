@@ -98,6 +98,7 @@ def pixel_flipping(
     groups = patches.groups(x.shape[1:], patch, data_format)
     number = int(groups.max()) + 1
     counts = patches.counts(steps, number)
+    planned.compare(np.where(groups % 2, x, baseline))
     run = compiling.cached(planned.model, ("flipping", *planned.ending), lambda: _compile(planned))
     target = explanation.target.astype("int32")
 

@@ -11,7 +11,7 @@ from isi_keras.graph.nodes import Graph, Node, Weight
 HALF = ("float16", "bfloat16")
 
 
-def forward(graph: Graph, x: Any) -> Any:
+def forward(graph: Graph, x: Any, wide: bool = False) -> Any:
     """What the model returns for a batch.
 
     Variables are read as they are now, or as a `keras.StatelessScope` around it says.
@@ -19,18 +19,20 @@ def forward(graph: Graph, x: Any) -> Any:
     Args:
         graph: the graph.
         x: the inputs, of the structure that was traced.
+        wide: whether half precision is widened to single, as for relevance.
     """
+    graph, call = (graph.wide, widened) if wide else (graph, called)
     values = dict(
         zip(map(id, keras.tree.flatten(graph.inputs)), keras.tree.flatten(x), strict=True)
     )
-    read = Weights(wide=False)
+    read = Weights(wide)
 
     def value(tensor):
         return read(tensor) if isinstance(tensor, Weight) else values[id(tensor)]
 
     for node, done in zip(graph.nodes, graph.last_uses, strict=True):
         args, kwargs = node.filled(value)
-        put(values, node, called(node, args, kwargs))
+        put(values, node, call(node, args, kwargs))
         for key in done:
             values.pop(key, None)
     return value(graph.output)

@@ -64,8 +64,8 @@ class _OpenBatchError(Exception):
 class Reads(keras.StatelessScope):
     """Notes which variables are read, and keeps what is assigned to them to itself."""
 
-    def __init__(self):
-        super().__init__()
+    def __init__(self, state_mapping: Any = None):
+        super().__init__(state_mapping)
         self.read: dict[int, Any] = {}
 
     def get_current_value(self, variable):  # noqa: D102

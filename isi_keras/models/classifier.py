@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from isi_keras.models.agreement import several_outputs
+from isi_keras.models.calling import several_outputs
 from isi_keras.models.compiling import cached
 from isi_keras.models.data_format import data_format_of
 from isi_keras.models.graphs import Graphs, unclear
@@ -127,7 +127,8 @@ class Classifier:
     def plan(self, x, one_value: bool = False) -> Planned:
         """The model with all that is known of it, after tracing it for inputs like `x`.
 
-        It is traced and run once for a model as it is.
+        It is traced once for a model as it is. What it computes for `x` is compared with the
+        model, as `Graphs.compare` does.
 
         Args:
             x: inputs of the model.
@@ -139,15 +140,18 @@ class Classifier:
         """
 
         def known():
+            made.append(x)
             graphs = Graphs(self.model, x, self.from_logits, self.as_values)
             return graphs, data_format_of(self.model, rank)
 
-        flat = keras.tree.flatten(x)
+        made, flat = [], keras.tree.flatten(x)
         rank = max(len(rows.shape) for rows in flat)
         shapes = tuple((tuple(rows.shape[1:]), str(rows.dtype)) for rows in flat)
         graphs, data_format = cached(
             self.model, ("plan", self.from_logits, self.as_values, shapes), known
         )
+        if not made:
+            graphs.compare(x)
         if graphs.one_value and not one_value:
             raise ValueError(unclear(self.model, graphs.of(x)))
         return Planned(self.model, self.from_logits, self.as_values, graphs, data_format)

@@ -17,11 +17,15 @@ from isi_keras.graph.forward import forward
 from isi_keras.graph.head import Cut, cut, hidden, linear_end
 from isi_keras.graph.nodes import Graph
 from isi_keras.graph.trace import trace
-from isi_keras.models.agreement import check_own, check_same, is_same, pair, rows_of, run, spread
+from isi_keras.models.agreement import check_same, is_same, rows_of
+from isi_keras.models.calling import check_own, run
+from isi_keras.models.compared import pair, some
 from isi_keras.models.layers import nodes
 
 _BYTES = 2**31  # what is computed of the samples in a batch, by default
-_BYTES_COMPARED = 2**25  # and of those for which a graph is compared with its model
+_BYTES_COMPARED = 2**25  # and of those for which a graph is compared with its model at once
+_CALLS = 16  # after which some calls of fewer samples than these are not compared
+_MANY = 512
 
 
 class Graphs:
@@ -60,10 +64,8 @@ class Graphs:
             )
         check_own(model, whole)
         check_same(model, whole, sample, outputs)
-        fixed = self._rows is not None or rows_of(whole) is not None
-        more = None if fixed else spread(given, _BYTES_COMPARED // _bytes_of(whole))
-        if more is not None:
-            check_same(model, whole, more, run(model, more))
+        self._entire, self._calls = whole, 0
+        self.compare(given)
         self.units = outputs.shape[-1]
         _expect_varying(model, whole, self.units)
         alone = self.units == 1 and from_logits is None and linear_end(whole)
@@ -131,6 +133,34 @@ class Graphs:
         check_same(model, traced, x, run(model, x))
         made = None if self._whole else cut(traced)
         return traced if made is None else made.graph
+
+    def compare(self, x: Any) -> None:
+        """Compares with the model what the graph computes for some samples from all over arrays.
+
+        What a layer does may depend on values that its trace has not: of those that a graph was
+        made for nothing follows for others, nor for what an attack made of them. At first up to 64
+        samples are compared, later up to 16, and always one of 64. After 16 calls those of fewer
+        than 512 samples are compared one time in 16.
+
+        Args:
+            x: inputs of the model; tensors, which may have no values yet, are not looked at.
+
+        Raises:
+            ValueError: if they differ.
+        """
+        arrays = keras.tree.flatten(x)
+        count = len(arrays[0]) if isinstance(arrays[0], np.ndarray) else 0
+        self._calls += 1
+        if not count or (self._calls > _CALLS and count < _MANY and self._calls % _CALLS):
+            return
+        most = max(1, _BYTES_COMPARED // _bytes_of(self._entire))
+        count = min(count, max(64 if self._calls == 1 else 16, count // 64))
+        fixed = self._rows or rows_of(self._entire)
+        size = min(64, 2 ** (min(count, most) - 1).bit_length())
+        count = min(count, max(4 * (fixed or 0), size, len(arrays[0]) // 64))
+        model = self._model()
+        for rows, part in some(x, count, fixed or size):
+            check_same(model, self._entire, part, run(model, part), rows)
 
     def few(self, x: Any, count: int = 1, first: int = 0) -> Any:
         """Some samples of a batch, as tensors; as many as the model insists on, if it does."""

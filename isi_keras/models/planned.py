@@ -107,11 +107,24 @@ class Planned:
             TypeError: if an input is not a numeric array, or `batch_size` no integer.
             ValueError: if shapes or values are wrong.
         """
-        bare = self.moving is not None and not isinstance(x, Mapping | list | tuple)
-        x, logits = as_inputs(self.model, self.whole(x) if bare else x), self.graphs.logits
+        x, logits = self._every(x), self.graphs.logits
         rows = len(keras.tree.flatten(x)[0])
         size = self.batch_size(batch_size, rows)
         return in_batches(lambda chosen: logits(*taken(chosen, x)), rows, size)
+
+    def compare(self, x: Any) -> None:
+        """Raises if, for some of many inputs, the model does not compute what was traced of it.
+
+        Whoever makes inputs of its own, as attacks do, compares them: see `Graphs.compare`.
+
+        Args:
+            x: the inputs, as `predict` takes them.
+        """
+        self.graphs.compare(self._every(x))
+
+    def _every(self, x: Any) -> Any:
+        bare = self.moving is not None and not isinstance(x, Mapping | list | tuple)
+        return as_inputs(self.model, self.whole(x) if bare else x)
 
 
 def _seen(view: Callable | None) -> Callable[[Any], Any]:

@@ -17,11 +17,20 @@ FORMAT_VERSION, HEADER = 3, "__header__"
 
 def write(path: str | os.PathLike, record: str, arrays: Mapping[str, np.ndarray]) -> Any:
     """Writes the arrays of a record, and returns the path with its suffix."""
-    path = as_path(path)
-    path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
+    place = as_path(path)
+    if not place.name or str(path).endswith(("/", os.sep)):
+        raise ValueError(
+            f"{str(path)!r} names no file to write to. Add a name, as in 'result.npz'."
+        )
+    path = _named(place)
     header = np.array(json.dumps({"record": record, "version": FORMAT_VERSION}))
     named: dict[str, Any] = {HEADER: header, **arrays}
     return write_atomically(path, lambda file: np.savez_compressed(file, **named))
+
+
+def _named(path: Any) -> Any:
+    """A path with the suffix of records."""
+    return path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
 
 
 def check_size(path: Any, arrays: Mapping[str, np.ndarray]) -> None:
@@ -70,7 +79,7 @@ def opened(path: str | os.PathLike, max_bytes: int | None = None) -> Iterator[He
     """A file of a record, whose directory and header are checked.
 
     Args:
-        path: of the file.
+        path: of the file, with its suffix or, as `write` takes it, without.
         max_bytes: how many bytes it may take in memory; see `archive.limit`.
 
     Raises:
@@ -78,6 +87,8 @@ def opened(path: str | os.PathLike, max_bytes: int | None = None) -> Iterator[He
         ValueError: if the file is no record, damaged, too large, or of a newer version.
     """
     path = as_path(path)
+    if not path.exists():
+        path = _named(path) if path.name and _named(path).exists() else path
     if not path.exists():
         raise FileNotFoundError(f"There is no file {str(path)!r}.")
     if not path.is_file():  # a folder, or what never ends, such as a pipe

@@ -13,9 +13,11 @@ from urllib.request import url2pathname
 def as_path(path: Any) -> Any:
     """A path; of a place elsewhere, such as `"s3://bucket/night"`, one of universal-pathlib.
 
+    `~` at the beginning of a text is the folder of the user.
+
     Raises:
         ImportError: if it is elsewhere, and universal-pathlib is not installed.
-        ValueError: if a `Path` was made of such a place.
+        ValueError: if a `Path` was made of such a place, or nothing is known of its protocol.
     """
     if isinstance(path, str) and path[:7].lower() == "file://":
         host, _, place = path[7:].partition("/")
@@ -27,9 +29,9 @@ def as_path(path: Any) -> Any:
         return Path(url2pathname(f"/{place}"))
     if hasattr(path, "protocol") and not isinstance(path, Path):
         return path
-    if "://" not in str(path) or isinstance(path, Path):
+    if not re.match(r"[A-Za-z][\w+.-]*://", str(path)):
         check_here(Path(path))
-        return Path(path)
+        return Path(path).expanduser() if isinstance(path, str) else Path(path)
     try:
         from upath import UPath  # pyright: ignore[reportMissingImports]
     except ImportError as error:
@@ -37,7 +39,13 @@ def as_path(path: Any) -> Any:
             f"{str(path)!r} is not on this machine. Reaching it needs universal-pathlib: "
             "pip install 'isi-keras[remote]'."
         ) from error
-    place = UPath(path)
+    try:
+        place = UPath(path)
+    except ValueError as error:
+        raise ValueError(
+            f"Nothing is known of places such as {str(path)!r} ({error}). Take a protocol of "
+            "fsspec that is written to as files are, as in 's3://bucket/night'."
+        ) from error
     if isinstance(place, Path):  # of versions before 0.3, which would be taken for one of here
         raise ImportError(
             f"{str(path)!r} needs universal-pathlib 0.3 or newer: "
@@ -106,6 +114,11 @@ def _put(path: Any, write: Callable[[BinaryIO], Any]) -> Any:
         data = file.getvalue()
     try:
         path.write_bytes(data)
+    except NotImplementedError as error:
+        raise OSError(
+            f"{str(path)!r} can be read but not written. Take a place that is written to as files "
+            "are, as in 's3://bucket/night'."
+        ) from error
     except FileNotFoundError as error:
         if path.drive and not path.fs.exists(path.drive):
             raise FileNotFoundError(

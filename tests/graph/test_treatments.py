@@ -613,6 +613,39 @@ class TestLayersOfOnesOwn:
         accounted = isi.explain(model, x, conservation=True).conservation
         np.testing.assert_allclose(accounted["elsewhere"], 0, atol=1e-4)
 
+    @pytest.mark.parametrize(
+        "other", [None, "a", 0j, [0.5], (0.5,), float, np.float32(0.5), 0.5], ids=repr
+    )
+    def test_comparisons_answer_as_the_backend_does(self, other):
+        """A tensor, or at once that they are not equal, or an error."""
+
+        def compared(x):
+            return x * ops.cast(x == other, x.dtype) if (x == other) is not False else 2 * x
+
+        x = self.x[:, :5].copy()
+        x[:, 1], x[:, 2] = 0, 0.5
+        model = keras.Sequential([keras.Input((5,)), layers.Lambda(compared), layers.Dense(3)])
+        try:
+            wanted = ops.convert_to_numpy(model(x))
+        except (TypeError, ValueError):
+            with pytest.raises((TypeError, ValueError)):
+                isi.explain(model, x)
+        else:
+            np.testing.assert_allclose(isi.explain(model, x).logits, wanted, rtol=1e-5, atol=1e-6)
+
+    def test_a_layer_that_builds_a_model_as_it_is_called(self):
+        """Keras looks for tensors in lists of them meanwhile, which is about objects."""
+
+        def built(x):
+            entry = keras.Input(x.shape[1:])
+            doubled = keras.Model(entry, 2 * entry)
+            return keras.Sequential([layers.Rescaling(3.0), layers.Rescaling(0.5)])(doubled(x))
+
+        model = self.model(layers.Lambda(built))
+        found = isi.explain(model, self.x, conservation=True)
+        np.testing.assert_allclose(found.conservation["elsewhere"], 0, atol=1e-4)
+        np.testing.assert_allclose(found.logits, ops.convert_to_numpy(model(self.x)), rtol=1e-5)
+
     def test_infinite_constants(self):
         """An account of biases changed the map, as no share of infinity is 0."""
         masked = layers.Lambda(lambda x: ops.max(ops.where(x > 0, x, -np.inf), axis=1))

@@ -19,6 +19,21 @@ def test_a_path_of_this_machine_stays_one(tmp_path):
     assert as_path("a:b/c") == Path("a:b/c")
 
 
+def test_the_folder_of_the_user(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert as_path("~/a") == tmp_path / "a"
+    assert as_path(Path("~/a")) == Path("~/a")
+
+
+def test_an_unknown_protocol():
+    pytest.importorskip("upath", reason="universal-pathlib is not installed")
+    with pytest.raises(ValueError, match=r"places such as 'nowhere://a'.*s3://bucket/night"):
+        as_path("nowhere://a")
+    with pytest.raises(ValueError, match=r"Pass text: 'memory://a'"):
+        as_path("./memory://a")
+
+
 @pytest.mark.parametrize("text", ["s3:/bucket/a", "memory://bucket/a", "a+b.c:/bucket/a"])
 def test_an_address_is_no_folder_here(text, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

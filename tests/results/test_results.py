@@ -71,6 +71,19 @@ def test_a_folder_that_cannot_be_written(attacked, tmp_path):
         attacked.save(tmp_path / "file" / "a.npz")
 
 
+def test_a_name_without_suffix_is_found_again(attacked, tmp_path):
+    place = attacked.save(tmp_path / "night.1")
+    assert place == tmp_path / "night.1.npz"
+    for name in ("night.1", "night.1.npz"):
+        assert isi.AttackResult.load(tmp_path / name).steps.tolist() == attacked.steps.tolist()
+
+
+@pytest.mark.parametrize("path", ["", "folder/", "/"])
+def test_a_folder_is_no_name_of_a_file(attacked, path):
+    with pytest.raises(ValueError, match=r"names no file to write to\. Add a name"):
+        attacked.save(path)
+
+
 class TestLoadErrors:
     def test_missing(self, tmp_path):
         with pytest.raises(FileNotFoundError, match=r"There is no file .*none\.npz"):

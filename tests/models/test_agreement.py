@@ -1,0 +1,176 @@
+"""A graph that computes other than its model is an error, whenever and wherever that shows."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+import isi_keras as isi
+from isi_keras.models import compiling
+from isi_keras.runs.errors import ShardsFailedError
+
+OTHER = "computes other than it does when it is called"
+
+
+class Unlike(layers.Layer):
+    """Hands its input on while it is traced; called, it drops what is greater than a limit."""
+
+    def __init__(self, limit: float, **kwargs):
+        super().__init__(**kwargs)
+        self.limit = limit
+
+    def call(self, x):
+        if isinstance(x, keras.KerasTensor):
+            return x
+        return ops.where(ops.abs(x) > self.limit, 0.0, x)
+
+
+def network(limit: float, features: int = 6) -> keras.Model:
+    """A network that is not what it seems where an input is beyond a limit."""
+    keras.utils.set_random_seed(2)
+    return keras.Sequential(
+        [keras.Input((features,)), Unlike(limit), layers.Dense(8, "tanh"), layers.Dense(3)]
+    )
+
+
+def within(limit: float, rows: int, features: int = 6) -> np.ndarray:
+    """Samples within a limit."""
+    return np.random.default_rng(3).uniform(-limit, limit, (rows, features)).astype("float32")
+
+
+class TestLater:
+    """A layer may do with some values what it does not do with those it was traced for."""
+
+    @pytest.mark.parametrize(
+        "attack",
+        [
+            isi.Attack("sensitivity", "l0", max_steps=6),
+            isi.JSMA(bounds=(-1, 1), gamma=1.0),
+            isi.MinimalL0(budget=40),
+        ],
+        ids=lambda attack: type(attack).__name__,
+    )
+    def test_what_an_attack_made(self, attack):
+        model, x = network(0.95), within(0.9, 12)
+        isi.explain(model, x)
+        with pytest.raises(ValueError, match=OTHER):
+            attack(model, x)
+
+    def test_other_samples(self):
+        model, x = network(1.0), within(0.9, 40)
+        isi.explain(model, x)
+        far = np.concatenate([x[:20], 3 * x[20:]])
+        for call in (
+            lambda: isi.explain(model, far),
+            lambda: isi.logits(model).predict(far),
+            lambda: isi.Attack("sensitivity", bounds=(-3, 3), max_steps=1)(model, far),
+        ):
+            with pytest.raises(ValueError, match=OTHER):
+                call()
+
+    def test_a_batch_of_a_source(self):
+        model, x = network(1.0), within(0.9, 40)
+        x[-3:] *= 3
+        batches = (x[begin : begin + 8] for begin in range(0, 40, 8))
+        with pytest.raises(ValueError, match=OTHER):
+            isi.explain(model, batches, batch_size=8)
+
+    def test_a_shard_of_a_run(self, tmp_path):
+        model, x = network(1.0), within(0.9, 40)
+        x[-3:] *= 3
+        method = isi.indicators.get("epsilon_plus")
+        with pytest.raises(ShardsFailedError, match=f"4 of 5 shards are kept.*{OTHER}"):
+            isi.run(method, model, x, out=tmp_path / "maps", shard_size=8)
+
+    def test_flipped_pixels(self):
+        model, x = network(1.0), within(0.9, 8)
+        maps = isi.explain(model, x)
+        isi.pixel_flipping(model, maps, steps=2)
+        with pytest.raises(ValueError, match=OTHER):
+            isi.pixel_flipping(model, maps, steps=2, baseline=2.0)
+
+    def test_many_calls_of_few_samples(self):
+        model, x = network(1.0), within(0.9, 2)
+        for _ in range(30):
+            isi.explain(model, x)
+
+        def sixteen():
+            for _ in range(16):
+                isi.explain(model, 3 * x)
+
+        with pytest.raises(ValueError, match=OTHER):
+            sixteen()
+
+    def test_a_model_of_several_inputs(self):
+        a, b = keras.Input((3,), name="a"), keras.Input((2,), name="b")
+        joined = layers.Concatenate()([Unlike(0.95)(a), b])
+        model = keras.Model([a, b], layers.Dense(3)(joined))
+        x = [within(0.9, 5, 3), within(0.9, 5, 2)]
+        isi.Attack("sensitivity", max_steps=5)(isi.logits(model, moving="b"), x)
+        with pytest.raises(ValueError, match=OTHER):
+            isi.Attack("sensitivity", max_steps=5)(isi.logits(model, moving="a"), x)
+
+    def test_says_what_differs(self):
+        model, x = network(1.0), within(0.9, 5)
+        x[3] = 0.5
+        x[3, 2] = 2.0
+        model.layers[-1].set_weights([np.eye(8, 3), np.zeros(3)])
+        with pytest.raises(ValueError, match=r"the output 0, .*, became .* for sample 3\."):
+            isi.explain(model, x)
+
+
+def test_each_sample_is_measured_by_its_own_outputs():
+    class Near(layers.Layer):
+        def call(self, x):
+            return x if isinstance(x, keras.KerasTensor) else ops.where(ops.abs(x) < 1, 2 * x, x)
+
+    model = keras.Sequential([keras.Input((3,)), Near(), layers.Dense(3, use_bias=False)])
+    model.set_weights([np.eye(3)])
+    x = np.array([[1e4, 0, 0], [0.5, 0, 0.1], [5, 2, 2]], "float32")
+    with pytest.raises(ValueError, match=OTHER):
+        isi.explain(model, x)
+    assert isi.explain(model, x[[0, 2]]).logits.tolist() == x[[0, 2]].tolist()
+
+
+@pytest.mark.parametrize("policy", ["float16", "mixed_float16"])
+def test_half_precision_that_gives_no_number(policy):
+    """Explained in single precision, such a sample would get a map of what the model never says."""
+
+    class Masked(layers.Layer):
+        def call(self, x):
+            mask = ops.cast(ops.expand_dims(x[:, :, 0] > 0, 1), x.dtype)
+            scores = ops.matmul(x, ops.transpose(x, (0, 2, 1)))
+            shares = ops.softmax(scores + (1 - mask) * -6e4 * 2.0)
+            return ops.matmul(shares, x)
+
+    made = [Masked(dtype=policy), layers.Flatten(dtype=policy), layers.Dense(3, dtype=policy)]
+    model = keras.Sequential([keras.Input((4, 2)), *made])
+    x = within(1.0, 6, 8).reshape(6, 4, 2)
+    x[:, 0, 0] = 0.5
+    isi.explain(model, x[:5])
+    x[5, :, 0] = -0.5
+    assert not np.isfinite(ops.convert_to_numpy(ops.cast(model(x[5:]), "float32"))).any()
+    for call in (
+        lambda: isi.explain(model, x),
+        lambda: isi.Attack(max_steps=1)(model, x),
+    ):
+        with pytest.raises(ValueError, match=r"infinity for sample 5, .*policy 'float32'"):
+            call()
+
+
+def test_values_in_a_scope_are_compared_as_they_are_there():
+    model, x = network(9.0), within(0.9, 5)
+    isi.explain(model, x)
+    values = [(variable, variable.value * 2) for variable in model.variables]
+    with keras.StatelessScope(values):
+        found = isi.logits(model).predict(x)
+        wanted = ops.convert_to_numpy(model(x))
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_a_trace_is_kept_while_samples_are_compared():
+    model, x = network(9.0), within(0.9, 5)
+    isi.explain(model, x)
+    kept = dict(compiling._KEPT[model])
+    isi.explain(model, x[:3])
+    assert dict(compiling._KEPT[model]).keys() == kept.keys()
