@@ -247,12 +247,12 @@ class Exchange:
         width = ops.take(ops.convert_to_tensor(WIDTHS, "int32"), which, axis=0)  # (S, 4)
         score = flat(score)
         least = at_places(score, ops.minimum(width * memory.size[:, None], score.shape[1]))
-        x = origin
+        stairs = 0.0  # how many each input has climbed
         for step in range(len(WIDTHS[0])):
             chosen = ops.reshape(score >= least[:, step, None], shape)
-            chosen = ops.logical_and(chosen, gain > 0)
-            x = x + rise * (self.unit.moved(origin, chosen, value) - origin)
-        return x
+            stairs = stairs + ops.cast(self.unit.with_group(chosen), "float32")
+        far = self.unit.moved(origin, gain > 0, value) - origin
+        return origin + rise * stairs * far
 
     def _aimed(self, old, seen, goal, logits):
         """The state with the class to aim at, and what to climb: the goal, or nearer to a class."""
@@ -276,5 +276,7 @@ def _chosen(score, changed, size, done):
     """The best units, of which a share at most is new: linear from one to the other."""
     share = _NEW[0] + (_NEW[1] - _NEW[0]) * done
     new = ops.maximum(1, ops.cast(ops.ceil(share * ops.cast(size, "float32")), "int32"))
-    kept = greatest(ops.where(changed, score, 0.0), size - new)
+    kept = ops.where(changed, score, 0.0)
+    enough = kept >= at_places(kept, (size - new)[:, None])  # all of equal ones
+    kept = ops.logical_and(ops.logical_and(enough, kept > 0), (size > new)[:, None])
     return greatest(ops.where(kept, float("inf"), score), size)

@@ -174,6 +174,8 @@ class State(NamedTuple):
         active = ops.logical_and(self.running, stop == int(Stop.RUNNING))
 
         def chosen(new, old):
+            if new is old:
+                return old
             return ops.where(ops.reshape(active, (-1, *[1] * (len(old.shape) - 1))), new, old)
 
         old = {name: getattr(self, name) for name in moved}
