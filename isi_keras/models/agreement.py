@@ -9,6 +9,7 @@ from keras import ops
 from isi_keras import backend
 from isi_keras.graph.forward import HALF, forward
 from isi_keras.graph.nodes import Graph
+from isi_keras.models.calling import copied, run
 
 _TOLERANCE = {"float16": 5e-2, "bfloat16": 1e-1}
 
@@ -19,7 +20,7 @@ def rows_of(graph: Graph) -> int | None:
 
 
 def check_same(
-    model: keras.Model, graph: Graph, sample: Any, outputs: Any, rows: Any = None
+    model: keras.Model, graph: Graph, sample: Any, rows: Any = None, outputs: Any = None
 ) -> None:
     """Raises if the graph computes anything else than the model.
 
@@ -27,36 +28,48 @@ def check_same(
         model: the model.
         graph: what was traced of it.
         sample: some samples.
-        outputs: what the model returned for them.
         rows: their numbers; `None` if they have none.
+        outputs: what the model returned for them; `None` to call it.
     """
+    outputs = run(model, sample) if outputs is None else outputs
+    if _difference(model, graph, sample, rows, outputs) is None:
+        return
+    with copied(model):  # another thread may have trained it meanwhile
+        said = _difference(model, graph, sample, rows, run(model, sample))
+    if said is not None:
+        raise ValueError(said)
+
+
+def is_same(model: keras.Model, graph: Graph, sample: Any, outputs: Any) -> bool:
+    """Whether a graph computes what the model returned."""
+    try:
+        check_same(model, graph, sample, outputs=outputs)
+    except Exception as error:
+        if isinstance(error, ValueError) or rows_of(graph) is None:
+            return False  # the latter says nothing of a graph for so many
+        raise
+    return True
+
+
+def _difference(
+    model: keras.Model, graph: Graph, sample: Any, rows: Any, outputs: Any
+) -> str | None:
+    """How the graph differs from the model, in words; `None` if it does not."""
     found, wanted = map(_rows, (forward(graph, sample), outputs))
     if found.shape != wanted.shape:
         said = f"outputs of shape {tuple(outputs.shape)} became others"
     else:
         wrong = ~_is_near(graph, found, wanted)
         if not wrong.any():
-            _check_numbers(model, graph, sample, wanted, rows)
-            return
+            return _without_numbers(model, graph, sample, wanted, rows)
         row, entry = np.argwhere(wrong)[0]
         said = f"the output {entry}, {wanted[row, entry]:.7g}, became {found[row, entry]:.7g}"
         said += _of_sample(row, rows)
-    raise ValueError(
+    return (
         f"Traced, the model {model.name!r} computes other than it does when it is called: {said}. "
         "A layer may compute otherwise with symbolic tensors, or draw at random. Tell how it is to "
         "be treated as a whole, isi_keras.register(YourLayer, 'gradient')."
     )
-
-
-def is_same(graph: Graph, sample: Any, outputs: Any) -> bool:
-    """Whether a graph computes what the model returned."""
-    try:
-        found, wanted = map(_rows, (forward(graph, sample), outputs))
-    except Exception:
-        if rows_of(graph) is None:  # which says nothing of a graph for so many
-            return False
-        raise
-    return found.shape == wanted.shape and bool(_is_near(graph, found, wanted).all())
 
 
 def _is_near(graph: Graph, found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -78,21 +91,22 @@ def _of_sample(row: Any, rows: Any) -> str:
     return "" if rows is None else f" for sample {rows[row]}"
 
 
-def _check_numbers(
+def _without_numbers(
     model: keras.Model, graph: Graph, sample: Any, wanted: np.ndarray, rows: Any
-) -> None:
-    """Raises if half precision is what makes the model return no numbers."""
+) -> str | None:
+    """That half precision is what makes the model return no numbers; `None` if it is not."""
     lost = ~np.isfinite(wanted).all(axis=1)
     if not lost.any() or not any(t.dtype in HALF for node in graph.nodes for t in node.outputs):
-        return
-    found = np.isfinite(_rows(forward(graph, sample, wide=True))).all(axis=1)
-    if (lost & found).any():
-        raise ValueError(
-            f"The model {model.name!r} computes in half precision, in which it returns NaN or "
-            f"infinity{_of_sample(np.argmax(lost & found), rows)}, as it would not in single "
-            "precision, in which relevance is computed. A mask may add -1e9, which float16 does "
-            "not hold: let it add -3e4, or give the model the policy 'float32'."
-        )
+        return None
+    lost &= np.isfinite(_rows(forward(graph, sample, wide=True))).all(axis=1)
+    if not lost.any():
+        return None
+    return (
+        f"The model {model.name!r} computes in half precision, in which it returns NaN or "
+        f"infinity{_of_sample(np.argmax(lost), rows)}, as it would not in single precision, in "
+        "which relevance is computed. A mask may add -1e9, which float16 does not hold: let it add "
+        "-3e4, or give the model the policy 'float32'."
+    )
 
 
 def _rows(tensor: Any) -> np.ndarray:

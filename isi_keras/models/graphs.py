@@ -53,7 +53,8 @@ class Graphs:
         sample = self.few(sample) if self._rows else pair(sample)
         outputs = run(model, sample)  # first, as it builds what is not built yet
         whole = trace(model, sample, registry.is_whole)
-        if rows_of(whole) is None and not is_same(whole, sample, outputs):
+        same = rows_of(whole) is None and is_same(model, whole, sample, outputs)
+        if rows_of(whole) is None and not same:
             # A layer takes the number of samples for another one where it is open.
             whole = trace(model, sample, registry.is_whole, any_rows=False)
         self._sample = sample
@@ -63,7 +64,8 @@ class Graphs:
                 f"{model.name!r} returns ({', '.join(map(str, ('N', *outputs.shape[1:])))})."
             )
         check_own(model, whole)
-        check_same(model, whole, sample, outputs)
+        if not same:
+            check_same(model, whole, sample)
         self._entire, self._calls = whole, 0
         self.compare(given)
         self.units = outputs.shape[-1]
@@ -130,7 +132,7 @@ class Graphs:
 
         x = keras.tree.map_structure(repeated, self._sample)
         traced = trace(model, x, registry.is_whole, any_rows=False)
-        check_same(model, traced, x, run(model, x))
+        check_same(model, traced, x)
         made = None if self._whole else cut(traced)
         return traced if made is None else made.graph
 
@@ -139,8 +141,9 @@ class Graphs:
 
         What a layer does may depend on values that its trace has not: of those that a graph was
         made for nothing follows for others, nor for what an attack made of them. At first up to 64
-        samples are compared, later up to 16, and always one of 64. After 16 calls those of fewer
-        than 512 samples are compared one time in 16.
+        samples are compared, later up to 16, and always one of 64. Of calls of fewer than 512
+        samples one in 16 is looked at after the first 16; of networks of which a sample takes 16
+        MiB besides the second, the fourth and the eighth.
 
         Args:
             x: inputs of the model; tensors, which may have no values yet, are not looked at.
@@ -149,18 +152,21 @@ class Graphs:
             ValueError: if they differ.
         """
         arrays = keras.tree.flatten(x)
-        count = len(arrays[0]) if isinstance(arrays[0], np.ndarray) else 0
+        rows = len(arrays[0]) if isinstance(arrays[0], np.ndarray) else 0
         self._calls += 1
-        if not count or (self._calls > _CALLS and count < _MANY and self._calls % _CALLS):
-            return
         most = max(1, _BYTES_COMPARED // _bytes_of(self._entire))
-        count = min(count, max(64 if self._calls == 1 else 16, count // 64))
+        due = self._calls in (1, 2, 4, 8) if most == 1 else self._calls <= _CALLS
+        if not rows or not (due or rows >= _MANY or self._calls % _CALLS == 0):
+            return
+        count = min(rows, max(64 if self._calls == 1 else 16, rows // 64))
         fixed = self._rows or rows_of(self._entire)
         size = min(64, 2 ** (min(count, most) - 1).bit_length())
-        count = min(count, max(4 * (fixed or 0), size, len(arrays[0]) // 64))
+        if self._calls == 1 and size <= 2:
+            return  # as a pair was compared
+        count = min(count, max(4 * (fixed or 0), size, rows // 64))
         model = self._model()
-        for rows, part in some(x, count, fixed or size):
-            check_same(model, self._entire, part, run(model, part), rows)
+        for numbers, part in some(x, count, fixed or size):
+            check_same(model, self._entire, part, numbers)
 
     def few(self, x: Any, count: int = 1, first: int = 0) -> Any:
         """Some samples of a batch, as tensors; as many as the model insists on, if it does."""

@@ -6,7 +6,7 @@ import pytest
 from keras import layers, ops
 
 import isi_keras as isi
-from isi_keras.models import compiling
+from isi_keras.models import agreement, compiling
 from isi_keras.runs.errors import ShardsFailedError
 
 OTHER = "computes other than it does when it is called"
@@ -174,3 +174,22 @@ def test_a_trace_is_kept_while_samples_are_compared():
     kept = dict(compiling._KEPT[model])
     isi.explain(model, x[:3])
     assert dict(compiling._KEPT[model]).keys() == kept.keys()
+
+
+def test_training_between_a_call_and_its_comparison_is_no_difference(monkeypatch):
+    """As another thread may do it: the model is called before, the graph is run after."""
+    model, x = network(9.0), within(0.9, 5)
+    isi.explain(model, x)
+    called, runs = agreement.run, []
+
+    def trained(model, sample):
+        found = called(model, sample)
+        if not runs:
+            model.set_weights([2 * value for value in model.get_weights()])
+        runs.append(1)
+        return found
+
+    monkeypatch.setattr(agreement, "run", trained)
+    found = isi.explain(model, x)
+    assert len(runs) == 2
+    np.testing.assert_allclose(found.logits, ops.convert_to_numpy(model(x)), rtol=1e-5, atol=1e-6)
