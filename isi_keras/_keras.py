@@ -11,7 +11,6 @@ import contextlib
 import functools
 import importlib
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -205,62 +204,12 @@ def check_tracing() -> None:
         raise _changed(f"Function has no attribute {RUN_THROUGH_GRAPH!r}")
 
 
-_now = threading.local()
+_ABOUT_OBJECTS = "keras.src.ops.", "keras.src.models."
 
 
-class _WhileTracing:
-    """A method that is another one, or `None` for none, in a thread that traces."""
-
-    def __init__(self, plain: Any, traced: Any):
-        self._plain, self._traced = plain, traced
-
-    def __get__(self, owner: Any, kind: type | None = None):
-        method = self._traced if tracing() else self._plain
-        if method is None:
-            raise AttributeError
-        return method.__get__(owner, kind)
-
-
-def _equal(tensor: Any, other: Any):
-    """Whether entries are equal, or what the backend answers at once, as of a tensor and `None`.
-
-    Keras' own files, which look for a tensor in a list, ask whether it is the same object.
-    """
-    if sys._getframe(1).f_globals.get("__name__", "").startswith("keras.src."):
-        return NotImplemented
-    known = isinstance(other, keras.Variable | keras.KerasTensor) or ops.is_tensor(other)
-    if not known and not hasattr(other, "__array__"):
-        answer = ops.zeros((1,) * len(tensor.shape), tensor.dtype) == other
-        if not ops.is_tensor(answer):
-            return answer
-    return ops.equal(tensor, other)
-
-
-@contextlib.contextmanager
-def comparing_values() -> Iterator[None]:
-    """Meanwhile, in this thread, symbolic tensors are in operators what tensors are.
-
-    `x == 0` asks for each entry: Keras defines all other comparisons, but leaves this one to
-    Python, which says whether they are the same object. And `array * x` is `x * array` on JAX,
-    too, whose arrays ask what stands on their right for `__jax_array__` before they leave an
-    operation to it.
-    """
-    kind = keras.KerasTensor
-    if not isinstance(vars(kind).get("__eq__"), _WhileTracing):
-        kind.__eq__ = _WhileTracing(kind.__eq__, _equal)  # pyright: ignore
-        shown = vars(kind).get("__jax_array__")
-        if shown is not None:
-            kind.__jax_array__ = _WhileTracing(shown, None)
-    _now.tracing = True
-    try:
-        yield
-    finally:
-        _now.tracing = False
-
-
-def tracing() -> bool:
-    """Whether a model is traced in this thread."""
-    return getattr(_now, "tracing", False)
+def looks_for_objects() -> bool:
+    """Whether Keras compares tensors, which asks `tensor in tensors` of those of a function."""
+    return sys._getframe(2).f_globals.get("__name__", "").startswith(_ABOUT_OBJECTS)
 
 
 def layers_named(words: str) -> list[type]:

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from isi_keras._keras import tracing
+from isi_keras._operators import tracing
 
 
 def _of_one(operation):

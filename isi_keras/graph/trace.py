@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from isi_keras import _keras
+from isi_keras import _keras, _operators
 from isi_keras.graph import calls, expanded
 from isi_keras.graph.nodes import Graph, Node, Own, Tensor, UntraceableError, Weight, Whole
 from isi_keras.graph.operations import BODIES
@@ -43,7 +43,7 @@ def trace(
     def run():
         # On the CPU, as Keras reads some constants by NumPy for the shape of an output.
         place = keras.device("cpu") if torch else contextlib.nullcontext()
-        with place, _keras.comparing_values():
+        with place, _operators.comparing_values():
             if any_rows:
                 with contextlib.suppress(_OpenBatchError):
                     return _Tracer(model, whole).graph(sample, batch=None)

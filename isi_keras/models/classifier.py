@@ -117,7 +117,9 @@ class Classifier:
     def __call__(self, x) -> Any:
         """Returns the logits of a batch, a tensor `(N, K)` of float32."""
         x = keras.tree.map_structure(ops.convert_to_tensor, x)
-        return self.plan(x, one_value=self.as_values).forward()(self.model, x)
+        planned = self.plan(x, one_value=self.as_values)
+        planned.graphs.compare(x)
+        return planned.forward()(self.model, x)
 
     def predict(self, x: Any, batch_size: int | None = None) -> np.ndarray:
         """The logits of many inputs, computed in batches; as `Planned.predict`."""
@@ -127,7 +129,7 @@ class Classifier:
     def plan(self, x, one_value: bool = False) -> Planned:
         """The model with all that is known of it, after tracing it for inputs like `x`.
 
-        It is traced once for a model as it is. What it computes for `x` is compared with the
+        It is traced once for a model as it is. What it computes for arrays is compared with the
         model, as `Graphs.compare` does.
 
         Args:
@@ -150,7 +152,7 @@ class Classifier:
         graphs, data_format = cached(
             self.model, ("plan", self.from_logits, self.as_values, shapes), known
         )
-        if not made:
+        if not made and isinstance(flat[0], np.ndarray):  # tensors are of whoever trains
             graphs.compare(x)
         if graphs.one_value and not one_value:
             raise ValueError(unclear(self.model, graphs.of(x)))

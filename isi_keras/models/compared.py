@@ -7,6 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from isi_keras.models.compiling import UNREADABLE
+
 
 def pair(x: Any) -> Any:
     """Two samples that differ, as one alone does not show what a layer does across samples."""
@@ -20,14 +22,30 @@ def pair(x: Any) -> Any:
     return keras.tree.map_structure(two, x)
 
 
+def count_of(x: Any) -> int:
+    """How many samples there are, 0 if they are traced and have no values."""
+    first = keras.tree.flatten(x)[0]
+    if not isinstance(first, np.ndarray):
+        try:
+            ops.convert_to_numpy(first[:1])
+        except UNREADABLE:
+            return 0
+    return first.shape[0]
+
+
 def some(x: Any, count: int, size: int) -> Iterator[tuple[np.ndarray, Any]]:
     """The numbers of some samples from all over an array, and these, as tensors of `size` rows.
 
     A layer may do with few samples what it does not do with most, such as with missing values.
     """
-    last = len(keras.tree.flatten(x)[0]) - 1
+    last = keras.tree.flatten(x)[0].shape[0] - 1
     chosen = np.unique(np.linspace(0, last, count).round().astype(int))
     for begin in range(0, len(chosen), size):
         rows = np.resize(chosen[begin : begin + size], size)
-        taken = keras.tree.map_structure(lambda part, r=rows: ops.convert_to_tensor(part[r]), x)
-        yield rows, taken
+        yield rows, keras.tree.map_structure(lambda part, r=rows: _taken(part, r), x)
+
+
+def _taken(part: Any, rows: np.ndarray) -> Any:
+    if isinstance(part, np.ndarray):
+        return ops.convert_to_tensor(part[rows])
+    return ops.take(part, rows, axis=0)

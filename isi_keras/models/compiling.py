@@ -90,7 +90,7 @@ _PLAIN = (
 _OTHERS = {"builtins", "functools", "keras", "keras_hub", "tensorflow", "jax", "jaxlib", "torch"}
 _OF_TRAINING = "_compile", "_eval_epoch", "_jax_state", "_self_"  # and of TensorFlow's checkpoints
 # Tensors that a framework traces have no values.
-_UNREADABLE = TypeError, ValueError, RuntimeError, NotImplementedError, AttributeError
+UNREADABLE = TypeError, ValueError, RuntimeError, NotImplementedError, AttributeError
 
 
 def _settings(node) -> tuple:
@@ -127,7 +127,7 @@ def _stamp(value: Any, depth: int = 6) -> Hashable:
     if isinstance(value, keras.Variable | keras.KerasTensor):
         return id(value)
     if isinstance(value, np.ndarray) or keras.ops.is_tensor(value):
-        with contextlib.suppress(*_UNREADABLE):
+        with contextlib.suppress(*UNREADABLE):
             array = keras.ops.convert_to_numpy(value)
             if array.dtype != object:
                 return hashes.of_arrays(array)

@@ -19,7 +19,7 @@ from isi_keras.graph.nodes import Graph
 from isi_keras.graph.trace import trace
 from isi_keras.models.agreement import check_same, is_same, rows_of
 from isi_keras.models.calling import check_own, run
-from isi_keras.models.compared import pair, some
+from isi_keras.models.compared import count_of, pair, some
 from isi_keras.models.layers import nodes
 
 _BYTES = 2**31  # what is computed of the samples in a batch, by default
@@ -136,8 +136,8 @@ class Graphs:
         made = None if self._whole else cut(traced)
         return traced if made is None else made.graph
 
-    def compare(self, x: Any) -> None:
-        """Compares with the model what the graph computes for some samples from all over arrays.
+    def compare(self, x: Any, made: bool = False) -> None:
+        """Compares with the model what the graph computes for some of many samples.
 
         What a layer does may depend on values that its trace has not: of those that a graph was
         made for nothing follows for others, nor for what an attack made of them. At first up to 64
@@ -146,22 +146,22 @@ class Graphs:
         MiB besides the second, the fourth and the eighth.
 
         Args:
-            x: inputs of the model; tensors, which may have no values yet, are not looked at.
+            x: inputs of the model. What has no values yet, as it is traced, is not looked at.
+            made: whether they are what an attack made, which are looked at in any call.
 
         Raises:
             ValueError: if they differ.
         """
-        arrays = keras.tree.flatten(x)
-        rows = len(arrays[0]) if isinstance(arrays[0], np.ndarray) else 0
-        self._calls += 1
-        most = max(1, _BYTES_COMPARED // _bytes_of(self._entire))
+        rows, most = count_of(x), max(1, _BYTES_COMPARED // _bytes_of(self._entire))
+        self._calls += not made
         due = self._calls in (1, 2, 4, 8) if most == 1 else self._calls <= _CALLS
-        if not rows or not (due or rows >= _MANY or self._calls % _CALLS == 0):
+        if not rows or not (made or due or rows >= _MANY or self._calls % _CALLS == 0):
             return
-        count = min(rows, max(64 if self._calls == 1 else 16, rows // 64))
+        first = self._calls == 1 and not made
+        count = min(rows, max(64 if first else 16, rows // 64))
         fixed = self._rows or rows_of(self._entire)
         size = min(64, 2 ** (min(count, most) - 1).bit_length())
-        if self._calls == 1 and size <= 2:
+        if first and size <= 2:
             return  # as a pair was compared
         count = min(count, max(4 * (fixed or 0), size, rows // 64))
         model = self._model()

@@ -113,14 +113,14 @@ class Planned:
         return in_batches(lambda chosen: logits(*taken(chosen, x)), rows, size)
 
     def compare(self, x: Any) -> None:
-        """Raises if, for some of many inputs, the model does not compute what was traced of it.
+        """Raises if, for some of the inputs that somebody made, the model computes otherwise.
 
         Whoever makes inputs of its own, as attacks do, compares them: see `Graphs.compare`.
 
         Args:
             x: the inputs, as `predict` takes them.
         """
-        self.graphs.compare(self._every(x))
+        self.graphs.compare(self._every(x), made=True)
 
     def _every(self, x: Any) -> Any:
         bare = self.moving is not None and not isinstance(x, Mapping | list | tuple)

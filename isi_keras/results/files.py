@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ FORMAT_VERSION, HEADER = 3, "__header__"
 def write(path: str | os.PathLike, record: str, arrays: Mapping[str, np.ndarray]) -> Any:
     """Writes the arrays of a record, and returns the path with its suffix."""
     place = as_path(path)
-    if not place.name or str(path).endswith(("/", os.sep)):
+    if re.split(r"[/\\]", str(path))[-1] in ("", ".", "..", "~"):
         raise ValueError(
             f"{str(path)!r} names no file to write to. Add a name, as in 'result.npz'."
         )

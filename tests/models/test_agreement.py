@@ -101,6 +101,38 @@ class TestLater:
         with pytest.raises(ValueError, match=OTHER):
             sixteen()
 
+    @pytest.mark.parametrize("before", [16, 17])
+    def test_what_an_attack_made_is_compared_in_every_call(self, before):
+        model, x = network(0.95), within(0.9, 4)
+        for _ in range(before):
+            isi.explain(model, x)
+        for _ in range(4):
+            with pytest.raises(ValueError, match=OTHER):
+                isi.Attack("sensitivity", max_steps=4)(model, x)
+
+    def test_logits_of_a_batch(self):
+        model, x = network(1.0), within(0.9, 8)
+        isi.logits(model)(x)
+        x[5] *= 3
+        for given in (x, ops.convert_to_tensor(x)):
+            with pytest.raises(ValueError, match=OTHER):
+                isi.logits(model)(given)
+
+    @pytest.mark.parametrize("final", ["softmax", "sigmoid"])
+    def test_logits_of_what_is_hardly_ever_predicted(self, final):
+        """A thousandth of the greatest probability would hide them, and they can be explained."""
+
+        class Less(layers.Layer):
+            def call(self, x):
+                traced = isinstance(x, keras.KerasTensor)
+                return x if traced else x - ops.array([0.0, 0.0, 4.0])
+
+        made = [keras.Input((6,)), layers.Dense(3), Less(), layers.Activation(final)]
+        model = keras.Sequential(made)
+        model.layers[0].set_weights([np.eye(6, 3), np.array([4.0, 0.0, -4.0])])
+        with pytest.raises(ValueError, match=OTHER):
+            isi.explain(model, within(0.1, 5))
+
     def test_a_model_of_several_inputs(self):
         a, b = keras.Input((3,), name="a"), keras.Input((2,), name="b")
         joined = layers.Concatenate()([Unlike(0.95)(a), b])

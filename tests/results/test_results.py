@@ -78,7 +78,7 @@ def test_a_name_without_suffix_is_found_again(attacked, tmp_path):
         assert isi.AttackResult.load(tmp_path / name).steps.tolist() == attacked.steps.tolist()
 
 
-@pytest.mark.parametrize("path", ["", "folder/", "/"])
+@pytest.mark.parametrize("path", ["", "folder/", "/", "~", "..", "folder/."])
 def test_a_folder_is_no_name_of_a_file(attacked, path):
     with pytest.raises(ValueError, match=r"names no file to write to\. Add a name"):
         attacked.save(path)
