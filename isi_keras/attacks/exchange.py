@@ -19,7 +19,7 @@ RISES, WIDTHS = (0.175, 0.15), ((1, 3, 5, 7), (2, 2, 5, 5))
 inputs of the greatest gain go a part of their way, a rise for those among the first so many times
 `size`."""
 
-_SHRINK, _NEW = 0.9, (0.5, 0.05)
+_SHRINK, _NEW = 0.8, (0.5, 0.05)
 _LATE = 0.8
 _LEAST = 3
 
