@@ -76,8 +76,8 @@ def _difference(
 def _is_near(graph: Graph, found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Which numbers are equal up to rounding, `(N, D)`; each sample is measured by its own.
 
-    Of probabilities the logarithms have to be equal, as the logits behind them are what is
-    explained: those of which float32 shows nothing, below 1e-30, are taken as they are.
+    Of probabilities the logarithms have to be equal, and those of what they lack to 1, as the
+    logits behind them are what is explained. What is less than float32 shows is taken as it is.
     """
     dtypes = {t.dtype for node in graph.nodes for t in node.outputs}
     tolerance = max((_TOLERANCE[d] for d in dtypes if d in _TOLERANCE), default=1e-3)
@@ -89,12 +89,17 @@ def _is_near(graph: Graph, found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         near = np.abs(found - wanted) <= scale
         if cut(graph) is not None and (wanted >= 0).all():
-            shown = wanted > (1e-3 if "float16" in dtypes else 1e-30)
-            logs = np.log(np.maximum((found, wanted), 1e-38))
             wide = 5e-2 if backend.coarse() else tolerance
-            near &= ~shown | (np.abs(logs[0] - logs[1]) <= wide * (1 + np.abs(logs[1])))
+            near &= _are_like(found, wanted, 1e-3 if "float16" in dtypes else 1e-30, wide)
+            near &= _are_like(1 - found, 1 - wanted, 1e-4 if tolerance == 1e-3 else wide, wide)
     same = (found == wanted) | (np.isnan(found) & np.isnan(wanted))
     return np.where(finite, near, same)
+
+
+def _are_like(found: np.ndarray, wanted: np.ndarray, least: float, wide: float) -> np.ndarray:
+    """Which logarithms are equal up to a share of 1 more than them, of numbers that are greater."""
+    one, other = np.log(np.maximum((found, wanted), 1e-38))
+    return (wanted <= least) | (np.abs(one - other) <= wide * (1 + np.abs(other)))
 
 
 def _of_sample(row: Any, rows: Any) -> str:

@@ -118,18 +118,18 @@ class TestLater:
             with pytest.raises(ValueError, match=OTHER):
                 isi.logits(model)(given)
 
-    @pytest.mark.parametrize("final", ["softmax", "sigmoid"])
-    def test_logits_of_what_is_hardly_ever_predicted(self, final):
+    @pytest.mark.parametrize(("final", "last"), [("softmax", -4), ("sigmoid", -4), ("sigmoid", 8)])
+    def test_logits_of_what_hardly_moves_a_probability(self, final, last):
         """A thousandth of the greatest probability would hide them, and they can be explained."""
 
         class Less(layers.Layer):
             def call(self, x):
                 traced = isinstance(x, keras.KerasTensor)
-                return x if traced else x - ops.array([0.0, 0.0, 4.0])
+                return x if traced else x - ops.array([0.0, 0.0, 1.0])
 
         made = [keras.Input((6,)), layers.Dense(3), Less(), layers.Activation(final)]
         model = keras.Sequential(made)
-        model.layers[0].set_weights([np.eye(6, 3), np.array([4.0, 0.0, -4.0])])
+        model.layers[0].set_weights([np.eye(6, 3), np.array([4.0, 0.0, last])])
         with pytest.raises(ValueError, match=OTHER):
             isi.explain(model, within(0.1, 5))
 
