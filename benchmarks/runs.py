@@ -146,7 +146,10 @@ def engine(name: str, data: str, alone: dict[int, dict], workers: int, batch_siz
         each = (more[most] - more[least]) / (most - least)
         told += f" ({more[least] - least * each:.1f} s to start, {1000 * each:+.2f} ms a row)"
     ratio = alone[most]["seconds"] / several["seconds"]
-    print(f"{name}: {told}; with {workers} workers {ratio:.2f} of one process's speed", flush=True)
+    told += f"; with {workers} workers {ratio:.2f} of one process's speed"
+    if name == "processes":  # whose time the system counts
+        told += f" and {several['cpu'] / alone[most]['cpu']:.2f} of its CPU seconds"
+    print(f"{name}: {told}", flush=True)
     if several["digest"] != alone[most]["digest"]:
         print(f"{name}: another digest")
 

@@ -71,6 +71,7 @@ NAMES: dict[str, Name] = {
     # Training.
     "compile_loss": Name("_compile_loss", (keras.Model,)),
     "metrics": Name("_metrics", (layers.Layer,)),
+    "value": Name("_value", (keras.Variable,)),
 }
 # Names inside modules that Keras does not export.
 IMPORTS = {"CompileMetrics": "keras.src.trainers.compile_utils"}
@@ -119,6 +120,34 @@ def kernel(layer: layers.Layer, attribute: str) -> keras.Variable:
     """The variable behind the kernel of a layer, which low-rank adaptation adds something to."""
     value = getattr(layer, attribute)
     return value if isinstance(value, keras.Variable) else read(layer, "kernel")
+
+
+_TRAINED = "_jax_state"
+
+
+def value_of(variable: keras.Variable) -> Any:
+    """The value of a variable; `None` while Keras on JAX has it, to fit in another thread."""
+    try:
+        return variable.value
+    except TypeError:
+        if read(variable, "value") is not None:
+            raise
+        return None
+
+
+def was_fit(model: keras.Model) -> bool:
+    """Whether Keras on JAX ever took the values of the model's variables for a step of training."""
+    return hasattr(model, _TRAINED)
+
+
+def lent_to_training(model: keras.Model) -> dict[int, Any]:
+    """What the last step of training on JAX returned for the model's variables, by their ids."""
+    state = getattr(model, _TRAINED, None) or {}
+    return {
+        id(variable): value
+        for kind in ("trainable_variables", "non_trainable_variables")
+        for variable, value in zip(getattr(model, kind), state.get(kind) or (), strict=False)
+    }
 
 
 RUN_THROUGH_GRAPH = "_run_through_graph"
@@ -210,6 +239,15 @@ _ABOUT_OBJECTS = "keras.src.ops.", "keras.src.models."
 def looks_for_objects() -> bool:
     """Whether Keras compares tensors, which asks `tensor in tensors` of those of a function."""
     return sys._getframe(2).f_globals.get("__name__", "").startswith(_ABOUT_OBJECTS)
+
+
+def operation(name: str) -> type:
+    """The class of an operation that holds a Python function."""
+    module = ops.scan.__module__
+    try:
+        return getattr(importlib.import_module(module), name)
+    except AttributeError as error:
+        raise _changed(f"there is no {name!r} in {module}") from error
 
 
 def layers_named(words: str) -> list[type]:

@@ -15,7 +15,7 @@ from isi_keras import _keras
 _now = threading.local()
 
 
-class _WhileTracing:
+class WhileTracing:
     """A method that is another one, or `None` for none, in a thread that traces."""
 
     def __init__(self, plain: Any, traced: Any):
@@ -74,13 +74,13 @@ def comparing_values() -> Iterator[None]:
     operation to it.
     """
     kind: Any = keras.KerasTensor
-    if not isinstance(vars(kind).get("__eq__"), _WhileTracing):
-        kind.__eq__ = _WhileTracing(kind.__eq__, _equal)
-        kind.__ne__ = _WhileTracing(kind.__ne__, _unequal)
+    if not isinstance(vars(kind).get("__eq__"), WhileTracing):
+        kind.__eq__ = WhileTracing(kind.__eq__, _equal)
+        kind.__ne__ = WhileTracing(kind.__ne__, _unequal)
         kind.__array_priority__ = property(_priority)  # so that NumPy on the left leaves it to it
         shown = vars(kind).get("__jax_array__")
         if shown is not None:
-            kind.__jax_array__ = _WhileTracing(shown, None)
+            kind.__jax_array__ = WhileTracing(shown, None)
     _now.tracing = True
     try:
         yield

@@ -10,6 +10,7 @@ from isi_keras import _checks, axes, indicators, measures, models
 from isi_keras.explanations.explain import explain
 from isi_keras.graph.nodes import Weight
 from isi_keras.models import provenance
+from isi_keras.models.held import steady
 from isi_keras.models.inputs import as_inputs
 from isi_keras.models.layers import nodes
 from isi_keras.results import RandomisationResult
@@ -90,19 +91,19 @@ def parameter_randomisation(
     if similarity == "ssim":
         _expect_images(x, data_format)
     layers = _layers(planned, x)
-    random, alike = _permuted(layers, seed), _SIMILARITIES[similarity]
-    kept = [
-        (variable, keras.ops.convert_to_numpy(variable)) for _, own in layers for variable in own
-    ]
+    kept, alike = steady(planned.model, lambda: _values(layers)), _SIMILARITIES[similarity]
+    random = _permuted(kept, seed)
     options = {"indicator": indicator, "data_format": data_format, "batch_size": batch_size}
-    first = explain(planned, x, target=target, **options)
+    whole = [pair for pairs in kept for pair in pairs]
+    with keras.StatelessScope(whole):
+        first = explain(planned, x, target=target, **options)
     bar = keras.utils.Progbar(len(layers) + 1, verbose=verbose, unit_name="layer")
     columns = []
     for count in range(len(layers) + 1):
         lowest = 0 if cascade else max(count - 1, 0)
         changed = [pair for pairs in random[lowest:count] for pair in pairs]
         # All of them, lest TensorFlow trace anew for each mixture of variables and tensors.
-        with keras.StatelessScope([*kept, *changed]):
+        with keras.StatelessScope([*whole, *changed]):
             again = explain(planned, x, target=first.target, **options)
         columns.append(alike(first.relevance, again.relevance, data_format))
         if verbose:
@@ -157,15 +158,19 @@ def _layers(planned, sample) -> list[tuple[str, list]]:
     return [((node.path or node.name).removeprefix(prefix), own) for _, node, own in found]
 
 
-def _permuted(layers: list[tuple[str, list]], seed: int) -> list[list[tuple]]:
+def _values(layers: list[tuple[str, list]]) -> list[list[tuple]]:
+    """For each layer its variables with what they hold."""
+    numpy = keras.ops.convert_to_numpy
+    return [[(variable, numpy(variable)) for variable in own] for _, own in layers]
+
+
+def _permuted(layers: list[list[tuple]], seed: int) -> list[list[tuple]]:
     """For each layer its variables, each with a permutation of what it holds."""
     rng = np.random.default_rng(seed)
-    random = []
-    for _, variables in layers:
-        values = [keras.ops.convert_to_numpy(variable) for variable in variables]
-        shuffled = [rng.permutation(value.ravel()).reshape(value.shape) for value in values]
-        random.append(list(zip(variables, shuffled, strict=True)))
-    return random
+    return [
+        [(variable, rng.permutation(v.ravel()).reshape(v.shape)) for variable, v in own]
+        for own in layers
+    ]
 
 
 def _spearman(one: Any, two: Any, data_format: str) -> np.ndarray:

@@ -10,7 +10,7 @@ import keras
 from keras import ops
 
 from isi_keras import _keras, _operators
-from isi_keras.graph import calls, expanded
+from isi_keras.graph import bodies, calls, expanded
 from isi_keras.graph.nodes import Graph, Node, Own, Tensor, UntraceableError, Weight, Whole
 from isi_keras.graph.operations import BODIES
 from isi_keras.graph.shadows import Shadows
@@ -37,7 +37,7 @@ def trace(
         ValueError: if the model returns other than one tensor.
     """
     _keras.check_tracing()
-
+    bodies.write_out()
     torch = keras.config.backend() == "torch"
 
     def run():

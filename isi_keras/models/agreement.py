@@ -10,7 +10,8 @@ from isi_keras import backend
 from isi_keras.graph.forward import HALF, forward
 from isi_keras.graph.head import cut
 from isi_keras.graph.nodes import Graph
-from isi_keras.models.calling import copied, run
+from isi_keras.models.calling import run
+from isi_keras.models.held import copied
 
 _TOLERANCE = {"float16": 5e-2, "bfloat16": 1e-1}
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 import keras
-from keras import ops
 
 from isi_keras.graph.nodes import Graph
 from isi_keras.graph.trace import Reads
@@ -22,12 +21,6 @@ def run(model: keras.Model, sample: Any) -> Any:
     if len(outputs) != 1:
         raise ValueError(several_outputs(model, len(outputs)))
     return outputs[0]
-
-
-def copied(model: keras.Model) -> keras.StatelessScope:
-    """A scope in which nobody changes the values that the variables have now."""
-    values = [(variable, ops.copy(variable.value)) for variable in variables_of(model)]
-    return keras.StatelessScope(values)
 
 
 def several_outputs(model: keras.Model, count: int) -> str:

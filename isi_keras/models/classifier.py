@@ -10,6 +10,7 @@ from isi_keras.models.calling import several_outputs
 from isi_keras.models.compiling import cached
 from isi_keras.models.data_format import data_format_of
 from isi_keras.models.graphs import Graphs, unclear
+from isi_keras.models.held import steady
 from isi_keras.models.inputs import as_inputs
 from isi_keras.models.moving import as_names
 from isi_keras.models.planned import Planned
@@ -119,7 +120,7 @@ class Classifier:
         x = keras.tree.map_structure(ops.convert_to_tensor, x)
         planned = self.plan(x, one_value=self.as_values)
         planned.graphs.compare(x)
-        return planned.forward()(self.model, x)
+        return steady(self.model, lambda: planned.forward()(self.model, x))
 
     def predict(self, x: Any, batch_size: int | None = None) -> np.ndarray:
         """The logits of many inputs, computed in batches; as `Planned.predict`."""

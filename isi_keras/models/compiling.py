@@ -12,6 +12,7 @@ import numpy as np
 
 from isi_keras import backend
 from isi_keras.graph import registry
+from isi_keras.models.held import steady
 from isi_keras.models.layers import nodes, variables_of
 from isi_keras.sources import hashes
 
@@ -40,7 +41,11 @@ class Compiled:
 
     def __call__(self, *tensors):
         """Runs the function with the variables as they are now."""
-        return self._run([variable.value for variable in self._variables], *tensors)
+
+        def run():
+            return self._run([variable.value for variable in self._variables], *tensors)
+
+        return steady(self.model, run)
 
     @property
     def model(self) -> keras.Model:
@@ -69,7 +74,7 @@ def cached(model: keras.Model, key: Hashable, make: Callable[[], Any]) -> Any:
     kept = _KEPT.setdefault(model, collections.OrderedDict())
     state = _fingerprint(model)
     if key not in kept or kept[key][0] != state:
-        kept[key] = (state, make())
+        kept[key] = (state, steady(model, make))
     kept.move_to_end(key)
     while len(kept) > _KEPT_PER_MODEL:
         kept.popitem(last=False)

@@ -1,6 +1,7 @@
 """The graphs of a model: traced, checked against the model itself, and cut to logits."""
 
 import concurrent.futures
+import functools
 import math
 import warnings
 import weakref
@@ -20,6 +21,7 @@ from isi_keras.graph.trace import trace
 from isi_keras.models.agreement import check_same, is_same, rows_of
 from isi_keras.models.calling import check_own, run
 from isi_keras.models.compared import count_of, pair, some
+from isi_keras.models.held import steady
 from isi_keras.models.layers import nodes
 
 _BYTES = 2**31  # what is computed of the samples in a batch, by default
@@ -166,7 +168,7 @@ class Graphs:
         count = min(count, max(4 * (fixed or 0), size, rows // 64))
         model = self._model()
         for numbers, part in some(x, count, fixed or size):
-            check_same(model, self._entire, part, numbers)
+            steady(model, functools.partial(check_same, model, self._entire, part, numbers))
 
     def few(self, x: Any, count: int = 1, first: int = 0) -> Any:
         """Some samples of a batch, as tensors; as many as the model insists on, if it does."""

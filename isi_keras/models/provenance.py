@@ -14,6 +14,7 @@ import keras
 
 from isi_keras import _keras
 from isi_keras._version import __version__
+from isi_keras.models.held import steady
 from isi_keras.sources import hashes
 
 Known = MutableMapping[Any, dict[str, Any]]
@@ -92,7 +93,7 @@ def hash_of(model: keras.Model) -> Hash:
     except Exception:  # whatever a layer of the user's raises
         whole = False
     found = hashlib.sha256(text.encode())
-    weights = map(keras.ops.convert_to_numpy, model.weights)
+    weights = steady(model, lambda: [keras.ops.convert_to_numpy(v) for v in model.weights])
     found.update(hashes.of_arrays(*weights).encode())
     return Hash(found.hexdigest(), whole)
 

@@ -81,22 +81,55 @@ def test_predictions_beside_an_explanation(indicator):
     np.testing.assert_array_equal(result.adversarial, again.adversarial)
 
 
-@pytest.mark.skipif(
-    keras.config.backend() == "jax", reason="Keras takes the values of variables away while it fits"
+USES = {
+    "explain": lambda model, x: isi.explain(model, x, indicator="epsilon").relevance,
+    "attack": lambda model, x: isi.Attack("sensitivity", max_steps=3)(model, x).adversarial,
+    "logits": lambda model, x: ops.convert_to_numpy(isi.logits(model)(x)),
+    "randomised": lambda model, x: isi.parameter_randomisation(model, x[:4]).similarity,
+}
+
+
+@pytest.mark.parametrize(
+    ("use", "loop"),
+    [*((use, "fit") for use in USES), ("explain", "evaluate"), ("explain", "predict")],
 )
-def test_an_explanation_beside_training():
-    """Explaining one model while it is fit sees its weights as they are at some time."""
+def test_beside_loops_of_keras(use, loop):
+    """The weights are seen as they are at some time, also where Keras lends them to its steps."""
     model, x = small_network(), images(16)
     model.compile("sgd", "sparse_categorical_crossentropy")
     model.optimizer.learning_rate.assign(0.0)  # so that what is right does not change
     y = np.arange(16) % 3
     model.fit(x, y, verbose=0)
-    wanted = isi.explain(model, x, indicator="epsilon").relevance
-    with Beside(lambda: model.fit(x, y, verbose=0)):
-        for _ in range(4):
-            compiling._KEPT.pop(model, None)
-            found = isi.explain(model, x, indicator="epsilon").relevance
-            np.testing.assert_allclose(found, wanted, atol=1e-6)
+    wanted = USES[use](model, x)
+    run = {
+        "fit": lambda: model.fit(x, y, epochs=3, batch_size=2, verbose=0),
+        "evaluate": lambda: model.evaluate(x, y, batch_size=2, verbose=0),
+        "predict": lambda: model.predict(x, batch_size=2, verbose=0),
+    }
+    with Beside(run[loop]) as beside:
+        compiling._KEPT.pop(model, None)
+        for _ in range(3):
+            np.testing.assert_allclose(USES[use](model, x), wanted, atol=1e-5)
+    assert beside.calls > 0
+
+
+@pytest.mark.skipif(keras.config.backend() != "jax", reason="weights stay where they are")
+def test_weights_that_another_model_is_fit_with():
+    """Nobody knows where those are, and the error says so."""
+    inner, seen = small_network(), []
+    outer = keras.Sequential([inner])
+    outer.compile("sgd", "sparse_categorical_crossentropy")
+
+    class Asks(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append(isi.explain(inner, images(2)).relevance)
+
+    outer.fit(images(4), np.zeros(4), verbose=0, callbacks=[Asks()])
+    assert len(seen) == 1
+    for variable in inner.variables:
+        variable._value = None  # as fit does
+    with pytest.raises(RuntimeError, match="while it fits a model that this one is a part of"):
+        isi.explain(inner, images(2))
 
 
 def test_eight_threads_give_what_each_gives_alone():
