@@ -45,7 +45,7 @@ class Compiled:
         def run():
             return self._run([variable.value for variable in self._variables], *tensors)
 
-        return steady(self.model, run)
+        return steady(self.model, run, self._variables)
 
     @property
     def model(self) -> keras.Model:

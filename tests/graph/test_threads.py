@@ -89,11 +89,22 @@ USES = {
 }
 
 
-@pytest.mark.parametrize(
-    ("use", "loop"),
-    [*((use, "fit") for use in USES), ("explain", "evaluate"), ("explain", "predict")],
-)
+LOOPS = [*((use, "fit") for use in USES), ("explain", "evaluate"), ("explain", "predict")]
+
+
+@pytest.mark.parametrize(("use", "loop"), LOOPS)
 def test_beside_loops_of_keras(use, loop):
+    beside_a_loop(use, loop)
+
+
+@pytest.mark.once(on="jax")
+def test_beside_loops_of_keras_on_jax():
+    """All of them, as the weights are with Keras meanwhile."""
+    for use, loop in LOOPS:
+        beside_a_loop(use, loop)
+
+
+def beside_a_loop(use, loop):
     """The weights are seen as they are at some time, also where Keras lends them to its steps."""
     model, x = small_network(), images(16)
     model.compile("sgd", "sparse_categorical_crossentropy")
@@ -113,7 +124,7 @@ def test_beside_loops_of_keras(use, loop):
     assert beside.calls > 0
 
 
-@pytest.mark.skipif(keras.config.backend() != "jax", reason="weights stay where they are")
+@pytest.mark.once(on="jax")
 def test_weights_that_another_model_is_fit_with():
     """Nobody knows where those are, and the error says so."""
     inner, seen = small_network(), []
@@ -130,6 +141,11 @@ def test_weights_that_another_model_is_fit_with():
         variable._value = None  # as fit does
     with pytest.raises(RuntimeError, match="while it fits a model that this one is a part of"):
         isi.explain(inner, images(2))
+    for variable in outer.variables:  # as a step does that fails
+        variable._value = ops.zeros(variable.shape)
+        variable._value.delete()
+    with pytest.raises(RuntimeError, match="were deleted, as .* Load them again"):
+        isi.explain(outer, images(2))
 
 
 def test_eight_threads_give_what_each_gives_alone():
