@@ -144,7 +144,7 @@ def test_weights_that_another_model_is_fit_with():
     for variable in outer.variables:  # as a step does that fails
         variable._value = ops.zeros(variable.shape)
         variable._value.delete()
-    with pytest.raises(RuntimeError, match="were deleted, as .* Load them again"):
+    with pytest.raises(RuntimeError, match=r"were deleted: .* Load them again"):
         isi.explain(outer, images(2))
 
 
