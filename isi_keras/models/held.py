@@ -76,7 +76,7 @@ def _value(model: keras.Model, variable: Any, lent: dict[int, Any]) -> Any:
         )
     if keras.config.backend() == "jax" and value.is_deleted():
         raise RuntimeError(
-            f"The weights of the model {model.name!r} were deleted: on JAX Keras gives them to each "
-            "step of training, and one failed. Load them again."
+            f"The weights of the model {model.name!r} were deleted: on JAX Keras hands them to a "
+            "step of training, which failed. Load them again."
         )
     return value
