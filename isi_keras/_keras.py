@@ -135,19 +135,32 @@ def value_of(variable: keras.Variable) -> Any:
         return None
 
 
-def was_fit(model: keras.Model) -> bool:
-    """Whether Keras on JAX ever took the values of the model's variables for a step of training."""
-    return hasattr(model, _TRAINED)
+def training_state(model: keras.Model) -> Any:
+    """What the last step of some loop of Keras on JAX returned, by kinds of variables, or `None`.
+
+    It stays there after a loop, though the weights may be others then.
+    """
+    return getattr(model, _TRAINED, None)
 
 
-def lent_to_training(model: keras.Model) -> dict[int, Any]:
-    """What the last step of training on JAX returned for the model's variables, by their ids."""
-    state = getattr(model, _TRAINED, None) or {}
-    return {
-        id(variable): value
-        for kind in ("trainable_variables", "non_trainable_variables")
-        for variable, value in zip(getattr(model, kind), state.get(kind) or (), strict=False)
-    }
+def lent_to_training(model: keras.Model, state: Any) -> dict[int, Any]:
+    """The values in a `training_state` of the model's variables, by their ids."""
+    found = {}
+    for kind in ("trainable_variables", "non_trainable_variables"):
+        variables, values = getattr(model, kind), state.get(kind) or ()
+        if [tuple(v.shape) for v in variables] == [tuple(value.shape) for value in values]:
+            found.update(zip(map(id, variables), values, strict=True))
+    return found
+
+
+def fits_here() -> bool:
+    """Whether a loop of Keras on JAX is among the callers."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "keras.src.backend.jax.trainer":
+            return True
+        frame = frame.f_back
+    return False
 
 
 RUN_THROUGH_GRAPH = "_run_through_graph"
@@ -241,13 +254,12 @@ def looks_for_objects() -> bool:
     return sys._getframe(2).f_globals.get("__name__", "").startswith(_ABOUT_OBJECTS)
 
 
-def operation(name: str) -> type:
-    """The class of an operation that holds a Python function."""
-    module = ops.scan.__module__
-    try:
-        return getattr(importlib.import_module(module), name)
-    except AttributeError as error:
-        raise _changed(f"there is no {name!r} in {module}") from error
+def of_functions(name: str) -> tuple[type, Any]:
+    """The class of an operation that holds a Python function, and the module that runs it."""
+    module = importlib.import_module(ops.scan.__module__)
+    if not hasattr(module, name):
+        raise _changed(f"there is no {name!r} in {module.__name__}")
+    return getattr(module, name), module.backend.core
 
 
 def layers_named(words: str) -> list[type]:

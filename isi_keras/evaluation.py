@@ -5,7 +5,7 @@ from typing import Any, overload
 import numpy as np
 
 from isi_keras import _checks, axes
-from isi_keras.measures import DISTANCES, distances
+from isi_keras.measures import DISTANCES, distances, within
 from isi_keras.results import AttackResult, RobustnessResult, Stored
 from isi_keras.results.attack_report import ClassReport, Measure, Report
 from isi_keras.results.robustness_report import RobustnessReport
@@ -134,7 +134,7 @@ def robust_within(
     """
     right, lost = result.right, result.success | result.not_finite
     reached = lost_at(result, measure, data_format)
-    gone = (lost & (reached <= budget) for budget in budgets)
+    gone = (lost & within(reached, budget) for budget in budgets)
     return np.array([_statistic(np.mean, right & ~part) for part in gone])
 
 

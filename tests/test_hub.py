@@ -12,7 +12,6 @@ import isi_keras as isi
 
 LIGHT = ("ViT", "BERT", "Llama")
 REFUSED = {  # and why
-    "Qwen 3.5": "Subtract",
     "RWKV-7": "cannot be seen through",
 }
 TOGETHER = ("GPT-OSS",)  # experts have no samples, so biases are accounted for over the batch

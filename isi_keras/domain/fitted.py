@@ -151,11 +151,11 @@ class Fitted:
         place = ""
         if low.size > 1 or high.size > 1:
             place = f" The first is in row {row}, {name}: {value:g} is not in {least:g}..{most:g}."
-        advice = "Rescale x, or pass bounds=(low, high) that hold your data"
+        advice = "Rescale x, or give the attack bounds=(low, high) that hold your data"
         if np.dtype(dtype) == np.uint8 or (x.min() >= 0 and 2 < x.max() <= 255):
             advice = (
-                "These look like images of 0..255: pass bounds=(0, 255) if the model takes them "
-                "so, or rescale them as for training, e.g. x / 127.5 - 1 for bounds=(-1, 1)"
+                "These look like images of 0..255: give the attack bounds=(0, 255) if the model "
+                "takes them so, or rescale them as in training: x / 127.5 - 1 for bounds=(-1, 1)"
             )
         if place:
             advice = "Widen the range of the column, or leave out or mend the rows"

@@ -1,6 +1,7 @@
 """`explain`: which inputs a decision rests on."""
 
 import dataclasses
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -203,6 +204,7 @@ def _explanation(model, indicator, inputs, wanted, others, found, layers) -> Exp
     if isinstance(inputs, list):
         relevance = dict(zip(names_of(model, inputs), relevance, strict=True))
     prediction = logits.argmax(-1).astype("int32")
+    _warn_of_infinite(relevance, logits)
     return Explanation(
         x=_by_name(model, inputs),
         relevance=relevance,
@@ -214,6 +216,22 @@ def _explanation(model, indicator, inputs, wanted, others, found, layers) -> Exp
         layers=_in_order(found["layers"], list(layers)) or None,
         conservation=_conservation(relevance, found) if found["absorbed"] else None,
     )
+
+
+def _warn_of_infinite(relevance: Any, logits: np.ndarray) -> None:
+    """Warns of maps with numbers that are not finite, of logits that are."""
+    maps = relevance.values() if isinstance(relevance, Mapping) else [relevance]
+    broken = np.isfinite(logits).all(axis=1)
+    broken &= ~np.all([np.isfinite(m.reshape(len(m), -1)).all(axis=1) for m in maps], axis=0)
+    if broken.any():
+        warnings.warn(
+            f"The maps of {broken.sum()} of {len(broken)} samples (the first is sample "
+            f"{np.argmax(broken)}) are not finite, though the logits are: some derivative is "
+            "infinite, as that of a square root at 0, or of what is computed in a branch of "
+            "ops.where or ops.cond that is not taken. Compute there with other numbers, e.g. "
+            "ops.sqrt(ops.maximum(x, 1e-12)).",
+            stacklevel=3,
+        )
 
 
 def _by_name(model, inputs) -> Any:

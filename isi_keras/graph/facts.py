@@ -140,7 +140,7 @@ class Facts:
     def _made(self, node: Node) -> Fact:
         """What an operation makes, whatever it is given."""
         kind, found = node.kind, Fact.NONE
-        if kind in table.GATES:
+        if kind in table.GATES | table.WEIGHTS:
             found |= Fact.GATE
         if kind in table.SCALES:
             found |= Fact.SCALE

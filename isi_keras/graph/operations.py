@@ -47,6 +47,8 @@ QUOTIENTS = _words("Divide TrueDivide DivideNoNan")
 NORMS = _words("LayerNorm RMSNorm Normalize")
 # Bounded from below by 0 and from above, so that in a product they are the gate.
 GATES = _words("Sigmoid HardSigmoid SparseSigmoid Softmax Sparsemax Relu6")
+# Gates without an upper bound: decays, and weights of attention before they are divided.
+WEIGHTS = _words("Exp Exp2")
 # They turn a deviation into a factor by which others are scaled.
 SCALES = _words("Rsqrt Reciprocal")
 NONNEGATIVE = (

@@ -114,15 +114,17 @@ def _metrics(report: attack_report.Report) -> dict[str, float]:
 
 
 def _verdict(report: attack_report.Report, result: AttackResult) -> str:
+    if not report.attacked:
+        return f"None of {report.samples} samples was attacked."
     turned = f"{report.successes} of {report.attacked} attacked samples turned"
     measure = measures.natural(result)
     median = report.measures[measure].median_success
     if report.successes and measure == "l0_feature":
         most = np.floor(median)
         inputs = "one input" if most == 1 else f"{parts.number(most)} inputs"
-        turned += f", half of them with at most {inputs} changed"
+        turned += f", the median of those with {inputs} changed"
     elif report.successes:
-        turned += f", half of them within {measures.caption(measure, median, result)}"
+        turned += f", the median of those at {measures.caption(measure, median, result)}"
     return f"{turned}."
 
 

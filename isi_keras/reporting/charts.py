@@ -7,6 +7,7 @@ import numpy as np
 
 from isi_keras.plotting import panels
 from isi_keras.reporting.parts import Chart, Curve
+from isi_keras.results.robustness_report import ALL
 
 WIDTH, HEIGHT = 460, 290
 LEFT, RIGHT, TOP, BOTTOM = 48, 14, 12, 44
@@ -55,9 +56,17 @@ def compared(charts: Sequence[Sequence[Chart]]) -> list[Chart]:
     alike: dict[tuple[str, str], list[Curve]] = {}
     for first, *_ in filter(None, charts):
         bare = dataclasses.replace(first.curves[0], low=None, high=None)
+        if bare.label == ALL:  # of the attacks in one result
+            bare = dataclasses.replace(bare, label=f"{first.title.partition(': ')[2]}: {ALL}")
         alike.setdefault((first.y_label, first.x_label), []).append(bare)
     return [
-        Chart(f"{said.capitalize()} of several results", where, said, curves)
+        Chart(
+            f"{said.capitalize()} of several results",
+            where,
+            said,
+            curves,
+            notes=["Each curve is of the samples of its result."],
+        )
         for (said, where), curves in alike.items()
         if len(curves) > 1
     ]
@@ -65,10 +74,10 @@ def compared(charts: Sequence[Sequence[Chart]]) -> list[Chart]:
 
 def _table(chart: Chart, end: float) -> list[list[str]]:
     """The curves at a few places, for those who do not see them."""
-    places = panels.ticks_between(0, end, 3.0)
+    places = [place for place in panels.ticks_between(0, end, 3.0) if place < end]
     return [
         [panels.tick_text(place), *(f"{_at(curve, place):.1%}" for curve in chart.curves)]
-        for place in places
+        for place in [*places, end]
     ]
 
 

@@ -46,8 +46,10 @@ class Outcome:
     def __str__(self) -> str:
         if self.passed:
             return f"met: {self.said} of {self.label} is {self.value:.6g} ({self.threshold})"
-        by = f"by {abs(self.value - self.wanted):.6g}" if math.isfinite(self.value) else ""
-        return f"MISSED {by}: {self.said} of {self.label} is {self.value:.6g} ({self.threshold})"
+        by = f" by {abs(self.value - self.wanted):.6g}" if math.isfinite(self.value) else ""
+        why = ", as there is nothing to count" if math.isnan(self.value) else ""
+        said = f"{self.said} of {self.label} is {self.value:.6g}{why}"
+        return f"MISSED{by}: {said} ({self.threshold})"
 
 
 def check(threshold: str, sections: Sequence[Section]) -> list[Outcome]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from isi_keras import _checks, axes
+from isi_keras.measures import within
 from isi_keras.results import endings, intervals, own_bounds, schema
 from isi_keras.results.base import Result
 from isi_keras.results.fields import Bounded, Rows, Shared
@@ -155,10 +156,10 @@ class RobustnessResult(Result):
             ValueError: if there is no such attack.
         """
         lost = self.distances(attack)
-        within = np.asarray(budget, "float64")
-        kept = ~np.isfinite(lost) | (lost > within[..., None])
-        shares = kept.mean(axis=-1) if len(self) else np.full(within.shape, np.nan)
-        return float(shares) if within.ndim == 0 else shares
+        budget = np.asarray(budget, "float64")
+        kept = ~(np.isfinite(lost) & within(lost, budget[..., None]))
+        shares = kept.mean(axis=-1) if len(self) else np.full(budget.shape, np.nan)
+        return float(shares) if budget.ndim == 0 else shares
 
     def interval(
         self, budget: Any = np.inf, *, confidence: float = 0.95, attack: str | None = None

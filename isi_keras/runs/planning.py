@@ -257,9 +257,10 @@ def check_same(folder: str, held: Mapping[str, Any], plan: Mapping[str, Any]) ->
             what = {"model": "model", "call": "target"}.get(key, "data")
             if entry.endswith("y_sha256"):
                 what = "labels"
+            other = "other" if what in ("data", "labels") else "another"
             raise ValueError(
-                f"The run in {folder!r} was begun with another {what} ({entry} differs). Go on "
-                "with the same one, or take another folder for `out`."
+                f"The run in {folder!r} was begun with {other} {what} ({entry} differs). Go on "
+                "with the same, or take another folder for `out`."
             )
         raise ValueError(
             f"{folder!r} holds another run: {entry} is {_short(there)} there, and {_short(here)} "

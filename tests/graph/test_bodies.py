@@ -93,6 +93,35 @@ def fori_loop(x, one, two):
     return ops.fori_loop(1, 4, lambda at, state: step(state, x[:, 0], one), x[:, 1])
 
 
+def fori_loop_from_zeros(x, one, two):
+    """Nothing it is given is symbolic, and the backend would be asked."""
+    zeros = ops.zeros((SIZE,))
+    return x[:, 0] * ops.fori_loop(0, 3, lambda at, state: step(state, two[0], one), zeros)
+
+
+def scan_from_zeros(x, one, two):
+    def body(state, at):
+        state = step(state, two[0], one)
+        return state, state
+
+    return x[:, 0] * ops.scan(body, ops.zeros((SIZE,)), ops.arange(3))[0]
+
+
+def thrice_from_zeros(x, one, two):
+    state = ops.zeros((SIZE,))
+    for _ in range(3):
+        state = step(state, two[0], one)
+    return x[:, 0] * state
+
+
+def while_loop_of_a_structure(x, one, two):
+    def body(held):
+        return {"count": held["count"] + 1, "state": step(held["state"], x[:, 0], one)}
+
+    held = {"count": 0, "state": x[:, 1]}
+    return ops.while_loop(lambda held: held["count"] < 3, body, held)["state"]
+
+
 def associative(reverse):
     """The states of s = decay * s + input, by pairs."""
 
@@ -152,7 +181,10 @@ TWINS = {
     "scan of a length": (scan_of_a_length, thrice),
     "while_loop": (while_loop, thrice),
     "while_loop, at most": (while_loop_at_most, thrice),
+    "while_loop of a structure": (while_loop_of_a_structure, thrice),
     "fori_loop": (fori_loop, thrice),
+    "fori_loop from zeros": (fori_loop_from_zeros, thrice_from_zeros),
+    "scan from zeros": (scan_from_zeros, thrice_from_zeros),
     "associative_scan": (associative(False), recurrence(False)),
     "associative_scan, backwards": (associative(True), recurrence(True)),
     "map": (mapped("map"), without_a_map),
@@ -207,6 +239,27 @@ def over_samples(x, one, two):
 def test_how_often_has_to_be_known(function):
     with pytest.raises(ValueError, match="no relevance rule for the layer 'called"):
         isi.explain(model_of(function), X)
+
+
+def of_other_shapes(x, one, two):
+    h = ops.matmul(x, one)
+    return ops.cond(ops.mean(x) < 9, lambda: h, lambda: ops.mean(h, axis=-1, keepdims=True))
+
+
+@pytest.mark.skipif(keras.config.backend() == "jax", reason="JAX itself refuses the model")
+def test_branches_of_other_shapes():
+    with pytest.raises(ValueError, match="the layer 'called"):
+        isi.explain(model_of(of_other_shapes), X)
+
+
+def divided_where_it_is_not_taken(x, one, two):
+    return ops.cond(ops.mean(x) < 9, lambda: ops.matmul(x, one), lambda: x / (x - x))
+
+
+@pytest.mark.parametrize("indicator", ["epsilon", "sensitivity"])
+def test_what_is_infinite_in_a_branch_that_is_not_taken(indicator):
+    with pytest.warns(UserWarning, match="3 of 3 samples .* are not finite, though the logits"):
+        isi.explain(model_of(divided_where_it_is_not_taken), X, indicator=indicator)
 
 
 def test_over_samples():

@@ -366,7 +366,7 @@ class TestProducts:
         x = keras.Input((4,))
         return keras.Model(x, layers.Multiply()([x, gate(x)]))
 
-    @pytest.mark.parametrize("gate", ["sigmoid", "hard_sigmoid", "softmax", "relu6"])
+    @pytest.mark.parametrize("gate", ["sigmoid", "hard_sigmoid", "softmax", "relu6", "exponential"])
     def test_the_signal_takes_all(self, gate):
         model = self.gated(layers.Activation(gate))
         found, _ = relevance_of(model, Composite("epsilon"), self.x, self.r)

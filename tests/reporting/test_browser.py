@@ -3,12 +3,15 @@
 `.ci/run` installs the browser. Without one these tests are skipped, but not in CI.
 """
 
+import dataclasses
 import os
 import shutil
 from pathlib import Path
 
 import pytest
-from makers.reports import HOSTILE, make_page
+from makers.reports import CLASSES, HOSTILE, make_page, make_records
+
+import isi_keras as isi
 
 pytestmark = pytest.mark.once
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
@@ -160,6 +163,19 @@ def test_the_slider_replays_the_attack(page):
     assert slider.get_attribute("aria-valuetext") == "after step 0 of 5, 0 pixels changed"
     page.click("text=Play")
     until(page, "document.querySelector('#step').value > 0")
+
+
+def test_a_sample_without_steps_is_drawn_as_it_is(opened, tmp_path):
+    """Nothing was done to what is misclassified, where a trajectory was kept, too."""
+    attack = make_records()["l0"][11:]
+    nothing = {"adversarial": attack.x, "order": 0 * attack.order, "steps": 0 * attack.steps}
+    nothing["trajectory"] = attack.trajectory[:, :1]
+    still = dataclasses.replace(attack, **nothing)
+    page = opened(path=isi.report(still, classes=CLASSES).save(tmp_path / "one.html"))
+    until(page, "document.querySelector('canvas').width === 5")
+    page.wait_for_timeout(100)
+    assert set(pixels(page)[3::4]) == {255}
+    assert page.locator("#step").count() == 0
 
 
 def test_maps_lie_over_the_image(page):

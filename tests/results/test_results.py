@@ -223,6 +223,14 @@ class TestEvaluate:
         with pytest.raises(ValueError, match=r"Unknown data_format: 'last'"):
             hand_made(data_format="last")
 
+    def test_rounding_is_not_farther(self):
+        """Four steps of 0.06 go as far as 0.24000001 in float32."""
+        far = float(np.nextafter(np.float32(0.24), np.float32(1)))
+        assert far > 0.24
+        result = hand_made(x=np.zeros((4, 3)), adversarial=np.full((4, 3), far))
+        shares = evaluation.robust_within(result, [0.2399, 0.24], measure="linf")
+        np.testing.assert_array_equal(shares, [0.75, 0.25])
+
     def test_what_robust_accuracy_needs(self):
         with pytest.raises(ValueError, match=r"Unknown measure: 'l0_pixel'.*'l0_position'"):
             evaluation.robust_within(hand_made(), [1], measure="l0_pixel")

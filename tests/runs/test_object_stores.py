@@ -54,7 +54,7 @@ def test_a_run_is_what_it_is_in_a_folder(bucket, wanted):
     (again.path / "shards/000002.npz").unlink()
     assert again.status().done == 3
     assert run(place).digest() == wanted
-    with pytest.raises(ValueError, match="begun with another data"):
+    with pytest.raises(ValueError, match="begun with other data"):
         run(place, fake.samples(seed=1))
 
 

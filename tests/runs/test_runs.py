@@ -120,8 +120,8 @@ def test_parts_make_a_whole(tmp_path, wanted):
         ({"keep": ()}, "call.keep"),
         ({"method": functools.partial(fake.turned, slow=0.1)}, "method.options.slow is None there"),
         ({"y": False}, "source.kind"),
-        ({"source": fake.samples(seed=1)}, "begun with another data"),
-        ({"source": (fake.samples()[0], 1 - fake.samples()[1])}, "begun with another labels"),
+        ({"source": fake.samples(seed=1)}, "begun with other data"),
+        ({"source": (fake.samples()[0], 1 - fake.samples()[1])}, "begun with other labels"),
     ],
 )
 def test_another_plan_is_refused(tmp_path, options, text):

@@ -257,7 +257,7 @@ def test_a_factory_that_gives_other_samples_is_refused(tmp_path, wanted, monkeyp
     (tmp_path / "shards/000002.npz").unlink()
     spec = isi.Run(tmp_path).plan["source"]
     module.made = lambda: fake.samples(seed=1)
-    with pytest.raises(ValueError, match=r"begun with another data \(source.sha256 differs"):
+    with pytest.raises(ValueError, match=r"begun with other data \(source.sha256 differs"):
         run(tmp_path, source)
     with pytest.raises(ValueError, match="gives other samples here than where the run was begun"):
         sources.of_spec(spec)
@@ -322,7 +322,7 @@ def test_a_run_lies_elsewhere(wanted):
     np.testing.assert_array_equal(again[3:9].x, fake.samples()[0][3:9])
     (again.path / "shards/000002.npz").unlink()
     assert run(place, fake.samples()).digest() == wanted
-    with pytest.raises(ValueError, match="begun with another data"):
+    with pytest.raises(ValueError, match="begun with other data"):
         run(place, fake.samples(seed=1))
     assert run(remote("streamed"), batches).digest() == wanted
     target = np.arange(fake.ROWS) % 2

@@ -64,7 +64,6 @@
   };
 
   const fits = (row, want) => {
-    if (want.pictured && !depth(row)) return false;
     if (want.equal.some(([name, value]) => at(name, row) !== value)) return false;
     if (want.least === -Infinity && want.most === Infinity) return true;
     const far = at(want.measure, row);
@@ -112,12 +111,15 @@
     const part = state.found.slice(0, state.shown);
     byId("cards").replaceChildren(...part.map(card));
     byId("more").hidden = state.found.length <= state.shown;
-    byId("found").textContent = `${state.found.length} of ${state.result.index.length} samples` + (part.length < state.found.length ? `, ${part.length} shown` : "");
+    const hidden = state.matching - state.found.length;
+    byId("found").textContent = `${state.found.length} of ${state.result.index.length} samples` + (hidden ? `, ${hidden} more match but have no picture` : "") + (part.length < state.found.length ? `, ${part.length} shown` : "");
   };
 
   const search = () => {
     const want = wanted();
-    state.found = sorted([...state.result.index.keys()].filter((row) => fits(row, want)), field.sort.value);
+    const matching = [...state.result.index.keys()].filter((row) => fits(row, want));
+    state.matching = matching.length;
+    state.found = sorted(matching.filter((row) => !want.pictured || depth(row)), field.sort.value);
     state.shown = PAGE;
     state.place = 0;
     for (const button of document.querySelectorAll(".matrix button")) {
@@ -251,14 +253,16 @@
     if (!steps) { return; }
     const moving = canvas !== null || (table && !found.unknown) || found.logits;
     let shown = null;
-    if (canvas) Promise.all([found.original, found.adversarial, found.order].map(loaded)).then((parts) => {
+    const pictured = canvas && Promise.all([found.original, found.adversarial, found.order].map(loaded)).then((parts) => {
       shown = parts;
       canvas.width = parts[0].width;
       canvas.height = parts[0].height;
       smooth(canvas, canvas.width);
-      paint();
     });
-    if (!moving || steps.length < 2) { return; }
+    if (!moving || steps.length < 2) {
+      if (pictured) pictured.then(() => compose(canvas, shown, steps.length ? steps[steps.length - 1] : 0));
+      return;
+    }
     const slider = make("input", { type: "range", min: "0", max: String(steps.length - 1), step: "1", value: String(steps.length - 1), id: "step" });
     const state_ = make("output", { id: "after", htmlFor: "step" });
     const play = make("button", { type: "button", textContent: "Play" });
@@ -288,6 +292,7 @@
     });
     panels.append(make("div", { className: "replay" }, make("label", { htmlFor: "step", textContent: "The attack, step by step" }), slider, make("div", { className: "controls" }, play, state_), bars ? bars.node : null));
     paint();
+    if (pictured) pictured.then(paint);
   };
 
   /** The image after a step, on a canvas; returns how many pixels have changed, in words. */
