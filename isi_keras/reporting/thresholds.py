@@ -47,9 +47,8 @@ class Outcome:
         if self.passed:
             return f"met: {self.said} of {self.label} is {self.value:.6g} ({self.threshold})"
         by = f" by {abs(self.value - self.wanted):.6g}" if math.isfinite(self.value) else ""
-        why = ", as there is nothing to count" if math.isnan(self.value) else ""
-        said = f"{self.said} of {self.label} is {self.value:.6g}{why}"
-        return f"MISSED{by}: {said} ({self.threshold})"
+        value = "unknown, as nothing counts" if math.isnan(self.value) else f"{self.value:.6g}"
+        return f"MISSED{by}: {self.said} of {self.label} is {value} ({self.threshold})"
 
 
 def check(threshold: str, sections: Sequence[Section]) -> list[Outcome]:
@@ -80,9 +79,9 @@ def check(threshold: str, sections: Sequence[Section]) -> list[Outcome]:
         for value, said in [known]
     ]
     if not outcomes:
-        known = sorted({name for section in sections for name in section.metrics})
+        known = {name for section in sections for name in section.metrics}
         raise ValueError(
-            f"{_checks.unknown('number', name, [*known, 'robust_accuracy_at_DISTANCE'])} "
+            f"{_checks.unknown('number', name, [*sorted(known), 'robust_accuracy_at_DISTANCE'])} "
             "Accuracies are known of results with true labels only."
         )
     return outcomes
@@ -103,8 +102,7 @@ def _value(name: str, section: Section) -> tuple[float, str] | None:
     at = _AT.fullmatch(name)
     if at is None:
         return (float(section.metrics[name]), name) if name in section.metrics else None
-    record = section.record
-    budget, bound = float(at["at"]), ""
+    record, budget, bound = section.record, float(at["at"]), ""
     if isinstance(record, RobustnessResult):
         measure = at["measure"] or record.measure
         if measure != record.measure:

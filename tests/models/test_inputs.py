@@ -73,7 +73,9 @@ def test_values_outside_the_bounds(model):
         isi.Attack()(model, bytes_)
     with pytest.raises(ValueError, match=match.replace("uint8", "float32")):
         isi.Attack()(model, bytes_.astype("float32"))
-    with pytest.raises(ValueError, match=r"from -1\.\d+ to 1\.\d+.*Rescale x, or pass bounds"):
+    with pytest.raises(
+        ValueError, match=r"from -1\.\d+ to 1\.\d+.*Rescale x, or give the attack bounds"
+    ):
         isi.Attack()(model, 1.5 * images())
     isi.Attack(max_steps=1, bounds=(0, 255))(model, bytes_)  # fits
 

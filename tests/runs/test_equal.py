@@ -141,7 +141,7 @@ def test_goals_and_inputs_that_move(tmp_path, given):
     np.testing.assert_array_equal(found.adversarial, whole.adversarial)
     np.testing.assert_array_equal(found.aim, whole.aim)
     other = isi.goals.LabelOn(1 - np.arange(SAMPLES) % 2)
-    with pytest.raises(ValueError, match="begun with other data"):
+    with pytest.raises(ValueError, match="begun with another target"):
         isi.run(attack, table, x, out=tmp_path / "c", goal=other, **options)
 
 

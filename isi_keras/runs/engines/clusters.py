@@ -12,10 +12,8 @@ _PATIENCE = 5.0
 """Seconds. Dask gives up for good a local worker that is away for 15, as one that dies while it
 starts is; after so many seconds without a result we ask for all of them once more."""
 
-_ENVIRON = "distributed.nanny.pre-spawn-environ"
-_TRIMS = "MALLOC_TRIM_THRESHOLD_", 65536
-"""Dask's default, by which its workers hand freed memory back to the system at once. What is freed
-after each operation is needed by the next, and the system clears each page of it."""
+_ENVIRON, _TRIMS = "distributed.nanny.pre-spawn-environ", ("MALLOC_TRIM_THRESHOLD_", 65536)
+"""Dask's default: workers return freed memory at once, though the next operation needs it."""
 
 
 def ray(
@@ -83,8 +81,7 @@ def dask(
     import dask.config  # pyright: ignore[reportMissingImports]
     import distributed  # pyright: ignore[reportMissingImports]
 
-    environ = dask.config.get(_ENVIRON)
-    kept = {name: value for name, value in environ.items() if (name, value) != _TRIMS}
+    kept = dict(each for each in dask.config.get(_ENVIRON).items() if each != _TRIMS)
     here = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
     with (
         changed(of_worker(1, work.RunFolder(path).plan()["backend"])),
