@@ -5,9 +5,10 @@ from typing import Any, overload
 import numpy as np
 
 from isi_keras import _checks, axes
-from isi_keras.measures import DISTANCES, distances, within
+from isi_keras.measures import DISTANCES, distances
 from isi_keras.results import AttackResult, RobustnessResult, Stored
 from isi_keras.results.attack_report import ClassReport, Measure, Report
+from isi_keras.results.intervals import within
 from isi_keras.results.robustness_report import RobustnessReport
 from isi_keras.tallies import Tallies
 

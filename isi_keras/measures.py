@@ -13,15 +13,6 @@ _SSIM_WINDOW = 7
 _AT_ONCE = 256  # so that what is computed on the way stays small
 
 
-_ROUNDED = 1e-5
-"""Inputs are float32, so a step of 0.24 goes as far as 0.24000001: such a share more is no more."""
-
-
-def within(distance, budget):
-    """Whether distances are within a budget, up to rounding."""
-    return distance <= budget + np.minimum(_ROUNDED * np.abs(budget), 0.5)
-
-
 def distances(
     x: np.ndarray,
     adversarial: np.ndarray,

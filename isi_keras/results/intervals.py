@@ -1,4 +1,4 @@
-"""How much the choice of samples may move a share."""
+"""How much the choice of samples may move a share, and rounding a distance."""
 
 import statistics
 from typing import Any
@@ -42,3 +42,12 @@ def wilson(share: Any, count: int, *, confidence: float = 0.95) -> tuple[Any, An
     low, high = ((middle + sign * half) / (1 + z**2 / count) for sign in (-1, 1))
     low, high = np.clip(low, 0, share), np.clip(high, share, 1)  # rounding aside they hold it
     return (float(low), float(high)) if np.ndim(share) == 0 else (low, high)
+
+
+_ROUNDED = 1e-5
+"""Inputs are float32, so a step of 0.24 goes as far as 0.24000001: such a share more is no more."""
+
+
+def within(distance, budget):
+    """Whether distances are within a budget, up to rounding."""
+    return distance <= budget + np.minimum(_ROUNDED * np.abs(budget), 0.5)

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import numpy as np
 
 from isi_keras import _checks, axes
-from isi_keras.measures import within
 from isi_keras.results import endings, intervals, own_bounds, schema
 from isi_keras.results.base import Result
 from isi_keras.results.fields import Bounded, Rows, Shared
@@ -157,7 +156,7 @@ class RobustnessResult(Result):
         """
         lost = self.distances(attack)
         budget = np.asarray(budget, "float64")
-        kept = ~(np.isfinite(lost) & within(lost, budget[..., None]))
+        kept = ~(np.isfinite(lost) & intervals.within(lost, budget[..., None]))
         shares = kept.mean(axis=-1) if len(self) else np.full(budget.shape, np.nan)
         return float(shares) if budget.ndim == 0 else shares
 
