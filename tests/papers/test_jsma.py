@@ -226,8 +226,8 @@ def test_reproduce(tmp_path, monkeypatch):
     text = run("reproduce", "jsma", "--samples", 3, "--out", "f", "--save-results")
     found = json.loads((tmp_path / "f/numbers.json").read_text())
     assert found["command"] == (
-        "isi-keras --backend tensorflow reproduce jsma --samples 3 --batch-size 512 --out f "
-        "--save-results"
+        f"isi-keras --backend {keras.config.backend()} reproduce jsma --samples 3 --batch-size 512 "
+        "--out f --save-results"
     )
     pictures = {"grid-increasing", "grid-decreasing", "empty", "and", "saliency"}
     pictures |= {name.replace("_", "-") for name in (*jsma.MATRICES, jsma.SUMMED)}
