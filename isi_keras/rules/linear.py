@@ -99,7 +99,16 @@ def along(vector, z, rank: int | None = None):
         vector: the numbers.
         z: a tensor that has as many rows as the result.
         rank: how many axes the result has, if other than `z`.
+
+    Raises:
+        ValueError: if `z` is one number, of all samples.
     """
+    if not len(z.shape):
+        raise ValueError(
+            "There is no relevance rule for one number of all samples, as a sum or a maximum over "
+            "all axes is. Compute it for each sample (axis=...), or as a constant "
+            "(keras.ops.stop_gradient)."
+        )
     rows, samples = z.shape[0], vector.shape[0]
     if rows % samples == 0 and rows > samples:
         vector = ops.repeat(vector, rows // samples)

@@ -262,6 +262,12 @@ def test_what_is_infinite_in_a_branch_that_is_not_taken(indicator):
         isi.explain(model_of(divided_where_it_is_not_taken), X, indicator=indicator)
 
 
+def test_a_number_of_all_samples():
+    model = model_of(lambda x, one, two: ops.matmul(x, one) * (ops.sum(x) + 1.0))
+    with pytest.raises(ValueError, match="no relevance rule for one number of all samples"):
+        isi.explain(model, X, indicator="epsilon")
+
+
 def test_over_samples():
     """There is a graph for each number of them."""
     model = model_of(over_samples)
