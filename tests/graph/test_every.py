@@ -85,9 +85,9 @@ def test_every_layer_is_treated_or_refused(key):
     try:
         found = explained(model, RULE, x)
     except ValueError as error:
-        assert any(name in key for name in REFUSED)
-        assert "There is no relevance rule for" in str(error)
-        return
+        if "There is no relevance rule for" in str(error) and any(name in key for name in REFUSED):
+            return
+        raise
     scale = np.abs(wanted).max()
     np.testing.assert_allclose(found.logits, wanted, rtol=0, atol=1e-3 * scale)
     lost, size = found.elsewhere(0)
