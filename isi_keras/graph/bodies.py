@@ -124,7 +124,7 @@ def _either(name: str, chosen: Any, one: Any, other: Any) -> Any:
     keras.tree.assert_same_structure(one, other)
 
     def entry(a, b):
-        if a is None or b is None:
+        if a is None and b is None:
             return None
         a, b = (ops.convert_to_tensor(part) for part in (a, b))
         if a.shape != b.shape or a.dtype != b.dtype:
