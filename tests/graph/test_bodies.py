@@ -265,7 +265,7 @@ def test_what_is_infinite_in_a_branch_that_is_not_taken(indicator):
 def test_a_number_of_all_samples():
     model = model_of(lambda x, one, two: ops.matmul(x, one) * (ops.sum(x) + 1.0))
     with pytest.raises(ValueError, match="no relevance rule for one number of all samples"):
-        isi.explain(model, X, indicator="epsilon")
+        isi.explain(model, X, indicator="epsilon", conservation=True)
 
 
 def test_over_samples():
