@@ -14,12 +14,13 @@ from isi_keras.attacks.units import Units
 from isi_keras.norms.base import flat, rows_like
 from isi_keras.results import Stop
 
-RISES, WIDTHS = (0.175, 0.15), ((1, 3, 5, 7), (2, 2, 5, 5))
-"""Where the slope is taken in every second move after the first two, two stairs by turns: the
+RISES = (0.125, 0.175, 0.125)
+WIDTHS = ((1, 3, 5, 7), (1, 4, 8, 12), (2, 2, 5, 5))
+"""Where the slope is taken in every second move after the first two, three stairs by turns: the
 inputs of the greatest gain go a part of their way, a rise for those among the first so many times
 `size`."""
 
-_SHRINK, _NEW = 0.8, (0.5, 0.05)
+_LARGE, _SHRINK, _NEW = 64, (0.6, 0.8), (0.5, 0.05)
 _LATE = 0.8
 _LEAST = 3
 
@@ -117,7 +118,7 @@ class Exchange:
         old, origin = state, samples.x
         move = old.memory.move
         judged = ops.logical_or(move % 2 == 0, move == 1)
-        x = ops.where(rows_like(judged, origin), old.memory.candidate, self._stair(samples, old))
+        x = self._looked_at(samples, old, judged)
         point = indicators.at(self.differentiable, model, x)
         seen = old.observed(point.logits, self.cost)
         goal = seen.goal(samples, self.targeted, "margin")
@@ -184,7 +185,8 @@ class Exchange:
 
     def _size(self, memory, best, judged, won):
         """How many units the next candidate may change, `(S,)`."""
-        shrunk = ops.cast(ops.floor(ops.cast(memory.size, "float32") * _SHRINK), "int32")
+        shrink = ops.where(memory.size > _LARGE, *_SHRINK)
+        shrunk = ops.cast(ops.floor(ops.cast(memory.size, "float32") * shrink), "int32")
         size = ops.where(judged, ops.where(won, shrunk, 2 * memory.size), memory.size)
         return ops.clip(ops.minimum(size, best - 1), 1, self.units)
 
@@ -236,6 +238,16 @@ class Exchange:
         moves = ops.cast(self._moves(max_steps), "float32")
         return ops.minimum(ops.cast(memory.move, "float32") / moves, 1.0)
 
+    def _looked_at(self, samples, state, judged):
+        """The candidates, or where the slope is taken beside them; no stair is made for nobody."""
+        candidate = state.memory.candidate
+        idle = ops.logical_or(judged, ops.logical_not(state.running))
+        return ops.cond(
+            ops.all(idle),
+            lambda: candidate,
+            lambda: ops.where(rows_like(idle, candidate), candidate, self._stair(samples, state)),
+        )
+
     def _stair(self, samples, state):
         """Where the slope is taken beside the candidate, of the shape of `x`."""
         memory, origin = state.memory, samples.x
@@ -260,13 +272,17 @@ class Exchange:
             return seen, goal
         memory = seen.memory
         others = ops.where(at_index(seen.clean_prediction, logits), -float("inf"), logits)
-        rest = ops.where(at_index(old.prediction, logits), -float("inf"), others)
-        ranked = ops.top_k(rest, self.classes, sorted=True)[1]
-        number = ops.clip(memory.round - 1, 0, self.classes - 1)[:, None]
-        following = ops.cast(ops.take_along_axis(ranked, number, axis=1)[:, 0], "int32")
         new = ops.logical_and(memory.move == 0, memory.round > 0)
         new = ops.logical_and(new, memory.round <= self.classes - 2)
-        aim = ops.where(new, following, memory.aim)
+
+        def following():
+            rest = ops.where(at_index(old.prediction, logits), -float("inf"), others)
+            ranked = ops.top_k(rest, self.classes, sorted=True)[1]
+            number = ops.clip(memory.round - 1, 0, self.classes - 1)[:, None]
+            ranked = ops.cast(ops.take_along_axis(ranked, number, axis=1)[:, 0], "int32")
+            return ops.where(new, ranked, memory.aim)
+
+        aim = ops.cond(ops.any(new), following, lambda: memory.aim)
         nearest = ops.cast(ops.argmax(others, axis=-1), "int32")
         wanted = aims.Reaching(ops.where(aim == UNKNOWN, nearest, aim), "margin")
         return seen._replace(memory=memory._replace(aim=aim)), wanted

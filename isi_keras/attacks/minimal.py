@@ -8,7 +8,7 @@ from isi_keras.attacks.base import BaseAttack, Plan
 from isi_keras.attacks.exchange import Exchange
 from isi_keras.attacks.memory import thirds
 from isi_keras.attacks.rounds import Round
-from isi_keras.attacks.taking_back import NEAR, TakingBack
+from isi_keras.attacks.taking_back import NEAR, TOGETHER, TakingBack
 from isi_keras.attacks.units import Units
 from isi_keras.domain import as_bounds
 from isi_keras.norms.steps import by_position
@@ -44,9 +44,12 @@ class MinimalL0(BaseAttack):
     Args:
         budget: how many passes a sample may take at most, for two moves at least. A pass is a
             forward and a backward one; a forward pass alone is a third of it.
-        restarts: how often the search begins anew, at least 0.
-        patience: after how many moves that brought nothing better a search ends, at least 1.
-        swaps: after how many exchanges in a row that were no good taking back ends, from 0 to 144.
+        restarts: how often the search begins anew, at least 0; `None` for once in 100 passes of the
+            budget.
+        patience: after how many moves that brought nothing better a search ends, at least 1; `None`
+            for 15 in 100 passes, from 4 to 30.
+        swaps: after how many exchanges in a row that were no good taking back ends, from 0 to 144;
+            `None` for 10 in 100 passes, 20 at most.
         decay: the share of the mean $G$ that stays in a move, from 0 to below 1.
         unit: `"feature"` counts every channel by itself; `"position"` (or `"pixel"`) all channels
             of a pixel, voxel or time step as one.
@@ -73,19 +76,20 @@ class MinimalL0(BaseAttack):
 
     arguments: ClassVar[tuple[str, ...]] = ("budget", "bounds")
     budget: int = 200
-    restarts: int = 2
-    patience: int = 30
-    swaps: int = 20
-    decay: float = 0.5
+    restarts: int | None = None
+    patience: int | None = None
+    swaps: int | None = None
+    decay: float = 0.25
     unit: str = "feature"
     indicator: Any = "sensitivity"
     bounds: Any = (-1.0, 1.0)
 
     def __post_init__(self):
         _checks.integer("budget", self.budget, 1)
-        _checks.integer("restarts", self.restarts, 0)
-        _checks.integer("patience", self.patience, 1)
-        if _checks.integer("swaps", self.swaps, 0) > NEAR**2:
+        for name, least in (("restarts", 0), ("patience", 1), ("swaps", 0)):
+            if getattr(self, name) is not None:
+                _checks.integer(name, getattr(self, name), least)
+        if self.swaps is not None and self.swaps > NEAR**2:
             raise ValueError(
                 f"Expected swaps to be from 0 to {NEAR**2}, as there are no more exchanges. "
                 f"Received: swaps={self.swaps}."
@@ -103,6 +107,22 @@ class MinimalL0(BaseAttack):
     def max_steps(self) -> int:
         """How many steps the budget allows: each takes a third of a pass at least."""
         return 3 * self.budget
+
+    @property
+    def effort(self) -> tuple[int, int, int]:
+        """The restarts, the patience and the swaps, those that suit the budget where none is given.
+
+        What few passes cannot pay is not begun: the aim is the fewest inputs in the time.
+        """
+        of_budget = self.budget // 100, min(max(self.budget * 3 // 20, 4), 30), self.budget // 10
+        suited = (*of_budget[:2], min(of_budget[2], 20))
+        given = self.restarts, self.patience, self.swaps
+        return tuple(  # pyright: ignore[reportReturnType]
+            own if number is None else number for number, own in zip(given, suited, strict=True)
+        )
+
+    def trace_key(self):  # noqa: D102
+        return *super().trace_key(), self.effort
 
     def resolve(self, planned, x, target, batch_size, numbers):  # noqa: D102
         least = thirds(self.indicator.cost(planned.classes))
@@ -122,13 +142,15 @@ class MinimalL0(BaseAttack):
             fitted.expect_finite(x, what, "use the indicator 'sensitivity'", width=True)
 
     def plan(self, planned, sample, targeted):  # noqa: D102
+        restarts, patience, swaps = self.effort
         channels = axes.channel_axis(sample.ndim, planned.data_format)
         unit = Units(
             channels if self.unit == "position" else None,
             self.domain.plain,
             self.domain.fit(sample.shape).arrays(),
         )
-        back = TakingBack(planned.forward(), targeted, unit, self.swaps)
+        together = TOGETHER if planned.graphs.any_rows else 1
+        back = TakingBack(planned.forward(), targeted, unit, swaps, together)
         exchange = Exchange(
             differentiable=self.indicator.prepare(planned, sample, centred=True),
             indicator=self.indicator,
@@ -138,11 +160,11 @@ class MinimalL0(BaseAttack):
             units=self.domain.count(self.unit, sample.shape[1:], planned.data_format),
             targeted=targeted,
             moves=FIRST,
-            patience=self.patience,
+            patience=patience,
             decay=float(self.decay),
-            spared=self.swaps,
+            spared=swaps,
         )
-        fewer = Round(back.takes, back.begin, back.step)
+        fewer = Round(back.takes, back.begin, back.step, together)
         shorter = dataclasses.replace(exchange, moves=LATER)
         again = Round(shorter.takes, shorter.again, shorter.step)
-        return Plan(exchange.start, exchange.step, (fewer, *(again, fewer) * self.restarts))
+        return Plan(exchange.start, exchange.step, (fewer, *(again, fewer) * restarts))

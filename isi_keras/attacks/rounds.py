@@ -18,11 +18,13 @@ class Round(NamedTuple):
             them go on, `(N,)` bool.
         begin: from `Samples` and the `State` they ended with to the one they go on with, tensors.
         step: as that of a `Plan`.
+        rows: how many rows of the model a step computes of each sample.
     """
 
     takes: Callable[[State, int], np.ndarray]
     begin: Callable[[Samples, State], State]
     step: Callable[..., tuple[State, Any]]
+    rows: int = 1
 
     def entered(self, given: tuple[Samples, State]) -> tuple[Samples, State]:
         """The samples and the state they go on with, from those they ended with."""
@@ -50,7 +52,7 @@ def drive(
         start: makes a state from samples, all tensors.
         samples: all there are, arrays of `N` rows.
         finished: is handed the indices of samples that no later round takes, and their state.
-        batch_size: the number of slots.
+        batch_size: how many rows of the model are computed at once.
         max_steps: how many steps a sample may take.
         watch: as `slots.drive` takes it.
         fixed: likewise.
@@ -92,7 +94,7 @@ def drive(
             each.entered,
             (_rows(samples, index), states),
             lambda among, state, index=index, done=number + 1: hand_on(index[among], state, done),
-            batch_size,
+            max(1, batch_size // each.rows),
             max_steps + 1,
             None
             if watch is None

@@ -2,17 +2,23 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 from keras import ops
 
-from isi_keras.attacks.memory import at_index, count_of, order_of, spent
+from isi_keras.attacks.memory import count_of, order_of, spent
 from isi_keras.attacks.units import Units
+from isi_keras.models.beside import beside
 from isi_keras.norms.base import flat, rows_like
 from isi_keras.results import Stop
 
 NEAR = 12
 """From how many changed units, and how many others, exchanges are made."""
+
+TOGETHER = 4
+"""How many trials of a sample are computed at once."""
 
 _SURELY = 1 - 1e-5
 """So much nearer an exchange must come, as rounding is no progress."""
@@ -23,27 +29,45 @@ _PAIRS = np.array(
 )
 
 
+class Trials(NamedTuple):
+    """What a step tries of each sample, `T` trials.
+
+    Args:
+        x: the inputs, `(S * T, ...)`, those of a sample one after another.
+        possible: which there are, `(S, T)` bool.
+        alone: which units are taken back by themselves, `(S, ...)` bool.
+        number: how many exchanges in a row have been made then, `(S,)`.
+    """
+
+    x: Any
+    possible: Any
+    alone: Any
+    number: Any
+
+
 @dataclasses.dataclass(frozen=True)
 class TakingBack:
-    """Tries to do with one change less than the best, by one forward pass a step.
+    """Tries to do with one change less than the best, by forward passes alone.
 
-    Each change is taken back by itself, the one first that the slope says least of; what is turned
+    Each change is taken back by itself, those first that the slope says least of; what is turned
     without it is the best from then on, and all are tried again. Once none can be spared, what
     missed the goal by least is the candidate. One change of it is exchanged for another, those
-    first of which the slope says least and most, and what is nearer to the goal is the candidate
-    from then on, until it is reached or many exchanges were no good.
+    first of which the slope says least and most, and what comes nearest to the goal is the
+    candidate from then on, until it is reached or many exchanges were no good.
 
     Args:
         forward: from the model and inputs to logits.
         targeted: whether there are classes to reach.
         unit: what changes together.
         swaps: after how many exchanges in a row that were no good a sample ends.
+        together: how many trials of a sample a step makes.
     """
 
     forward: Callable
     targeted: bool
     unit: Units
     swaps: int
+    together: int
 
     def takes(self, state, max_steps: int) -> np.ndarray:
         """Which samples have something to take back, and room for it, `(N,)` bool."""
@@ -56,34 +80,43 @@ class TakingBack:
         return state._replace(stop=ops.zeros_like(state.stop) + int(Stop.RUNNING))
 
     def step(self, model, samples, state, limits):
-        """One change less, or one for another: is it turned, or nearer to that?"""
+        """Trials of one change less, or of one for another: is any turned, or nearer to that?"""
         memory, origin, running = state.memory, samples.x, state.running
         changed = self.unit.changed(state.x, origin)
         untried = ops.logical_and(changed, ops.logical_not(memory.tried))
         single = ops.any(flat(untried), axis=1)
-        trial, one, number = self._trial(samples, state, untried, single)
-        possible = ops.logical_and(running, ops.logical_or(single, number < self.swaps))
+        trials = self._trials(samples, state, untried, single)
+        together = trials.possible.shape[1]
+        room = ops.arange(together, dtype="int32") < (limits.max_steps - spent(state))[:, None]
+        possible = ops.logical_and(ops.logical_and(running[:, None], trials.possible), room)
 
-        logits = self.forward(model, trial)
-        goal = state.goal(samples, self.targeted, "margin")
-        misses = -ops.sum(goal.seed(logits) * logits, axis=-1)
-        usable = ops.logical_and(possible, ops.isfinite(ops.sum(logits, axis=-1)))
-        count = count_of(self.unit.changed(trial, origin))
-        usable = ops.logical_and(usable, ops.logical_and(count > 0, count < memory.best))
-        better = ops.logical_and(usable, goal.reached(logits))
-        worse = ops.logical_not(better)
-        nearer = ops.logical_and(ops.logical_and(usable, worse), misses < memory.level)
+        logits, reached, misses = self._seen(model, samples, state, trials.x, together)
+        count = count_of(self.unit.changed(trials.x, ops.repeat(origin, together, axis=0)))
+        count = ops.reshape(count, (-1, together))
+        usable = ops.logical_and(possible, ops.isfinite(misses))
+        usable = ops.logical_and(usable, ops.logical_and(count > 0, count < memory.best[:, None]))
+        turned = ops.logical_and(usable, reached)
+        better = ops.any(turned, axis=1)
+        misses = ops.where(usable, misses, float("inf"))
+        nearer = ops.logical_and(ops.min(misses, axis=1) < memory.level, ops.logical_not(better))
+        which = ops.where(better, ops.argmax(turned, axis=1), ops.argmin(misses, axis=1))
+        place = ops.cast(which, "int32") + together * ops.arange(ops.shape(which)[0], dtype="int32")
+        trial, logits, count, missed = (
+            ops.take(part, place, axis=0)
+            for part in (trials.x, logits, ops.reshape(count, (-1,)), ops.reshape(misses, (-1,)))
+        )
 
         def row(chosen, new, old):
             return ops.where(rows_like(chosen, old), new, old)
 
         best = ops.where(better, count, memory.best)
-        number = ops.where(ops.logical_or(better, nearer), 0, number + 1)
+        number = ops.where(ops.logical_or(better, nearer), 0, trials.number)
         number = ops.where(ops.logical_or(single, ops.logical_not(running)), memory.trial, number)
-        tried = ops.logical_and(ops.logical_or(memory.tried, one), rows_like(worse, one))
+        tried = ops.logical_or(memory.tried, trials.alone)
+        tried = ops.logical_and(tried, rows_like(ops.logical_not(better), tried))
         open_ = ops.any(flat(ops.logical_and(changed, ops.logical_not(tried))), axis=1)
         left = ops.logical_or(open_, number < self.swaps)
-        forward = state.forward + ops.cast(possible, "int32")
+        forward = state.forward + count_of(possible)
         over = forward + 2 * state.backward >= limits.max_steps
         ended = ops.logical_or(ops.logical_or(over, best == 1), ops.logical_not(left))
         ended = ops.logical_and(running, ended)
@@ -95,7 +128,7 @@ class TakingBack:
             trial=ops.where(done, self.swaps + 1, ops.where(better, 0, number)),
             candidate=row(nearer, trial, memory.candidate),
             level=ops.where(
-                better, float("inf"), ops.where(nearer, misses * _SURELY, memory.level)
+                better, float("inf"), ops.where(nearer, missed * _SURELY, memory.level)
             ),
         )
         prediction = ops.cast(ops.argmax(logits, axis=-1), "int32")
@@ -110,8 +143,25 @@ class TakingBack:
         )
         return moved, ops.where(ended[:, None], after.logits, memory.logits)
 
-    def _trial(self, samples, state, untried, single):
-        """What is tried, the unit taken back by itself, and the number of the exchange."""
+    def _seen(self, model, samples, state, x, together):
+        """The logits of trials, `(S * T, K)`, and whether and by how much they miss, `(S, T)`."""
+
+        def each(rows):
+            return ops.repeat(rows, together, axis=0)
+
+        with beside(keras.tree.map_structure(each, samples.beside)):
+            logits = self.forward(model, x)
+        goal = state.goal(samples, self.targeted, "margin")
+        margin = None if goal.margin is None else each(goal.margin)
+        goal = dataclasses.replace(goal, classes=each(goal.classes), margin=margin)
+        misses = -ops.sum(goal.seed(logits) * logits, axis=-1)
+        reached, misses = (
+            ops.reshape(part, (-1, together)) for part in (goal.reached(logits), misses)
+        )
+        return logits, reached, misses
+
+    def _trials(self, samples, state, untried, single):
+        """What is tried: `untried` units taken back by themselves where `single`, or exchanges."""
         memory, origin = state.memory, samples.x
         base = ops.where(rows_like(single, origin), state.x, memory.candidate)
         value, gain = self.unit.best(memory.slope, samples)
@@ -119,33 +169,43 @@ class TakingBack:
         held = -flat(self.unit.held(memory.slope, base, origin))
         held = ops.where(flat(changed), held, -float("inf"))
         outer = ops.where(flat(closed), -float("inf"), flat(self.unit.summed(gain)))
-        one = at_index(ops.argmax(ops.where(flat(untried), held, -float("inf")), axis=1), held)
-        one = ops.logical_and(one, single[:, None])
-        back, into, number = self._exchange(held, outer, memory.trial)
-        into = ops.logical_and(into, ops.logical_not(single)[:, None])
-        shape = ops.shape(changed)
-        back = ops.reshape(ops.where(single[:, None], one, back), shape)
-        into = ops.logical_and(ops.reshape(into, shape), gain > 0)
-        trial = self.unit.moved(self.unit.put_back(base, back, origin), into, value)
-        return trial, ops.reshape(one, shape), number
+        together, alone = min(self.together, held.shape[1]), single[:, None]
+        left, first = ops.top_k(ops.where(flat(untried), held, -float("inf")), together)
+        goes, comes, there, number = self._exchanges(held, outer, memory.trial, together)
+        goes = ops.where(alone, first, goes)
+        possible = ops.where(alone, left > -float("inf"), there)
+        unit = ops.arange(held.shape[1], dtype=goes.dtype)
+        goes = ops.logical_and(unit == goes[:, :, None], possible[:, :, None])
+        comes = ops.logical_and(unit == comes[:, :, None], ops.logical_not(alone)[:, :, None])
+        comes = ops.logical_and(comes, there[:, :, None])
+        taken = ops.logical_and(ops.any(goes, axis=1), alone)
+        base, origin, value, gain = (
+            ops.repeat(part, together, axis=0) for part in (base, origin, value, gain)
+        )
+        shape = (-1, *changed.shape[1:])
+        trial = self.unit.put_back(base, ops.reshape(goes, shape), origin)
+        comes = ops.logical_and(ops.reshape(comes, shape), gain > 0)
+        trial = self.unit.moved(trial, comes, value)
+        return Trials(trial, possible, ops.reshape(taken, shape), number)
 
-    def _exchange(self, held, outer, tried):
-        """What goes and what comes, masks `(S, U)`, and the number of the exchange, `(S,)`."""
+    def _exchanges(self, held, outer, tried, together):
+        """What goes and what comes, and whether it is there, `(S, T)`; the number after, `(S,)`."""
         near = min(NEAR, held.shape[1])
-        pairs = _PAIRS[(near > _PAIRS).all(axis=1)][: max(self.swaps, 1)]
+        pairs = _PAIRS[(near > _PAIRS).all(axis=1)][: max(self.swaps, together)]
         going, coming = (ops.convert_to_tensor(column) for column in pairs.T)
         least, goes = ops.top_k(held, near, sorted=True)
         most, comes = ops.top_k(outer, near, sorted=True)
         there = ops.logical_and(
             ops.take(least, going, axis=1) > -float("inf"), ops.take(most, coming, axis=1) > 0
         )
-        later = ops.arange(len(pairs), dtype="int32") >= tried[:, None]
-        there = ops.logical_and(there, later)
-        first = ops.cast(ops.argmax(there, axis=1), "int32")
-
-        def unit(column, places):
-            place = ops.take(column, first)[:, None]
-            return at_index(ops.take_along_axis(places, place, axis=1)[:, 0], held)
-
-        number = ops.where(ops.any(there, axis=1), first, self.swaps)
-        return unit(going, goes), unit(coming, comes), number
+        number = ops.arange(len(pairs), dtype="int32")
+        due = ops.logical_and(number >= tried[:, None], number < self.swaps)
+        falling = ops.where(ops.logical_and(there, due), len(pairs) - number, 0)
+        left, which = ops.top_k(falling, together, sorted=True)
+        there = left > 0
+        after = ops.max(ops.where(there, ops.cast(which, "int32") + 1, 0), axis=1)
+        goes, comes = (
+            ops.take_along_axis(places, ops.take(column, which), axis=1)
+            for column, places in ((going, goes), (coming, comes))
+        )
+        return goes, comes, there, ops.where(there[:, 0], after, self.swaps)
