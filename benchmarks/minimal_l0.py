@@ -37,13 +37,18 @@ def main():
     parser.add_argument("--samples", type=int, default=100)
     parser.add_argument("--first", type=int, default=FIRST, help="the first test image")
     parser.add_argument("--network", nargs="+", choices=isi.zoo.NAMES, default=isi.zoo.NAMES)
+    parser.add_argument("--model", type=Path, help="a .keras file for MNIST, in their place")
+    parser.add_argument("--bounds", nargs=2, type=float, default=(0.0, 1.0), help="of its inputs")
     parser.add_argument("--only", nargs="+", help="rows, by the beginning of their names")
     parser.add_argument("--json", type=Path, help="where to write the numbers, and a table beside")
     options = parser.parse_args()
     print(f"Keras {keras.__version__} on {keras.config.backend()}, {options.samples} images")
+    networks = {name: isi.zoo.BOUNDS[name] for name in options.network}
+    if options.model:
+        networks = {options.model: tuple(options.bounds)}
     found = []
-    for name in options.network:
-        found += measured(name, options.first, options.samples, options.only)
+    for name, bounds in networks.items():
+        found += measured(name, bounds, options.first, options.samples, options.only)
     text = table(found)
     print(text)
     if options.json:
@@ -54,12 +59,16 @@ def main():
         options.json.with_suffix(".md").write_text(text + "\n")
 
 
-def measured(name, first, samples, only=None):
-    """A row of numbers for each attack on a network."""
-    model, (x, y) = isi.zoo.load(name)
+def measured(name, bounds, first, samples, only=None):
+    """A row of numbers for each attack on a network: one of the zoo, or a file."""
+    if isinstance(name, Path):
+        model, (x, y) = keras.models.load_model(name), isi.zoo.load("lenet-jsma")[1]
+        x = x * (bounds[1] - bounds[0]) + bounds[0]
+    else:
+        model, (x, y) = isi.zoo.load(name)
     right = isi.logits(model).predict(x).argmax(-1) == y
     chosen = np.flatnonzero(right & (np.arange(len(x)) >= first))[:samples]
-    x, y, bounds = x[chosen], y[chosen], isi.zoo.BOUNDS[name]
+    x, y = x[chosen], y[chosen]
     rows = []
     for word, run in (ours(bounds) | peers(bounds)).items():
         if only and not word.startswith(tuple(only)):
@@ -71,7 +80,7 @@ def measured(name, first, samples, only=None):
         turned = isi.logits(model).predict(adversarial).argmax(-1) != y
         count = (adversarial != x).reshape(len(x), -1).sum(1)
         row = {
-            "network": name,
+            "network": name.stem if isinstance(name, Path) else name,
             "attack": word,
             "mean": float(count[turned].mean()) if turned.any() else float("nan"),
             "median": float(np.median(np.where(turned, count, np.inf))),
@@ -92,9 +101,6 @@ def ours(bounds):
     attacks = {
         "MinimalL0()": isi.MinimalL0(bounds=bounds),
         "MinimalL0(budget=60)": isi.MinimalL0(budget=60, bounds=bounds),
-        "MinimalL0, quick": isi.MinimalL0(
-            budget=60, restarts=0, patience=12, swaps=20, bounds=bounds
-        ),
         "greedy, sensitivity": isi.Attack(
             "sensitivity",
             isi.L0(skip_saturated=True),

@@ -163,6 +163,20 @@ def test_a_success_is_one_of_numbers():
     assert result.success.any()
 
 
+def test_the_effort_suits_the_budget():
+    assert [isi.MinimalL0(budget=n).effort for n in (10, 60, 200, 1000)] == [
+        (0, 4, 1), (0, 9, 6), (2, 30, 20), (10, 30, 20),
+    ]  # fmt: skip
+    assert isi.MinimalL0(budget=60, restarts=1, patience=5, swaps=0).effort == (1, 5, 0)
+    model, x = small_network(final=None), images(8)
+    small, great = isi.MinimalL0(budget=20), isi.MinimalL0(budget=150)
+    small(model, x)
+    result = great(model, x)
+    np.testing.assert_array_equal(
+        result.adversarial, great(small_network(final=None), x).adversarial
+    )
+
+
 def test_it_serves_hardness_monitor_and_training():
     model, x = small_network(), images(8)
     y = model.predict(x, verbose=0).argmax(-1)
