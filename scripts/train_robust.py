@@ -1,9 +1,9 @@
 """Trains the small robust network of a norm, on which constants of `MinimalL0` were chosen.
 
 Four convolutions and two hidden layers of 200, as the robust MNIST networks of Rony et al. 2019
-and Zhang et al. 2019 have, in 0..1: on the first 5,000 images of the MNIST test set that the package
-ships, against projected gradient descent in Linf (0.3) or L2 (2.4), or by TRADES (0.3). Some five
-minutes, on Torch:
+and Zhang et al. 2019 have, in 0..1: on the first 5,000 images of the MNIST test set that the
+package ships, against projected gradient descent in Linf (0.3) or L2 (2.4), or by TRADES (0.3).
+Some five minutes, on Torch:
 
     KERAS_BACKEND=torch python scripts/train_robust.py l2 results/l2.keras
     KERAS_BACKEND=torch python benchmarks/minimal_l0.py --model results/l2.keras --bounds 0 1
@@ -48,7 +48,7 @@ def main():
             right += (logits.argmax(1) == labels).sum().item()
         with torch.no_grad():
             clean = (model(x[5000:7000], training=False).argmax(1) == y[5000:7000]).float().mean()
-        print(f"{number}: {right / TRAINED:.3f} at radius {radius:.2f}, {clean:.3f} clean", flush=True)
+        print(f"{number}: {right / TRAINED:.3f} at {radius:.2f}, {clean:.3f} clean", flush=True)
         options.path.parent.mkdir(parents=True, exist_ok=True)
         model.save(options.path)
 

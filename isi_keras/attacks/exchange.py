@@ -22,7 +22,7 @@ inputs of the greatest gain go a part of their way, a rise for those among the f
 
 _LARGE, _SHRINK, _NEW = 64, (0.6, 0.8), (0.5, 0.05)
 _LATE = 0.8
-_LEAST = 3
+_LEAST, _SLOW = 3, 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Exchange:
         units: how many there are.
         targeted: whether there are classes to reach.
         moves: after how many moves a round ends, or fewer where the budget is small.
-        patience: after how many moves without anything better it ends.
+        patience: after how many moves without anything better it ends, one more for each 16 units.
         decay: the share $\beta$ of what was, in the first move.
         spared: how many forward passes are kept for taking back, beside one for each change.
     """
@@ -137,13 +137,14 @@ class Exchange:
         slope = slope / ops.maximum(rows_like(strength, slope), 1e-30)
         done = self._done(state.memory, limits.max_steps)
         after, free = self._exchanged(state.memory, slope, size, done, samples)
+        all_changed = after.best > self.units  # for so long, and nobody has turned
         stop = first_of(
             (self._ends(state, free, sound, limits.max_steps), Stop.SUCCESS),
             (ops.logical_not(sound), Stop.NOT_FINITE),
             *seen.unneeded(samples, reached),
             (ops.logical_not(ops.logical_or(free, strength > 0)), Stop.NO_GRADIENT),
             (ops.logical_not(free), Stop.EXHAUSTED),
-            (after.stale >= self.patience, Stop.EXHAUSTED),  # with all of them changed
+            (ops.logical_and(after.stale >= self.patience, all_changed), Stop.EXHAUSTED),
             (self._over(state, limits.max_steps), Stop.MAX_STEPS),
         )
         shown = ops.logical_or(stop != int(Stop.RUNNING), old.clean_prediction == UNKNOWN)
@@ -219,7 +220,8 @@ class Exchange:
     def _ends(self, state, free, finite, max_steps):
         """Whose best is the last of this round."""
         memory = state.memory
-        ended = ops.logical_or(memory.stale >= self.patience, self._over(state, max_steps))
+        patience = self.patience + memory.best // _SLOW
+        ended = ops.logical_or(memory.stale >= patience, self._over(state, max_steps))
         stuck = ops.logical_not(ops.logical_and(free, finite))
         ended = ops.logical_or(ended, ops.logical_or(stuck, memory.best == 1))
         return ops.logical_and(memory.best <= self.units, ended)

@@ -31,13 +31,13 @@ class MinimalL0(BaseAttack):
     A success does not end a sample: what is recorded is the best of it. When `patience` moves
     brought nothing better, each change is taken back by itself, the least needed first, and what
     misses the goal by least without one is exchanged, one change for another, as long as that
-    brings it nearer: each is tried by a forward pass. So no single change of the result can be
+    brings it nearer: each is tried by a forward pass, four at once. So no single change of the result can be
     spared, unless the budget ran out. `restarts` do all of it again below the best so far; where
     any other class will do, each leads to one that was not reached before, the next by the clean
     logits.
 
-    It is deterministic, and a sample ends the same in any batch. It counts as its `steps` what it
-    tried: moves, and changes taken back. `order` is the step in which an input last came into the
+    It is deterministic, and a sample ends the same in any batch. Its `steps` are the moves, and each
+    time that up to four changes are tried back or exchanged. `order` is the step in which an input last came into the
     best. A trajectory holds the logits of the best so far, before the first success those of what
     was tried last. Inside adversarial training it takes one search, without taking back.
 
@@ -46,8 +46,8 @@ class MinimalL0(BaseAttack):
             forward and a backward one; a forward pass alone is a third of it.
         restarts: how often the search begins anew, at least 0; `None` for once in 100 passes of the
             budget.
-        patience: after how many moves that brought nothing better a search ends, at least 1; `None`
-            for 15 in 100 passes, from 4 to 30.
+        patience: after how many moves that brought nothing better a search ends, at least 1, and
+            one more for each 16 units of the best; `None` for 15 in 100 passes, from 4 to 30.
         swaps: after how many exchanges in a row that were no good taking back ends, from 0 to 144;
             `None` for 10 in 100 passes, 20 at most.
         decay: the share of the mean $G$ that stays in a move, from 0 to below 1.
