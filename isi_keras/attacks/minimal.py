@@ -31,15 +31,16 @@ class MinimalL0(BaseAttack):
     A success does not end a sample: what is recorded is the best of it. When `patience` moves
     brought nothing better, each change is taken back by itself, the least needed first, and what
     misses the goal by least without one is exchanged, one change for another, as long as that
-    brings it nearer: each is tried by a forward pass, four at once. So no single change of the result can be
-    spared, unless the budget ran out. `restarts` do all of it again below the best so far; where
-    any other class will do, each leads to one that was not reached before, the next by the clean
-    logits.
+    brings it nearer: each is tried by a forward pass, four of them at once. So no single change of
+    the result can be spared, unless the budget ran out. `restarts` do all of it again below the
+    best so far; where any other class will do, each leads to one that was not reached before, the
+    next by the clean logits.
 
-    It is deterministic, and a sample ends the same in any batch. Its `steps` are the moves, and each
-    time that up to four changes are tried back or exchanged. `order` is the step in which an input last came into the
-    best. A trajectory holds the logits of the best so far, before the first success those of what
-    was tried last. Inside adversarial training it takes one search, without taking back.
+    It is deterministic, and a sample ends the same in any batch. It counts as its `steps` the moves
+    and the times that up to four changes were tried. `order` is the step in which an input last
+    came into the best. A trajectory holds the logits of the best so far, before the first success
+    those of what was tried last. Inside adversarial training it takes one search, without taking
+    back.
 
     Args:
         budget: how many passes a sample may take at most, for two moves at least. A pass is a
