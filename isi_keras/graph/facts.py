@@ -64,11 +64,12 @@ class Facts:
         masks = bool(node.tensors) and all(self.has(t, Fact.MASK) for t in node.tensors)
         if boolean or (masks and node.kind in table.MOVES | {"Multiply"}):
             return Fact.MASK | Fact.NONNEGATIVE | Fact.GATE
-        if not relevant or node.kind in table.CONSTANTS | _FLAT:
+        if not relevant or node.kind in table.CONSTANTS:
             return self._given(node)
-        found = Fact.RELEVANT
-        if self._is_entry(node, relevant):
-            found |= Fact.ENTRY
+        entry = self._is_entry(node, relevant)
+        if node.kind in _FLAT and (not entry or any(map(_is_float, node.tensors))):
+            return self._given(node)
+        found = Fact.RELEVANT | (Fact.ENTRY if entry else Fact.NONE)
         return found | self._range(node, relevant)
 
     def _given(self, node: Node) -> Fact:

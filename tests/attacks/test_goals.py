@@ -233,7 +233,7 @@ def test_robustness_by_a_goal(labels, values, x):
     assert found.config["config"]["goal"]["class_name"] == "Above"
 
 
-def test_in_training_and_in_the_monitor(labels, x):
+def test_in_training_and_in_the_monitor(labels, x, tmp_path):
     y = (logits_of(labels, x) > 0).astype("int32")
     attack = isi.Attack("sensitivity", "l0", 5, (-1, 1))
     for goal in (goals.LabelSet(), goals.LabelOff(0, margin=0.3)):
@@ -241,8 +241,13 @@ def test_in_training_and_in_the_monitor(labels, x):
         inside = keras.ops.convert_to_numpy(craft(keras.ops.convert_to_tensor(x), y))
         np.testing.assert_allclose(inside, attack(labels, x, y=y, goal=goal).adversarial, atol=1e-6)
     trained = isi.training.AdversarialTraining(labels, attack, goal=goals.LabelSet())
-    config = trained.get_config()["goal"]
-    assert goals.get(config) == goals.LabelSet()
+    trained.compile("sgd", keras.losses.BinaryCrossentropy())
+    trained.fit(x, y, verbose=0)
+    trained.save(tmp_path / "trained.keras")
+    again = keras.saving.load_model(tmp_path / "trained.keras")
+    assert again.goal == goals.LabelSet()
+    assert again.attack == attack
+    assert again.evaluate(x, y, verbose=0) == pytest.approx(trained.evaluate(x, y, verbose=0))
     monitor = isi.callbacks.RobustnessMonitor(attack, x, y, goal=goals.LabelSet())
     monitor.set_model(labels)
     monitor.on_train_begin()

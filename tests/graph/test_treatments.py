@@ -780,6 +780,22 @@ class TestLayersOfOnesOwn:
         np.testing.assert_allclose(found.relevance, plain.relevance, atol=0.05 * scale)
         np.testing.assert_allclose(found.conservation["elsewhere"], 0, atol=1e-4)
 
+    @pytest.mark.parametrize(
+        "computed", [lambda n: n // 2, lambda n: n % 5, lambda n: ops.clip(n, 2, 7)]
+    )
+    def test_whole_numbers_may_be_computed_with(self, computed):
+        """What looks up a row of its own for each token has the map of the rows that are meant."""
+        ids, rows = keras.Input((6,), dtype="int32"), keras.Input((6,), dtype="int32")
+        tail = keras.Sequential(
+            [layers.Embedding(9, 4), layers.Flatten(), layers.Dense(2, bias_initializer="ones")]
+        )
+        x = np.random.default_rng(3).integers(0, 9, (5, 6)).astype("int32")
+        found = isi.explain(keras.Model(ids, tail(computed(ids))), x, indicator="epsilon")
+        meant = ops.convert_to_numpy(computed(ops.convert_to_tensor(x)))
+        wanted = isi.explain(keras.Model(rows, tail(rows)), meant, indicator="epsilon")
+        np.testing.assert_allclose(found.relevance, wanted.relevance, atol=1e-6)
+        assert np.abs(found.relevance).max() > 1e-3
+
     def test_other_quantized_layers_are_refused(self):
         ids = keras.Input((6,), dtype="int32")
         embedding = layers.Embedding(9, 4, name="small")
