@@ -22,7 +22,7 @@ inputs of the greatest gain go a part of their way, a rise for those among the f
 
 _LARGE, _SHRINK, _NEW = 64, (0.6, 0.8), (0.5, 0.05)
 _LATE = 0.8
-_LEAST, _SLOW = 3, 16
+_LEAST, _SLOW, _HOPE = 3, 16, 30
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,14 +137,14 @@ class Exchange:
         slope = slope / ops.maximum(rows_like(strength, slope), 1e-30)
         done = self._done(state.memory, limits.max_steps)
         after, free = self._exchanged(state.memory, slope, size, done, samples)
-        all_changed = after.best > self.units  # for so long, and nobody has turned
+        all_changed, hope = after.best > self.units, max(self.patience, _HOPE)  # nobody has turned
         stop = first_of(
             (self._ends(state, free, sound, limits.max_steps), Stop.SUCCESS),
             (ops.logical_not(sound), Stop.NOT_FINITE),
             *seen.unneeded(samples, reached),
             (ops.logical_not(ops.logical_or(free, strength > 0)), Stop.NO_GRADIENT),
             (ops.logical_not(free), Stop.EXHAUSTED),
-            (ops.logical_and(after.stale >= self.patience, all_changed), Stop.EXHAUSTED),
+            (ops.logical_and(after.stale >= hope, all_changed), Stop.EXHAUSTED),
             (self._over(state, limits.max_steps), Stop.MAX_STEPS),
         )
         shown = ops.logical_or(stop != int(Stop.RUNNING), old.clean_prediction == UNKNOWN)

@@ -33,14 +33,14 @@ class MinimalL0(BaseAttack):
     misses the goal by least without one is exchanged, one change for another, as long as that
     brings it nearer: each is tried by a forward pass, four of them at once. So no single change of
     the result can be spared, unless the budget ran out. `restarts` do all of it again below the
-    best so far; where any other class will do, each leads to one that was not reached before, the
-    next by the clean logits.
+    best so far; where any other class will do, each leads to a single one, the next by the clean
+    logits, in which the best is not.
 
     It is deterministic, and a sample ends the same in any batch. It counts as its `steps` the moves
-    and the times that up to four changes were tried. `order` is the step in which an input last
-    came into the best. A trajectory holds the logits of the best so far, before the first success
-    those of what was tried last. Inside adversarial training it takes one search, without taking
-    back.
+    and the times that up to four changes were tried, but for the last of each search and of each
+    taking back. `order` is the step in which an input last came into the best. A trajectory holds
+    the logits of the best so far, before the first success those of what was tried last. Inside
+    adversarial training it takes one search, without taking back.
 
     Args:
         budget: how many passes a sample may take at most, for two moves at least. A pass is a
@@ -48,7 +48,8 @@ class MinimalL0(BaseAttack):
         restarts: how often the search begins anew, at least 0; `None` for once in 100 passes of the
             budget.
         patience: after how many moves that brought nothing better a search ends, at least 1, and
-            one more for each 16 units of the best; `None` for 15 in 100 passes, from 4 to 30.
+            one more for each 16 units of the best; `None` for 15 in 100 passes, from 4 to 30. Where
+            all units are changed and nothing has turned, after 30 at least.
         swaps: after how many exchanges in a row that were no good taking back ends, from 0 to 144;
             `None` for 10 in 100 passes, 20 at most.
         decay: the share of the mean $G$ that stays in a move, from 0 to below 1.
