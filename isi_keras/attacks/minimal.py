@@ -116,8 +116,8 @@ class MinimalL0(BaseAttack):
 
         What few passes cannot pay is not begun: the aim is the fewest inputs in the time.
         """
-        of_budget = self.budget // 100, min(max(self.budget * 3 // 20, 4), 30), self.budget // 10
-        suited = (*of_budget[:2], min(of_budget[2], 20))
+        patience = min(max(self.budget * 3 // 20, 4), 30)
+        suited = self.budget // 100, patience, min(self.budget // 10, 20)
         given = self.restarts, self.patience, self.swaps
         return tuple(  # pyright: ignore[reportReturnType]
             own if number is None else number for number, own in zip(given, suited, strict=True)
