@@ -1,10 +1,10 @@
 """How few inputs do attacks change, in how many passes and seconds?
 
-Attacks the same images of a shipped network with `MinimalL0`, greedy ISI, JSMA and, on Torch with
-the package adv-lib, sigma-zero and FMN. Mean over the successes; in the median a failure counts as
-infinity. A pass is a forward and a backward one, a forward one alone a third. Times are in ms a
-sample, of a second call, of all attacks on the same network, framework and machine: by the clock
-and of the processor, which other processes disturb less.
+Attacks the same images of a shipped network, or of one's own, with `MinimalL0`, greedy ISI, JSMA
+and, on Torch with the package adv-lib, sigma-zero and FMN. Mean over the successes; in the median a
+failure counts as infinity. A pass is a forward and a backward one, a forward one alone a third.
+Times are in ms a sample, of a second call, of all attacks on the same network, framework and
+machine: by the clock and of the processor, which other processes disturb less.
 
 adv-lib is not required; without it its rows are left out. To have them:
 

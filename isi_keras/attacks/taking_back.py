@@ -35,12 +35,14 @@ class Trials(NamedTuple):
     Args:
         x: the inputs, `(S * T, ...)`, those of a sample one after another.
         possible: which there are, `(S, T)` bool.
+        count: how many units are changed in each, `(S, T)`.
         alone: which units are taken back by themselves, `(S, ...)` bool.
         number: how many exchanges in a row have been made then, `(S,)`.
     """
 
     x: Any
     possible: Any
+    count: Any
     alone: Any
     number: Any
 
@@ -91,10 +93,8 @@ class TakingBack:
         possible = ops.logical_and(ops.logical_and(running[:, None], trials.possible), room)
 
         logits, reached, misses = self._seen(model, samples, state, trials.x, together)
-        count = count_of(self.unit.changed(trials.x, ops.repeat(origin, together, axis=0)))
-        count = ops.reshape(count, (-1, together))
-        usable = ops.logical_and(possible, ops.isfinite(misses))
-        usable = ops.logical_and(usable, ops.logical_and(count > 0, count < memory.best[:, None]))
+        fewer = ops.logical_and(trials.count > 0, trials.count < memory.best[:, None])
+        usable = ops.logical_and(ops.logical_and(possible, ops.isfinite(misses)), fewer)
         turned = ops.logical_and(usable, reached)
         better = ops.any(turned, axis=1)
         misses = ops.where(usable, misses, float("inf"))
@@ -103,7 +103,12 @@ class TakingBack:
         place = ops.cast(which, "int32") + together * ops.arange(ops.shape(which)[0], dtype="int32")
         trial, logits, count, missed = (
             ops.take(part, place, axis=0)
-            for part in (trials.x, logits, ops.reshape(count, (-1,)), ops.reshape(misses, (-1,)))
+            for part in (
+                trials.x,
+                logits,
+                ops.reshape(trials.count, (-1,)),
+                ops.reshape(misses, (-1,)),
+            )
         )
 
         def row(chosen, new, old):
@@ -186,7 +191,8 @@ class TakingBack:
         trial = self.unit.put_back(base, ops.reshape(goes, shape), origin)
         comes = ops.logical_and(ops.reshape(comes, shape), gain > 0)
         trial = self.unit.moved(trial, comes, value)
-        return Trials(trial, possible, ops.reshape(taken, shape), number)
+        count = ops.reshape(count_of(self.unit.changed(trial, origin)), (-1, together))
+        return Trials(trial, possible, count, ops.reshape(taken, shape), number)
 
     def _exchanges(self, held, outer, tried, together):
         """What goes and what comes, and whether it is there, `(S, T)`; the number after, `(S,)`."""
