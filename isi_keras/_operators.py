@@ -58,6 +58,25 @@ def _compared(tensor: Any, other: Any, compare: Callable, operation: Callable):
     return operation(tensor, other)
 
 
+def _item(tensor: Any, key: Any):
+    """A part, also by a key that stands alone or a list of indices, as tensors take them."""
+    keys = tuple(map(_plain, key if isinstance(key, tuple) else (key,)))
+    lists = [axis for axis, each in enumerate(keys) if isinstance(each, np.ndarray)]
+    if len(lists) != 1 or not all(isinstance(each, slice | np.ndarray) for each in keys):
+        return ops.get_item(tensor, keys)
+    (axis,) = lists
+    rest = *keys[:axis], slice(None), *keys[axis + 1 :]
+    return ops.take(ops.get_item(tensor, rest), keys[axis], axis=axis)
+
+
+def _plain(key: Any) -> Any:
+    """An index as Keras takes it: of NumPy's and of lists an integer or an array of such."""
+    if isinstance(key, list | np.ndarray):
+        array = np.asarray(key)
+        key = np.flatnonzero(array) if array.dtype == bool and array.ndim == 1 else array
+    return int(key) if isinstance(key, np.integer) or getattr(key, "ndim", 1) == 0 else key
+
+
 def _priority(tensor: Any) -> float:
     if not tracing():
         raise AttributeError
@@ -66,7 +85,7 @@ def _priority(tensor: Any) -> float:
 
 @contextlib.contextmanager
 def comparing_values() -> Iterator[None]:
-    """Meanwhile, in this thread, symbolic tensors are in operators what tensors are.
+    """Meanwhile, in this thread, symbolic tensors are in operators and keys what tensors are.
 
     `x == 0` asks for each entry: Keras defines all other comparisons, but leaves this one to
     Python, which says whether they are the same object. And `array * x` is `x * array` on JAX,
@@ -77,6 +96,7 @@ def comparing_values() -> Iterator[None]:
     if not isinstance(vars(kind).get("__eq__"), WhileTracing):
         kind.__eq__ = WhileTracing(kind.__eq__, _equal)
         kind.__ne__ = WhileTracing(kind.__ne__, _unequal)
+        kind.__getitem__ = WhileTracing(kind.__getitem__, _item)
         kind.__array_priority__ = property(_priority)  # so that NumPy on the left leaves it to it
         shown = vars(kind).get("__jax_array__")
         if shown is not None:

@@ -1,14 +1,15 @@
-"""Layers and operations that go to the backend, written with Keras' own operations."""
+"""Layers that go to the backend, written with operations of Keras."""
 
 import inspect
 from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from isi_keras import _keras
-from isi_keras.graph.nodes import Own
+from isi_keras.graph.nodes import Called, Own
 
 # What augments does nothing at inference.
 IDLE = (
@@ -22,10 +23,13 @@ IDLE = (
 class _Backend:
     """What preprocessing layers ask their backend for, from `keras.ops`."""
 
-    name = keras.config.backend()
-    numpy = nn = math = core = linalg = ops
+    name, __name__ = keras.config.backend(), ops.__name__
     image = ops.image
     is_int_dtype = staticmethod(keras.backend.is_int_dtype)
+    numpy = nn = math = core = linalg = property(lambda self: self)
+
+    def digitize(self, x, bins):
+        return ops.digitize(x, np.asarray(bins, "float32"))
 
     def __getattr__(self, name: str):
         return getattr(ops, name)
@@ -48,12 +52,6 @@ def overriding(kind: type) -> dict[str, Any]:
     if issubclass(kind, _FOR_DATA):
         found["backend"] = property(lambda self: _Backend())
     return found
-
-
-def operation(op: Any, args: tuple, kwargs: dict) -> Any:
-    """What an operation returns, made of simpler ones; `None` if it stays as it is."""
-    make = _OPERATIONS.get(type(op).__name__)
-    return None if make is None else make(op, *args, **kwargs)
 
 
 # ---- layers
@@ -84,18 +82,8 @@ def _in_groups(self, inputs, kernel):
     if self.groups == 1:
         return ops.conv(inputs, kernel, **options)
     shape = self.compute_output_shape(inputs.shape)
-    function = _Called(ops.conv, options)
+    function = Called(ops.conv, options)
     return Own("Conv", function, shape, inputs.dtype, **options)(inputs, kernel)
-
-
-class _Called:
-    """An operation of Keras with its options."""
-
-    def __init__(self, function: Callable, options: dict):
-        self.function, self.options = function, options
-
-    def __call__(self, *tensors):
-        return self.function(*tensors, **self.options)
 
 
 def _recurrent(self, sequences, initial_state=None, mask=None, training=False):
@@ -177,6 +165,22 @@ def _if_taken(layer, mask) -> dict[str, Any]:
     return {"mask": mask} if "mask" in inspect.signature(layer.call).parameters else {}
 
 
+def _encoded(self, inputs, count_weights=None):
+    """With operations of Keras, where the layer converts what TensorFlow may have computed."""
+    mode, kind = self.output_mode, self.compute_dtype
+    if mode == "int":
+        return ops.cast(inputs, kind)
+    if mode == "one_hot" and inputs.shape[-1] == 1 and len(inputs.shape) > 1:
+        inputs = ops.squeeze(inputs, -1)
+    hot = ops.one_hot(inputs, self.num_tokens, dtype=kind)
+    if mode == "one_hot":
+        return hot
+    if mode == "multi_hot":
+        return ops.max(hot, axis=min(1, len(inputs.shape) - 1))
+    weights = 1.0 if count_weights is None else ops.expand_dims(ops.cast(count_weights, kind), -1)
+    return ops.sum(hot * weights, axis=1)
+
+
 def _adaptive(function: Callable) -> Callable:
     """Keras 3.15 infers another shape than it returns."""
 
@@ -187,7 +191,7 @@ def _adaptive(function: Callable) -> Callable:
         shape = shape if last else (*inputs.shape[:2], *sizes)
         options = {"output_size": sizes, "data_format": self.data_format}
         kind = "AdaptiveAveragePool" if "average" in function.__name__ else "AdaptiveMaxPool"
-        return Own(kind, _Called(function, options), shape, inputs.dtype, **options)(inputs)
+        return Own(kind, Called(function, options), shape, inputs.dtype, **options)(inputs)
 
     return call
 
@@ -195,7 +199,8 @@ def _adaptive(function: Callable) -> Callable:
 # Layers that hold a backend of their own, for use in `tf.data`, which `keras.ops` can stand for.
 _FOR_DATA = tuple(
     _keras.layers_named(
-        "Rescaling Normalization Resizing CenterCrop MelSpectrogram AutoContrast Solarization"
+        "Rescaling Normalization Resizing CenterCrop MelSpectrogram AutoContrast Solarization "
+        "Discretization"
     )
 )
 _ADAPTIVE = {
@@ -205,6 +210,7 @@ _METHODS: list[tuple[type, str, Callable]] = [
     *((kind, "call", _idle) for kind in _keras.layers_named(IDLE)),
     (layers.Softmax, "call", _softmax),
     (layers.BatchNormalization, "call", _batch_normalized),
+    (layers.CategoryEncoding, "call", _encoded),
     *((kind, "convolution_op", _in_groups) for kind in (layers.Conv2D, layers.Conv3D)),
     *(
         (kind, "call", _recurrent)
@@ -224,58 +230,6 @@ _METHODS: list[tuple[type, str, Callable]] = [
         )
     ),
 ]
-
-
-# ---- operations
-
-
-def _separable(op, inputs, depthwise_kernel, pointwise_kernel):
-    options = {"data_format": op.data_format}
-    inner = ops.depthwise_conv(
-        inputs, depthwise_kernel, op.strides, op.padding, dilation_rate=op.dilation_rate, **options
-    )
-    return ops.conv(inner, pointwise_kernel, 1, "valid", **options)
-
-
-def _gated(op, x):
-    signal, gate = ops.split(x, 2, axis=op.axis)
-    return ops.multiply(signal, ops.sigmoid(gate))
-
-
-def _transposed(op, inputs, kernel):
-    """Keras 3.15 mixes up the arguments when it runs the operation."""
-    (spec,) = keras.tree.flatten(op.compute_output_spec(inputs, kernel))
-    names = ("strides", "padding", "output_padding", "data_format", "dilation_rate")
-    options = {name: getattr(op, name) for name in names}
-    function = _Called(ops.conv_transpose, options)
-    return Own("ConvTranspose", function, spec.shape, spec.dtype, **options)(inputs, kernel)
-
-
-def _reshaped(op, x):
-    """With an open number of samples, which Keras writes as None."""
-    (spec,) = keras.tree.flatten(op.compute_output_spec(x))
-    if None not in op.newshape:
-        return None
-    return ops.reshape(x, [-1 if size is None else size for size in spec.shape])
-
-
-def _softmax_over(op, x):
-    """Over several axes, which the operation itself cannot run."""
-    if isinstance(op.axis, int):
-        return None
-    if len(op.axis) == 1:
-        return ops.softmax(x, axis=op.axis[0])
-    function = _Called(ops.softmax, {"axis": op.axis})
-    return Own("Softmax", function, x.shape, x.dtype, axis=op.axis)(x)
-
-
-_OPERATIONS: dict[str, Callable] = {
-    "Softmax": _softmax_over,
-    "SeparableConv": _separable,
-    "Glu": _gated,
-    "ConvTranspose": _transposed,
-    "Reshape": _reshaped,
-}
 
 
 # ---- functions

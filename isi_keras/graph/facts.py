@@ -1,13 +1,13 @@
 """What is known of each tensor of a graph, before anything is computed."""
 
 import enum
+import math
 
 import keras
-from keras import ops
 
-from isi_keras import _checks
 from isi_keras.graph import operations as table
 from isi_keras.graph.nodes import Graph, Node, Tensor
+from isi_keras.graph.ranges import Ranges
 
 
 class Fact(enum.Flag):
@@ -20,7 +20,8 @@ class Fact(enum.Flag):
     """Each of its entries is a function of one entry of the model's input."""
     NONNEGATIVE = enum.auto()
     GATE = enum.auto()
-    """In a product with a signal it weighs, and is not weighed."""
+    """In a product with a signal it weighs, and is not weighed: it lies between 0 and a bound, or
+    is an exponential, a weight before it is divided."""
     SCALE = enum.auto()
     """It is the inverse of a deviation."""
     MASK = enum.auto()
@@ -41,9 +42,10 @@ class Facts:
         self._graph, self._first = graph, first
         known = Fact.RELEVANT | (Fact.ENTRY if entries else Fact.NONE)
         self._known = {id(t): known for t in keras.tree.flatten(graph.inputs)}
+        self._ranges = Ranges(graph)
         for node in graph.nodes:
-            facts = self._of_node(node)
             for tensor in node.outputs:
+                facts = self._of_output(node, tensor)
                 self._known[id(tensor)] = facts & ~_impossible(tensor, facts)
 
     def of(self, tensor: Tensor) -> Fact:
@@ -58,24 +60,23 @@ class Facts:
         """The arguments of a node that relevance may pass to."""
         return [t for t in node.tensors if self.has(t, Fact.RELEVANT)]
 
-    def _of_node(self, node: Node) -> Fact:
+    def _of_output(self, node: Node, tensor: Tensor) -> Fact:
         relevant = self.relevant(node)
         boolean = all(_dtype(t) == "bool" for t in node.outputs)
         masks = bool(node.tensors) and all(self.has(t, Fact.MASK) for t in node.tensors)
         if boolean or (masks and node.kind in table.MOVES | {"Multiply"}):
             return Fact.MASK | Fact.NONNEGATIVE | Fact.GATE
         if not relevant or node.kind in table.CONSTANTS:
-            return self._given(node)
+            return self._given(tensor)
         entry = self._is_entry(node, relevant)
         if node.kind in _FLAT and (not entry or any(map(_is_float, node.tensors))):
-            return self._given(node)
+            return self._given(tensor)
         found = Fact.RELEVANT | (Fact.ENTRY if entry else Fact.NONE)
-        return found | self._range(node, relevant)
+        return found | self._range(node, tensor, relevant)
 
-    def _given(self, node: Node) -> Fact:
-        """Of what relevance does not reach, only whether it is a gate."""
-        keeps = node.kind in table.MOVES and node.tensors
-        return self._common(node.tensors) & Fact.NONNEGATIVE if keeps else Fact.NONE
+    def _given(self, tensor: Tensor) -> Fact:
+        """Of what relevance does not reach, only whether it is below 0."""
+        return Fact.NONNEGATIVE if self._ranges.of(tensor)[0] >= 0 else Fact.NONE
 
     def _common(self, tensors) -> Fact:
         found = Fact.NONNEGATIVE | Fact.GATE | Fact.SCALE | Fact.MASK
@@ -89,6 +90,8 @@ class Facts:
         kind = node.kind
         if kind in table.MOVES or (kind in table.MIXING and self._first):
             return len(relevant) == len(node.tensors)
+        if kind == "BatchNorm":
+            return self._first and all(t is node.args[0] for t in relevant)
         if kind not in table.ENTRYWISE:
             return False
         (first, *others) = relevant
@@ -102,69 +105,37 @@ class Facts:
             return False
         return same and not others and (integers or kind in table.AFFINE)
 
-    def _range(self, node: Node, relevant) -> Fact:
+    def _range(self, node: Node, tensor: Tensor, relevant) -> Fact:
+        """What is known of the values of an output, and what they are to others."""
         kind, common = node.kind, self._common(relevant)
-        alone = len(relevant) == len(node.tensors) and not _constants(node)
-        found = Fact.NONE
+        least, greatest = self._ranges.of(tensor)
+        found = Fact.NONNEGATIVE if least >= 0 else Fact.NONE
+        found |= Fact.GATE if least >= 0 and greatest < math.inf else Fact.NONE
+        alone = len(relevant) == len(node.tensors)
+        linear = alone if kind in table.PRODUCTS else kind in table.AFFINE and len(relevant) == 1
         if kind in table.MOVES:
-            padded = kind in ("Pad", "PadImages") and node.argument("constant_values", 0) not in (
-                0,
-                0.0,
-                None,
-            )
-            found |= common if len(relevant) == len(node.tensors) and not padded else Fact.NONE
-        elif kind in table.AFFINE and len(relevant) == 1:
+            found |= common & ~Fact.NONNEGATIVE if alone else Fact.NONE
+        elif linear or kind == "Multiply":
             found |= common & (Fact.GATE | Fact.SCALE)
-            positive = all(_positive(c) for c in _constants(node)) and not set(node.tensors) - set(
-                relevant
-            )
-            if positive and kind in ("Multiply", "Add", "Divide", "TrueDivide"):
-                divided = kind in ("Multiply", "Add") or relevant[0] is node.args[0]
-                found |= common & Fact.NONNEGATIVE if divided else Fact.NONE
-        elif kind in table.PRODUCTS:
-            found |= common & Fact.NONNEGATIVE if len(relevant) == len(node.tensors) else Fact.NONE
-            if kind == "Multiply":
-                found |= common & (Fact.GATE | Fact.SCALE)
-        elif (kind in table.KEEPS_SIGN and alone) or kind in (
-            "MaxPool",
-            "AveragePool",
-            "Max",
-            "Mean",
-        ):
-            found |= common & (Fact.NONNEGATIVE | Fact.GATE)
-        elif kind in ("Minimum", "Maximum", "Relu", "Clip") and len(relevant) == 1:
-            found |= common & Fact.GATE
-        if kind == "Maximum" and any(_positive(c) for c in _constants(node)):
-            found |= Fact.NONNEGATIVE
-        return found | self._made(node)
-
-    def _made(self, node: Node) -> Fact:
-        """What an operation makes, whatever it is given."""
-        kind, found = node.kind, Fact.NONE
+        elif kind in table.KEEPS_GATES or (kind in table.KEEPS_SIGN and alone):
+            found |= self._gates(node, relevant)
+        elif kind in table.QUOTIENTS and self._ranges.is_positive(node.args[1]):
+            found |= self.of(node.args[0]) & Fact.GATE
         if kind in table.GATES | table.WEIGHTS:
             found |= Fact.GATE
-        if kind in table.SCALES:
+        if kind in table.SCALES or (kind == "Power" and self._ranges.of(node.args[1])[1] < 0):
             found |= Fact.SCALE
-        if kind in table.NONNEGATIVE:
-            found |= Fact.NONNEGATIVE
-        if kind == "Power" and _checks.is_number(node.args[1]):
-            found |= Fact.SCALE if node.args[1] < 0 else Fact.NONE
-            found |= Fact.NONNEGATIVE if node.args[1] % 2 == 0 else Fact.NONE
-        if kind == "Clip" and _positive(node.argument("x_min")):
-            found |= Fact.GATE | Fact.NONNEGATIVE
         if kind in table.QUOTIENTS and not self.has(node.args[0], Fact.RELEVANT):
             found |= Fact.SCALE
-        if kind in table.QUOTIENTS and self._is_share(node):
-            found |= Fact.GATE | Fact.NONNEGATIVE
         return found
 
-    def _is_share(self, node: Node) -> bool:
-        """Whether something positive is divided by its sum, a softmax written out."""
-        upper, lower = node.args[:2]
-        total = self._graph.producers.get(id(lower))
-        if total is None or total.kind != "Sum" or not self.has(upper, Fact.NONNEGATIVE):
-            return False
-        return total.tensors[0] is upper
+    def _gates(self, node: Node, relevant) -> Fact:
+        """Whether all that a node passes on are gates, or positive numbers beside them."""
+        values = node.args[1:3] if node.kind == "Where" else relevant
+        passed = [v for v in values if any(v is t for t in relevant)]
+        rest = [v for v in values if not any(v is t for t in relevant)]
+        gates = all(self.has(t, Fact.GATE) for t in passed)
+        return Fact.GATE if gates and all(map(self._ranges.is_positive, rest)) else Fact.NONE
 
 
 _FLAT = {"Angle", "FloorDivide", "Heaviside"}  # steps of real numbers
@@ -187,19 +158,3 @@ def _dtype(tensor) -> str:
 
 def _is_float(tensor) -> bool:
     return keras.backend.is_float_dtype(_dtype(tensor))
-
-
-def _positive(value) -> bool:
-    """Whether a constant is known not to be below 0."""
-    if _checks.is_number(value):
-        return value >= 0
-    if ops.is_tensor(value):
-        return bool((ops.convert_to_numpy(value) >= 0).all())  # a constant, also inside a trace
-    return False
-
-
-def _constants(node: Node) -> list:
-    """Numbers and tensors with values among the arguments of a node of two arguments."""
-    if node.kind not in table.AFFINE | {"Maximum", "Minimum", "Where"}:
-        return []
-    return [v for v in node.args if v is not None and not isinstance(v, Tensor)]

@@ -38,10 +38,6 @@ class Weight(keras.KerasTensor):
         """The path of the variable."""
         return self.variable.path
 
-    def __getitem__(self, key: Any):
-        """A part; Keras knows no slice that stands alone."""
-        return super().__getitem__((key,) if isinstance(key, slice) else key)
-
     def assign(self, value: Any) -> None:
         """Does nothing: planning changes no state."""
 
@@ -75,6 +71,17 @@ class Own(keras.Operation):
     def compute_output_spec(self, *args, **kwargs):
         """The output without its values."""
         return keras.KerasTensor(*self._spec)
+
+
+class Called:
+    """An operation of Keras with its options."""
+
+    def __init__(self, function: Callable, options: dict):
+        self.function, self.options = function, options
+
+    def __call__(self, *tensors):
+        """What the operation returns."""
+        return self.function(*tensors, **self.options)
 
 
 class Whole(keras.Operation):
@@ -222,7 +229,10 @@ class Graph:
 
     @functools.cached_property
     def wide(self) -> "Graph":
-        """The graph in single precision where it has half: without casts between the two."""
+        """The graph in single precision where it has half, without what changes nothing then.
+
+        So casts between the two are gone, and layers that return what they are given.
+        """
         alias: dict[int, Tensor] = {}
 
         def resolved(tensor):
@@ -232,7 +242,8 @@ class Graph:
         for node in self.nodes:
             args, kwargs = node.filled(resolved)
             casts = node.kind in ("Cast", "ConvertToTensor") and isinstance(args[0], Tensor)
-            if casts and {args[0].dtype, node.outputs[0].dtype} <= _NARROW:
+            casts = casts and {args[0].dtype, node.outputs[0].dtype} <= _NARROW
+            if casts or node.kind == "Identity":
                 alias[id(node.outputs[0])] = args[0]
             else:
                 nodes.append(Node(node.op, args, kwargs, node.outputs, node.scope))

@@ -30,6 +30,7 @@ HOMOGENEOUS = _words(
 SQUARES = _words("Nanvar Var")
 # Interpolations: entries of the model's input may pass them and are inputs still.
 MIXING = _words("Resize")
+MIXES = MIXING | _words("GaussianBlur MapCoordinates ScaleAndTranslate")
 # Functions of each entry (or, like a softmax, of a row that they squash).
 ACTIVATIONS = _words(
     "Abs Absolute Arccos Arccosh Arcsin Arcsinh Arctan Arctan2 Arctanh Cbrt Ceil Celu Clip Cos "
@@ -51,12 +52,14 @@ GATES = _words("Sigmoid HardSigmoid SparseSigmoid Softmax Sparsemax Relu6")
 WEIGHTS = _words("Exp Exp2")
 # They turn a deviation into a factor by which others are scaled.
 SCALES = _words("Rsqrt Reciprocal")
-NONNEGATIVE = (
-    GATES | SCALES | _words("Relu Softplus Exp Exp2 Square Absolute Abs Squareplus SparsePlus Sqrt")
-) - _words("Reciprocal")
 KEEPS_SIGN = _words(
     "AdaptiveAveragePool AdaptiveMaxPool Add Amax Amin Average AveragePool Cumsum Fmax Fmin Max "
     "MaxPool Maximum Mean Median Min Minimum Nanmax Nanmean Nanmin Nansum Sort Sum TakeAlongAxis "
+    "TopK Where"
+)
+# What they make of gates is a gate, whatever lies beside.
+KEEPS_GATES = MIXES | _words(
+    "AveragePool Clip Max MaxPool Maximum Mean Minimum Power Relu Sqrt Square Take TakeAlongAxis "
     "TopK Where"
 )
 # With constants they map each entry by itself.

@@ -20,7 +20,7 @@ class Linear:
         node: the linear operation.
         x: its argument that relevance passes to.
         kernel: its other argument.
-        bias: the node that adds a constant after it, if one does.
+        bias: the node that adds a constant after it, or subtracts one, if one does.
         after: the batch normalisation that follows, if it is merged.
         before: the one before it, likewise.
     """
@@ -127,7 +127,8 @@ class Plan:
         same = tuple(node.outputs[0].shape) == tuple(linear.outputs[0].shape)
         alone = len(self.facts.relevant(node)) == 1 and len(node.args) == 2
         inner = node.scope[-1:] == linear.scope[-1:]
-        return node.kind == "Add" and same and alone and inner
+        less = node.kind == "Subtract" and node.args[0] is linear.outputs[0]
+        return (node.kind == "Add" or less) and same and alone and inner
 
     def _follows(self, node: Node, linear: Node) -> bool:
         rank = len(linear.outputs[0].shape)

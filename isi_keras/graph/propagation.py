@@ -19,6 +19,7 @@ from isi_keras.graph.linear import linear, rule_of
 from isi_keras.graph.nodes import Graph, Node
 from isi_keras.graph.plan import Plan
 from isi_keras.graph.run import ABSORBERS, Run, is_float
+from isi_keras.graph.softmaxes import with_softmaxes
 
 ON_UNKNOWN = ("error", "gradient")
 
@@ -53,6 +54,8 @@ class Propagation:
         absorbed: bool = False,
     ):
         self._absorbed, self._unknown, graph = absorbed, on_unknown, graph.wide
+        if composite.attention == "attnlrp":
+            graph = with_softmaxes(graph)
         plan = Plan(graph, composite, True, self._is_treated)
         floats = all(map(is_float, keras.tree.flatten(sample)))
         changed = any(plan.is_entry(node) and not _is_moved(node) for node in graph.nodes)
@@ -91,8 +94,9 @@ class Propagation:
         if "ones" in variables:
             ones = keras.tree.flatten(variables["ones"])
             run.ones.update(zip(map(id, inputs), ones, strict=True))
-        probes = variables.get("layers", {})
-        asked = {id(tensor): probes[name] for name, tensor in self._asked.items()}
+        asked: dict[int, Any] = {}  # several layers may return one tensor
+        for name, tensor in self._asked.items():
+            asked[id(tensor)] = asked.get(id(tensor), 0.0) + variables["layers"][name]
         for tensor in inputs:
             self._probe(run, tensor, asked)
         for node, step in zip(plan.graph.nodes, self._steps, strict=True):

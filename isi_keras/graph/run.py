@@ -1,6 +1,7 @@
 """One pass of a graph whose gradient is relevance."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,9 @@ from isi_keras.graph.forward import Weights, widened
 from isi_keras.graph.nodes import Node, Tensor, Weight
 from isi_keras.rules import Epsilon, Rule
 from isi_keras.rules.linear import Linear, along
+
+_INFINITE = 1e8
+"""What a mask puts in place of minus infinity is beyond: softmaxes take nothing of it."""
 
 ABSORBERS = ("bias", "epsilon", "padding")
 
@@ -104,12 +108,12 @@ class Run:
             return value
         rank = max(len(value.shape), len(like.shape))
         share = ops.cast(along(self.absorbed["bias"], like, rank), value.dtype)
-        return value + share * _finite(value)
+        return value + share * _finite(value, _INFINITE)
 
 
-def _finite(value):
+def _finite(value, infinite: float = math.inf):
     """A constant with 0 for what is infinite, of which no share of 0 is 0."""
-    return ops.where(ops.isfinite(value), value, ops.zeros_like(value))
+    return ops.where(ops.abs(value) < infinite, value, ops.zeros_like(value))
 
 
 def is_float(tensor) -> bool:

@@ -10,7 +10,7 @@ import keras
 from keras import ops
 
 from isi_keras import _keras, _operators
-from isi_keras.graph import bodies, calls, expanded
+from isi_keras.graph import bodies, calls, expanded, rewritten
 from isi_keras.graph.nodes import Graph, Node, Own, Tensor, UntraceableError, Weight, Whole
 from isi_keras.graph.operations import BODIES
 from isi_keras.graph.shadows import Shadows
@@ -194,10 +194,10 @@ class _Tracer:
                 _keras.forget_nodes(op, {id(node)})
                 self._replace(node, self._called(self.shadows.of(op), op, args, dict(kwargs)))
                 continue
-            rewritten = expanded.operation(op, args, kwargs)
-            if rewritten is not None:
-                self._collect(rewritten)
-                self._replace(node, rewritten)
+            simpler = rewritten.operation(op, args, kwargs)
+            if simpler is not None:
+                self._collect(simpler)
+                self._replace(node, simpler)
                 continue
             args, kwargs = _each(self._resolved, (args, kwargs))
             if _is_idle(op, args, node.outputs):

@@ -191,14 +191,17 @@ def attention(run: Run, plan: Plan, node: Node) -> Any:
     scale = node.argument("scale") or query.shape[-1] ** -0.5
     scores = ops.einsum("nthd,nshd->nhts", query, key) * scale
     scores = carrying(scores, scores / 2)
-    scores = _masked(run, node, scores)
-    weights = _softmax_bias(run, ops.softmax(scores, axis=-1), scores, -1)
+    scores, mask = _masked(run, node, scores)
+    seen = scores if mask is None else ops.where(mask, scores, 0.0)  # no relevance goes to others
+    weights = _softmax_bias(run, ops.softmax(scores, axis=-1), seen, -1)
     mixed = ops.einsum("nhts,nshd->nthd", weights, value)
     value = run.call(node, *node.filled(run.fixed))
     return carrying(value, mixed / 2)
 
 
-def _masked(run: Run, node: Node, scores):
+def _masked(run: Run, node: Node, scores) -> tuple[Any, Any]:
+    """The scores of attention with its bias, the least where a mask hides them, and that mask."""
+
     def of(name):
         found = node.argument(name)
         return run.fixed(found) if isinstance(found, Tensor) else found
@@ -210,7 +213,10 @@ def _masked(run: Run, node: Node, scores):
         size = scores.shape[-2:]
         causal = ops.cast(ops.tril(ops.ones(size)), "bool")
         mask = causal if mask is None else ops.logical_and(ops.cast(mask, "bool"), causal)
-    return scores if mask is None else ops.where(ops.cast(mask, "bool"), scores, -1e9)
+    if mask is None:
+        return scores, None
+    mask = ops.cast(mask, "bool")
+    return ops.where(mask, scores, -1e9), mask
 
 
 # ---- which has which
