@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from isi_keras import _checks, attacks, evaluation, indicators, results
+from isi_keras import _checks, attacks, evaluation, indicators, models, results
 from isi_keras.attacks import goal_in_training, labels
 from isi_keras.explanations import explain
 from isi_keras.models import sourced
@@ -86,7 +86,7 @@ class RobustnessMonitor(_Watching):
 
     Args:
         attack: an `Attack`, a `JSMA` or another attack, or the name of one.
-        x: the samples, `(N, ...)`, within the bounds of the attack. A few hundred do: the cost is
+        x: the samples, as the attack takes them, within its bounds. A few hundred do: the cost is
             that of attacking them once in each epoch. Or a source of samples, as `run` takes them,
             that gives the same ones each time it is read: a path, a `tf.data.Dataset`, a
             `keras.utils.PyDataset`, a torch DataLoader, a function that makes a generator.
@@ -99,6 +99,7 @@ class RobustnessMonitor(_Watching):
         target: the class to reach; `None` for any other than the true one.
         leave: the class, or classes, whose samples are attacked; `None` for all.
         goal: a goal of `isi_keras.goals` in place of a target; `y` as the goal takes it.
+        moving: as `logits` takes it; if `None`, that of an `AdversarialTraining`.
 
     Attributes:
         result: the last `AttackResult`, `None` before the first. `evaluate` it, or draw
@@ -135,14 +136,15 @@ class RobustnessMonitor(_Watching):
         target: int | None = None,
         leave: Any = None,
         goal: Any = None,
+        moving: Any = None,
     ):
         super().__init__(every)
         self.budgets = tuple(_checks.integer("budgets", budget, 0) for budget in budgets)
-        self.target, self.leave = labels.aim(target, leave)
+        (self.target, self.leave), self.moving = labels.aim(target, leave), moving
         self.goal = None if goal is None else goal_in_training.chosen(goal, self.target, self.leave)
         self.attack = attacks.get(attack)
-        aim = self.target, self.leave
-        self.x, self.y, self.goal = labels.samples_to_attack(x, y, *aim, self.goal)
+        aim = self.target, self.leave, self.goal
+        self.x, self.y, self.goal = labels.samples_to_attack(x, y, *aim)
         self.batch_size, self._portion = batch_size, sourced.portion(batch_size)
         self.result: results.AttackResult | None = None
         self.curves: dict[int, np.ndarray] = {}
@@ -153,7 +155,8 @@ class RobustnessMonitor(_Watching):
         self.result, self.curves = None, {}
         with warnings.catch_warnings():  # they come again, and with the whole attack behind them
             warnings.simplefilter("ignore")
-            short = {"max_steps": 1} if _has_field(self.attack, "max_steps") else {}
+            names = [field.name for field in dataclasses.fields(self.attack)]  # pyright: ignore
+            short = {"max_steps": 1} if "max_steps" in names else {}
             self._attacked(dataclasses.replace(self.attack, **short))  # pyright: ignore
 
     def _attacked(self, attack) -> results.AttackResult:
@@ -162,8 +165,10 @@ class RobustnessMonitor(_Watching):
         if source is not None:
             x = labels.stream_to_attack(source, self.target, self.leave, self._portion)
             y = False if of_values else None
-        aim = {"target": self.target, "goal": self.goal}
-        found = attack(self.watched, x, y=y, batch_size=self.batch_size, **aim)
+        trained = self.model.moving if isinstance(self.model, AdversarialTraining) else None
+        model = models.logits(self.watched, moving=self.moving or trained)
+        asked = {"target": self.target, "goal": self.goal, "batch_size": self.batch_size}
+        found = attack(model, x, y=y, **asked)
         if found.y is None and not of_values:
             raise ValueError("Robust accuracy needs true labels: y=..., or a source with them.")
         return dataclasses.replace(found, y=found.clean_prediction) if found.y is None else found
@@ -269,10 +274,6 @@ class ExplanationLogger(_Watching):
         if self._writer is not None:
             size = [round(inches * _DOTS) for inches in figure.get_size_inches()]
             self._writer.add_event(_event(picture.getvalue(), size, epoch))
-
-
-def _has_field(attack: Any, name: str) -> bool:
-    return any(field.name == name for field in dataclasses.fields(attack))
 
 
 def _writer(folder: str | os.PathLike):

@@ -6,14 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
-from isi_keras import _checks, _component, _keras, attacks
+from isi_keras import _checks, _component, _keras
 from isi_keras.attacks import crafting, fitting, goal_in_training, labels
-from isi_keras.models import inputs
-
-_CHECKED = 1024
+from isi_keras.models.moving import as_names
 
 
 @keras.saving.register_keras_serializable(package="isi_keras")
@@ -52,7 +49,7 @@ class AdversarialTraining(keras.Model):
     several labels (a row of sigmoids) the one predicted most strongly is the true one.
 
     Args:
-        model: a built Keras classifier of one input and one output.
+        model: a built Keras classifier of one output.
         attack: an `Attack`, a `JSMA` without a choice of `untargeted`, or another; also a name or
             its configuration. It is untargeted. Its `bounds` must hold the data.
         weight: the share $w$ of the adversarial loss, above 0 and up to 1. With 1 the network
@@ -64,14 +61,18 @@ class AdversarialTraining(keras.Model):
         goal: a goal of `isi_keras.goals` in place of a target, the same for all samples. Under
             `LabelSet()` the set of true labels is to be left. A goal about values moves each sample
             for which it does not hold, whatever `y` is.
+        moving: of a model with several inputs the name of the one that moves, or a list of several,
+            which then form one row of numbers, as for `logits`; the others are held as given for
+            each sample. `None` for the only one of real numbers.
         name: of the model.
 
     Raises:
-        TypeError: if the model, the attack or a class is of the wrong kind.
-        ValueError: if `weight` or a class is out of its range, the model has several inputs or
-            outputs or a `train_step` of its own, or the attack cannot be planned for it; in `fit`,
-            if data are outside of the bounds (arrays at once, others after the first batch and
-            after each epoch), or if labels or the loss are missing.
+        TypeError: if the model, the attack, a class or `moving` is of the wrong kind.
+        ValueError: if `weight` or a class is out of its range, the model has several outputs, a
+            `train_step` of its own or no input of the name, it is not said which of several moves,
+            several are not declared by `keras.Input`, or the attack cannot be planned for it; in
+            `fit`, if data are outside of the bounds (arrays at once, others after the first batch
+            and after each epoch), or if labels or the loss are missing.
 
     Source: Goodfellow et al. 2015, section 6 (the sum of both losses); Madry et al. 2018 (`weight`
     1); Zhang et al. 2020 (stopping as soon as a sample is turned).
@@ -98,9 +99,10 @@ class AdversarialTraining(keras.Model):
         target: int | None = None,
         leave: Any = None,
         goal: Any = None,
+        moving: Any = None,
         name: str | None = None,
     ):
-        attack = _as_attack(attack)
+        attack = fitting.as_attack(attack)
         target, leave = labels.aim(target, leave)
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight <= 1:
             raise ValueError(
@@ -111,7 +113,7 @@ class AdversarialTraining(keras.Model):
         policy = model.dtype_policy if isinstance(model, keras.Model) else None
         super().__init__(dtype=policy, autocast=False, name=name)
         self.model, self.attack, self.weight = model, attack, float(weight)
-        self.target, self.leave = target, leave
+        self.target, self.leave, self.moving = target, leave, as_names(moving)
         self.goal = None if goal is None else goal_in_training.chosen(goal, target, leave)
         self._several: bool | None = None
         self._crafting = self._planned()
@@ -144,18 +146,14 @@ class AdversarialTraining(keras.Model):
             weighted_metrics=weighted_metrics,
             **kwargs,
         )
-        self._several = True if "binary" in _name_of(loss) else None
+        self._several = True if "binary" in fitting.name_of(loss) else None
         copies = keras.tree.map_structure(fitting.copied, (metrics, weighted_metrics))
         wanted = metrics is not None or weighted_metrics is not None
         self._adversarial_metrics = fitting.AdversarialMetrics(*copies) if wanted else None
 
     def fit(self, x=None, *args, **kwargs):
         """Trains as `keras.Model.fit` does, with whatever data that takes."""
-        if x is not None and len(getattr(x, "shape", ())) and len(x):
-            some = inputs.as_input(self.model, x[:: -(-len(x) // _CHECKED)])
-            dtype = getattr(x, "dtype", None)
-            dtype = dtype if isinstance(dtype, np.dtype) else some.dtype
-            self.attack.domain.fit(some.shape).checked(some, dtype)
+        fitting.check_arrays(self.model, x, self.moving, self.attack.domain)
         given = inspect.signature(keras.Model.fit).bind(self, x, *args, **kwargs).arguments
         callbacks = given.pop("callbacks", None)
         with fitting.checked_first(callbacks) as given["callbacks"]:
@@ -189,13 +187,14 @@ class AdversarialTraining(keras.Model):
         if y is None or not (self._loss_is_own or _keras.read(self, "compile_loss")):
             missing = "a loss: pass one to `compile`" if y is not None else "labels: pass y"
             raise ValueError(f"Adversarial training needs {missing}.")
-        self.outside.update_state(x, self.attack.domain)
+        moved = self._crafting.moved(x)
+        self.outside.update_state(moved, self.attack.domain)
         penalties = [ops.sum(penalty) for penalty in self.losses]  # a further pass would clear them
         clean = self._loss_of(x, y, y_pred, sample_weight)
         crafted = self._crafting(x, y)
         adversarial_pred = self.model(crafted, training=True)
         adversarial = self._loss_of(crafted, y, adversarial_pred, sample_weight)
-        count = ops.shape(x)[0]
+        count = ops.shape(moved)[0]
         for tracker, value in ((self._clean_loss, clean), (self._adversarial_loss, adversarial)):
             tracker.update_state(ops.stop_gradient(value), sample_weight=count)
         if self._adversarial_metrics is not None:
@@ -242,7 +241,8 @@ class AdversarialTraining(keras.Model):
         model = keras.saving.serialize_keras_object(self.model)
         leave = None if self.leave is None else list(self.leave)
         goal = None if self.goal is None else _component.serialize(self.goal)
-        aim = {"target": self.target, "leave": leave, "goal": goal}
+        moving = None if self.moving is None else list(self.moving)
+        aim = {"target": self.target, "leave": leave, "goal": goal, "moving": moving}
         return {"model": model, "attack": attack, "weight": self.weight, "name": self.name, **aim}
 
     @classmethod
@@ -267,24 +267,7 @@ class AdversarialTraining(keras.Model):
             self._training_logs = True
 
     def _planned(self) -> crafting.Crafting:
-        sample = crafting.sample_of(self.model, self.attack.domain)
+        sample = crafting.sample_of(self.model, self.attack.domain, self.moving)
         aim: dict[str, Any] = {"target": self.target, "leave": self.leave, "goal": self.goal}
+        aim["moved"] = self.moving
         return crafting.Crafting(self.attack, self.model, sample, several=self._several, **aim)
-
-
-def _as_attack(attack: Any) -> attacks.BaseAttack:
-    """An untargeted attack from an attack or its configuration."""
-    attack = attacks.get(attack)
-    if attack.chooses_targets:
-        raise ValueError(
-            "Within a step of training no classes are chosen to aim at. Received: a "
-            f"{type(attack).__name__} with untargeted={getattr(attack, 'untargeted', None)!r}. "
-            "Leave `untargeted` out: the predicted class is lowered."
-        )
-    return attack
-
-
-def _name_of(loss: Any) -> str:
-    """What a loss is called."""
-    named = loss if isinstance(loss, str) else getattr(loss, "name", getattr(loss, "__name__", ""))
-    return str(named).lower()

@@ -1,17 +1,20 @@
-"""What adversarial training adds to `fit`: metrics on adversarial examples, checks of data."""
+"""What adversarial training adds to `fit`: metrics on adversarial examples, checks of what came."""
 
 import contextlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from isi_keras import _keras
+from isi_keras import _keras, attacks
 from isi_keras.domain import Domain
+from isi_keras.models.inputs import names_of
+from isi_keras.models.parts import parted
 
+_CHECKED = 1024  # samples before the first batch
 _FAR = 3.4e38  # nearly the greatest of float32
 
 
@@ -49,7 +52,8 @@ class Outside(keras.Metric):
         x, (low, high) = ops.cast(x, "float32"), (domain.low, domain.high)
         finite = np.isfinite(low) & np.isfinite(high)
         slack = 1e-6 * (np.where(finite, high, 0) - np.where(finite, low, 0))
-        inside = ops.logical_and(x >= low - slack, x <= high + slack)
+        low, high = map(ops.convert_to_tensor, (low - slack, high + slack))
+        inside = ops.logical_and(x >= low, x <= high)
         beyond = ops.any(ops.logical_not(ops.reshape(inside, (ops.shape(x)[0], -1))), axis=-1)
         self.count.assign(self.count + ops.sum(ops.cast(beyond, "float32")))
         self.least.assign(ops.minimum(self.least, ops.min(x)))
@@ -136,3 +140,47 @@ def copied(metric: Any) -> Any:
         if isinstance(metric, keras.Metric)
         else metric
     )
+
+
+def as_attack(attack: Any) -> attacks.BaseAttack:
+    """An untargeted attack from an attack or its configuration."""
+    attack = attacks.get(attack)
+    if attack.chooses_targets:
+        raise ValueError(
+            "Within a step of training no classes are chosen to aim at. Received: a "
+            f"{type(attack).__name__} with untargeted={getattr(attack, 'untargeted', None)!r}. "
+            "Leave `untargeted` out: the predicted class is lowered."
+        )
+    return attack
+
+
+def name_of(loss: Any) -> str:
+    """What a loss is called."""
+    named = loss if isinstance(loss, str) else getattr(loss, "name", getattr(loss, "__name__", ""))
+    return str(named).lower()
+
+
+def check_arrays(model: Any, x: Any, moved: tuple[str, ...] | None, domain: Domain) -> None:
+    """Raises if inputs that are in memory are not what a model and a domain take.
+
+    Args:
+        model: a Keras model.
+        x: what `fit` was given. Of arrays and tensors, or a dictionary, list or tuple of them, a
+            part of the samples is looked at; of other data nothing.
+        moved: the names of the inputs that move; `None` for the only one of real numbers.
+        domain: what these may become.
+
+    Raises:
+        TypeError: if an input is not a numeric array.
+        ValueError: if shapes are wrong, or the domain does not hold what moves.
+    """
+    each = keras.tree.flatten(x)
+    if not all(len(getattr(rows, "shape", ())) and len(rows) for rows in each):
+        return
+    if len({len(rows) for rows in each}) != 1:
+        return  # Keras says so
+    some = keras.tree.map_structure(lambda rows: rows[:: -(-len(rows) // _CHECKED)], x)
+    if isinstance(some, Mapping):  # Keras passes over what the model does not take
+        some = {name: some[name] for name in names_of(model, some) if name in some}
+    parts = parted(model, some, moved)
+    domain.fit(parts.x.shape).checked(parts.x, parts.dtype)

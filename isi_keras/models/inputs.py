@@ -72,56 +72,31 @@ def as_inputs(model, x) -> Any:
     return arrays
 
 
-def as_input(model, x) -> np.ndarray:
-    """The input of a model with one input of real numbers, as a float32 array `(N, ...)`.
-
-    Raises:
-        TypeError: if it is not a numeric array, or the model takes integers.
-        ValueError: if it is empty, not finite or of the wrong shape, or the model has several.
-    """
-    specs = _specs(model) or []
-    several = isinstance(x, Mapping) or _is_list_of_arrays(x)
-    if len(specs) > 1 or (several and not specs):
-        raise ValueError(
-            f"Expected a model of one input; the model {model.name!r} has {len(specs) or len(x)}. "
-            "Calls of attacks, hardness, robustness and adversarial_distance move one and hold the "
-            "others; here it needs a model of one, e.g. keras.Model(image, model([image, fixed])) "
-            "with `fixed` computed from `image`."
-        )
-    array = as_inputs(model, x)
-    if not isinstance(array, np.ndarray):  # one in a list or a dictionary
-        raise ValueError(
-            f"Expected the input of the model {model.name!r} as a bare array. Received: a "
-            f"{type(x).__name__} of one. Wrap the model: keras.Model(image, model([image]))."
-        )
-    if array.dtype != np.float32:
-        raise TypeError(
-            f"The model {model.name!r} takes integers ({array.dtype}), which an attack cannot move "
-            "by degrees. Attack a model that takes real numbers, e.g. the outputs of its Embedding."
-        )
-    return array
-
-
 def names_of(model, x) -> list[str]:
     """The names of the inputs in a list of them, as the model has them, or their numbers."""
     specs = _specs(model)
     return [spec.name for spec in specs] if specs else _keys(x)
 
 
-def example_of(model) -> Any:
+def example_of(model, size: int = 1) -> Any:
     """A sample of zeros, of the shape that a model declares: an array, or several by their names.
 
-    `None` if it declares none. A size that may be any is 1.
+    One in a dictionary is in one here too. `None` if the model declares none.
+
+    Args:
+        model: a Keras model.
+        size: of an axis, but the first, that may have any.
     """
     specs = _specs(model)
     if not specs or any(spec.shape is None for spec in specs):
         return None
     found = {}
     for spec in specs:
-        shape = [1 if size is None else size for size in spec.shape or ()]
+        shape = [1, *(size if given is None else given for given in (spec.shape or ())[1:])]
         integers = "int" in (spec.dtype or "")
         found[spec.name] = np.zeros(shape, spec.dtype if integers else "float32")
-    return found if len(found) > 1 else found[specs[0].name]
+    by_name = len(found) > 1 or isinstance(getattr(model, "input", None), Mapping)
+    return found if by_name else found[specs[0].name]
 
 
 class Spec(NamedTuple):

@@ -28,8 +28,8 @@ class Moving(NamedTuple):
     by_name: bool
 
     def of(self, inputs: Any) -> Any:
-        """What moves, of all inputs."""
-        each = self._each(inputs)
+        """What moves, of all inputs, which come in a dictionary, a list or a tuple, or bare."""
+        each = self.each(inputs)
         parts = [each[name] for name in self.moved]
         if len(parts) == 1:
             return parts[0]
@@ -40,23 +40,35 @@ class Moving(NamedTuple):
         return ops.concatenate(flat, axis=1)
 
     def put(self, inputs: Any, x: Any) -> Any:
-        """All inputs, with what moves replaced."""
-        return self.joined(x, self._each(inputs))
+        """All inputs, with what moves replaced, in the structure that they came in."""
+        each = self._every(x, self.each(inputs))
+        if isinstance(inputs, Mapping):
+            return {**inputs, **each}
+        if not isinstance(inputs, list | tuple):
+            return each[self.names[0]]
+        return tuple(each.values()) if isinstance(inputs, tuple) else list(each.values())
 
     def held(self, inputs: Any) -> dict[str, Any]:
         """The other inputs by their names."""
-        each = self._each(inputs)
+        each = self.each(inputs)
         return {name: each[name] for name in self.names if name not in self.moved}
+
+    def each(self, inputs: Any) -> Mapping[str, Any]:
+        """All inputs by their names."""
+        if isinstance(inputs, Mapping):
+            return inputs
+        inputs = inputs if isinstance(inputs, list | tuple) else [inputs]
+        return dict(zip(self.names, inputs, strict=True))
 
     def joined(self, x: Any, held: Mapping[str, Any]) -> Any:
         """All inputs as the model takes them."""
-        shapes = dict(zip(self.moved, self.shapes, strict=True))
-        moved = apart(x, shapes, np.reshape if isinstance(x, np.ndarray) else ops.reshape)
-        each = {name: moved[name] if name in moved else held[name] for name in self.names}
+        each = self._every(x, held)
         return each if self.by_name else list(each.values())
 
-    def _each(self, inputs: Any) -> Mapping[str, Any]:
-        return inputs if self.by_name else dict(zip(self.names, inputs, strict=True))
+    def _every(self, x: Any, others: Mapping[str, Any]) -> dict[str, Any]:
+        shapes = dict(zip(self.moved, self.shapes, strict=True))
+        moved = apart(x, shapes, np.reshape if isinstance(x, np.ndarray) else ops.reshape)
+        return {name: moved[name] if name in moved else others[name] for name in self.names}
 
 
 def as_names(moving: Any) -> tuple[str, ...] | None:

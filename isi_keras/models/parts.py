@@ -67,7 +67,8 @@ def _only(model, every: Mapping[str, np.ndarray]) -> tuple[str, ...]:
         raise ValueError(
             f"The model {model.name!r} has {len(real)} inputs of real numbers: "
             f"{', '.join(map(repr, real))}. Say which an attack moves, the others are held: "
-            f"isi_keras.logits(model, moving={real[0]!r}), or moving={real!r} for all."
+            f"isi_keras.logits(model, moving={real[0]!r}), or moving={real!r} for all. "
+            "In training: AdversarialTraining(model, attack, moving=...)."
         )
     if not real:
         _expect_real(model, "", next(iter(every.values())))

@@ -9,7 +9,6 @@ from keras import layers
 
 import isi_keras as isi
 from isi_keras import goals
-from isi_keras.models.inputs import as_input
 
 MOVED, HELD, COUNT = 8, 3, 7
 GREEDY = isi.Attack("sensitivity", "l0", 9, (-1, 1), "margin", scale="reach")
@@ -211,5 +210,3 @@ def test_errors_name_the_inputs(model, x, held):
         isi.logits(model, moving=["held", "held"])
     with pytest.raises(ValueError, match=r"Say which an attack moves"):
         isi.hardness(model, every, np.zeros(COUNT, int))
-    with pytest.raises(ValueError, match=r"a model of one input.*has 2.*Calls of attacks"):
-        as_input(model, every)
