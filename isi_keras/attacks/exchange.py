@@ -35,8 +35,8 @@ class Exchange:
     where $g$ is the slope of the goal at the candidate or, in every second move, where more inputs
     than its own are part of their way (`WIDTHS`). The `size` units of the greatest gain go to $v$,
     all others to $x$; a share of them at most, which falls from a half to a twentieth, is new.
-    `size` doubles until the first success and then stays below the best. $\beta$ rises from
-    `decay` by four fifths of what is left to 1.
+    `size` doubles until the first success and then stays below the best, with which a further
+    search begins. $\beta$ rises from `decay` by four fifths of what is left to 1.
 
     A search for any other class leads towards the one that is nearest at each place; each further
     one towards a single class, the next by the clean logits, in which the best is not.
@@ -98,14 +98,14 @@ class Exchange:
         return goes_on & (state.memory.best > 1) & (spent(state) + needed <= max_steps)
 
     def again(self, samples, state) -> State:
-        """The state with which another search begins, from the clean input."""
+        """The state with which another search begins: from the clean input, one below the best."""
         none = ops.zeros_like(samples.truth)
         return state._replace(
             stop=none + int(Stop.RUNNING),
             memory=state.memory._replace(
                 candidate=samples.x,
                 average=ops.zeros_like(samples.x),
-                size=none + 1,
+                size=ops.maximum(state.memory.best - 1, 1),
                 stale=none,
                 move=none,
                 round=state.memory.round + 1,
