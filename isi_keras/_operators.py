@@ -59,20 +59,34 @@ def _compared(tensor: Any, other: Any, compare: Callable, operation: Callable):
 
 
 def _item(tensor: Any, key: Any):
-    """A part, also by a key that stands alone or a list of indices, as tensors take them."""
+    """A part, also by a key that stands alone or by a list of indices, as tensors take them."""
     keys = tuple(map(_plain, key if isinstance(key, tuple) else (key,)))
-    lists = [axis for axis, each in enumerate(keys) if isinstance(each, np.ndarray)]
-    if len(lists) != 1 or not all(isinstance(each, slice | np.ndarray) for each in keys):
+    lists = [place for place, each in enumerate(keys) if hasattr(each, "shape")]
+    if not lists:
         return ops.get_item(tensor, keys)
-    (axis,) = lists
-    rest = *keys[:axis], slice(None), *keys[axis + 1 :]
-    return ops.take(ops.get_item(tensor, rest), keys[axis], axis=axis)
+    (place, *others), size = lists, sum(each is not None and each is not Ellipsis for each in keys)
+    if others or any(isinstance(each, int) for each in keys) or "bool" in str(keys[place].dtype):
+        raise ValueError(
+            "Of keys with lists or tensors only one is known, of integers, beside slices. Take the "
+            "parts one after another: keras.ops.take(x, indices, axis=...)."
+        )
+    full = [slice(None)] * (len(tensor.shape) - size)
+    if any(each is Ellipsis for each in keys):
+        dots = [each is Ellipsis for each in keys].index(True)
+        keys, place = (
+            (*keys[:dots], *full, *keys[dots + 1 :]),
+            place + (dots < place) * (len(full) - 1),
+        )
+    rest = *keys[:place], slice(None), *keys[place + 1 :]
+    return ops.take(ops.get_item(tensor, rest), keys[place], axis=place)
 
 
 def _plain(key: Any) -> Any:
     """An index as Keras takes it: of NumPy's and of lists an integer or an array of such."""
-    if isinstance(key, list | np.ndarray):
-        array = np.asarray(key)
+    if isinstance(key, keras.KerasTensor):
+        return key
+    if isinstance(key, list | tuple | np.ndarray) or ops.is_tensor(key):
+        array = np.asarray(ops.convert_to_numpy(key) if ops.is_tensor(key) else key)
         key = np.flatnonzero(array) if array.dtype == bool and array.ndim == 1 else array
     return int(key) if isinstance(key, np.integer) or getattr(key, "ndim", 1) == 0 else key
 

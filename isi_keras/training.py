@@ -228,6 +228,8 @@ class AdversarialTraining(keras.Model):
     def metrics(self) -> list[keras.Metric]:
         """The metrics of training, or of evaluation while that lasts."""
         found, counted = super().metrics, _keras.read(self.model, "metrics")
+        copies, current = fitting.AdversarialMetrics, self._adversarial_metrics
+        found = [each for each in found if not isinstance(each, copies) or each is current]
         if self._loss_is_own:  # what it counts by itself; Keras passes over inner models
             found += [metric for metric in counted if metric not in found]
         if self._training_logs:

@@ -347,3 +347,32 @@ def test_errors_name_the_inputs():
     ):
         AdversarialTraining(model, FGSM, moving=["series", "table"])
     assert AdversarialTraining(model, FGSM, moving="series").moving == ("series",)
+
+
+def test_what_the_model_does_not_take_is_refused():
+    """Keras goes by the order of a dictionary that holds more than it knows."""
+    held, x, y = data()
+    run = compiled(network("dict"), moving="moved")
+    inputs = {"further": held, **given("dict", held=held, moved=x)}
+    with pytest.raises(ValueError, match=r"has 2 input\(s\)"):
+        run.fit(inputs, y, verbose=0)
+    with pytest.raises(ValueError, match="'further', with which Keras mixes up the others"):
+        crafted_by(run, inputs, y)
+
+
+@pytest.mark.parametrize("kind", ["dict", "list"])
+def test_a_batch_of_arrays(kind):
+    held, x, y = data()
+    run = compiled(network(kind), moving="moved")
+    logs = run.train_on_batch(given(kind, held=held, moved=x), y, return_dict=True)
+    assert logs["adversarial_loss"] > logs["clean_loss"]
+
+
+def test_metrics_go_when_compiled_without_them():
+    held, x, y = data()
+    run = compiled(network("list"), moving="moved")
+    inputs = given("list", held=held, moved=x)
+    assert "adversarial_accuracy" in run.fit(inputs, y, verbose=0).history
+    for again in (run, compiled(network("list"), moving="moved")):  # also before any fit
+        again.compile(keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy")
+        assert "adversarial_accuracy" not in again.fit(inputs, y, verbose=0).history

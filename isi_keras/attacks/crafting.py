@@ -91,6 +91,7 @@ class Crafting:
 
     def _run(self, inputs, y):
         attack, y = self.attack, ops.convert_to_tensor(y)
+        inputs = keras.tree.map_structure(ops.convert_to_tensor, inputs)
         x, held = self.moved(inputs), self._moving.held(inputs)
         held = {name: _tensor(rows, self._types[name]) for name, rows in held.items()}
         with keras.StatelessScope([(v, ops.stop_gradient(v.value)) for v in self.model.variables]):

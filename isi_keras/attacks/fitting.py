@@ -180,7 +180,7 @@ def check_arrays(model: Any, x: Any, moved: tuple[str, ...] | None, domain: Doma
     if len({len(rows) for rows in each}) != 1:
         return  # Keras says so
     some = keras.tree.map_structure(lambda rows: rows[:: -(-len(rows) // _CHECKED)], x)
-    if isinstance(some, Mapping):  # Keras passes over what the model does not take
+    if isinstance(some, Mapping) and not isinstance(getattr(model, "input", None), Mapping):
         some = {name: some[name] for name in names_of(model, some) if name in some}
     parts = parted(model, some, moved)
     domain.fit(parts.x.shape).checked(parts.x, parts.dtype)

@@ -109,25 +109,37 @@ class Facts:
         """What is known of the values of an output, and what they are to others."""
         kind, common = node.kind, self._common(relevant)
         least, greatest = self._ranges.of(tensor)
+        signed = least < 0 < greatest
         found = Fact.NONNEGATIVE if least >= 0 else Fact.NONE
-        found |= Fact.GATE if least >= 0 and greatest < math.inf else Fact.NONE
+        found |= Fact.NONE if signed or math.isinf(greatest - least) else Fact.GATE
         alone = len(relevant) == len(node.tensors)
-        linear = alone if kind in table.PRODUCTS else kind in table.AFFINE and len(relevant) == 1
+        falls = kind == "Power" and self._ranges.of(node.args[1])[1] < 0
         if kind in table.MOVES:
             found |= common & ~Fact.NONNEGATIVE if alone else Fact.NONE
-        elif linear or kind == "Multiply":
+        elif kind == "Multiply":
+            factors = [t for t in relevant if not self._rescales(t)] or relevant
+            gates = Fact.NONE if signed else self._common(factors) & Fact.GATE
+            found |= common & Fact.SCALE | gates
+        elif kind in table.QUOTIENTS and any(node.args[1] is t for t in relevant):
+            positive = self._ranges.is_positive(node.args[1])
+            found |= self.of(node.args[0]) & Fact.GATE if positive else Fact.NONE
+        elif kind in table.AFFINE and len(relevant) == 1:
+            found |= common & (Fact.SCALE if signed else Fact.SCALE | Fact.GATE)
+        elif kind in table.PRODUCTS and alone:
             found |= common & (Fact.GATE | Fact.SCALE)
-        elif kind in table.KEEPS_GATES or (kind in table.KEEPS_SIGN and alone):
+        elif not falls and (kind in table.KEEPS_GATES or (kind in table.KEEPS_SIGN and alone)):
             found |= self._gates(node, relevant)
-        elif kind in table.QUOTIENTS and self._ranges.is_positive(node.args[1]):
-            found |= self.of(node.args[0]) & Fact.GATE
         if kind in table.GATES | table.WEIGHTS:
             found |= Fact.GATE
-        if kind in table.SCALES or (kind == "Power" and self._ranges.of(node.args[1])[1] < 0):
+        if kind in table.SCALES or falls:
             found |= Fact.SCALE
         if kind in table.QUOTIENTS and not self.has(node.args[0], Fact.RELEVANT):
             found |= Fact.SCALE
         return found
+
+    def _rescales(self, tensor: Tensor) -> bool:
+        """Whether a product with a tensor divides by something positive."""
+        return (Fact.SCALE | Fact.NONNEGATIVE) in self.of(tensor)
 
     def _gates(self, node: Node, relevant) -> Fact:
         """Whether all that a node passes on are gates, or positive numbers beside them."""

@@ -176,7 +176,9 @@ def kind_of(op: Any) -> str:
         return op.kind
     name = type(op).__name__
     if name == "ReLU":  # of `keras.activations.relu`
-        bounded = op.max_value is not None or op.threshold
+        if op.threshold or (op.max_value is not None and op.negative_slope):
+            return "Threshold"
+        bounded = op.max_value is not None
         return "Relu6" if bounded else "LeakyRelu" if op.negative_slope else "Relu"
     return name
 

@@ -64,6 +64,8 @@ class Propagation:
             plan = Plan(graph, composite, False, self._is_treated)
         self.plan = plan
         self._check_known()
+        if composite.attention == "attnlrp":
+            self._warn_of_exponentials()
         if composite.has_first:
             self._check_first()
         self._steps = [self._step(node) for node in graph.nodes]
@@ -174,6 +176,18 @@ class Propagation:
                 stacklevel=2,
             )
 
+    def _warn_of_exponentials(self) -> None:
+        """AttnLRP knows a softmax; an exponential by itself is a function of each entry."""
+        plan = self.plan
+        where = {n.where or "the model": None for n in plan.graph.nodes if _raises(plan, n)}
+        if where:
+            warnings.warn(
+                f"Relevance passes exponentials in {', '.join(where)}, unchanged, which AttnLRP "
+                "says nothing of: it may grow large where the exponent is near 0. If they are part "
+                "of a softmax, write keras.ops.softmax, of scores that a mask has lowered.",
+                stacklevel=2,
+            )
+
     def _check_reached(self) -> None:
         """Relevance has to reach an input."""
         plan = self.plan
@@ -249,6 +263,10 @@ class Propagation:
                     "them, or after them, as a softmax at the end is. Ask for a layer before them."
                 )
         return found
+
+
+def _raises(plan: Plan, node: Node) -> bool:
+    return node.kind in table.WEIGHTS and plan.is_live(node)
 
 
 def _is_moved(node: Node) -> bool:

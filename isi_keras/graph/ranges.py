@@ -17,6 +17,36 @@ ANY: Range = (-math.inf, math.inf)
 POSITIVE: Range = (0.0, math.inf)
 
 
+def sum_of(producers: dict[int, Node], total: Any, x: Any) -> Node | None:
+    """The node that sums `x` over one axis, if `total` stands for it where `x` is divided by it.
+
+    Args:
+        producers: the node of each tensor, by its id.
+        total: a tensor, perhaps reshaped so that it has a 1 where the axis was.
+        x: what is summed.
+    """
+    wanted, node = total, producers.get(id(total))
+    while node is not None and _keeps_order(node):
+        node = producers.get(id(node.args[0]))
+    if node is None or node.kind != "Sum" or node.args[0] is not x:
+        return None
+    axis = node.argument("axis")
+    axes = [axis] if isinstance(axis, int) else list(axis or ())
+    shape = list(x.shape)
+    for axis in axes:
+        shape[axis] = 1
+    return node if axes and tuple(wanted.shape) == tuple(shape) else None
+
+
+def _keeps_order(node: Node) -> bool:
+    """Whether a node only adds axes of length 1, or changes the shape."""
+    if node.kind != "GetItem":
+        return node.kind in ("ExpandDims", "Reshape", "Squeeze")
+    key = node.args[1] if len(node.args) > 1 else node.kwargs.get("key")
+    keys = key if isinstance(key, tuple | list) else [key]
+    return all(each is None or each is Ellipsis or each == slice(None) for each in keys)
+
+
 class Ranges:
     """The least and the greatest value of each tensor, as far as the operations alone say.
 
@@ -50,33 +80,46 @@ class Ranges:
     def is_share(self, node: Node) -> bool:
         """Whether something not below 0 is divided by its sum, as a softmax that is written out.
 
-        A positive number may have been added to the sum, or its entries moved about.
+        A positive number may have been added to the sum.
         """
         upper, lower = node.args[:2]
         producer = self._producers.get(id(lower))
-        while producer is not None and producer.kind in _PASSED_BY_SUMS:
+        while producer is not None and producer.kind in _SUMMED:
             inner = [t for t in producer.tensors if id(t) in self._producers]
             rest = [v for v in producer.args[:2] if not any(v is t for t in inner)]
-            if len(inner) != 1 or (producer.kind in _SUMMED and not self._all_positive(rest)):
+            if len(inner) != 1 or not all(map(self.is_positive, rest)):
                 return False
-            producer = self._producers.get(id(inner[0]))
-        if producer is None or producer.kind not in ("Sum", "SegmentSum"):
-            return False
-        return producer.tensors[0] is upper and self.is_positive(upper)
-
-    def _all_positive(self, values) -> bool:
-        return all(map(self.is_positive, values))
+            lower, producer = inner[0], self._producers.get(id(inner[0]))
+        total = sum_of(self._producers, lower, upper)
+        return total is not None and self.is_positive(upper)
 
     def _of_output(self, node: Node, number: int) -> Range:
-        tensor, kind = node.outputs[number], node.kind
+        tensor = node.outputs[number]
         if _is_bool(tensor):
             return 0.0, 1.0
+        low, high = self._computed(node, number)
+        if _is_float(tensor):
+            return low, high
+        held = np.iinfo(keras.backend.standardize_dtype(tensor.dtype))
+        if not held.min <= low <= high <= held.max:
+            return ANY  # integers go round
+        return float(math.trunc(low)), float(math.trunc(high))
+
+    def _computed(self, node: Node, number: int) -> Range:
+        kind = node.kind
         if kind in table.QUOTIENTS and self.is_share(node):
             return 0.0, 1.0
         if number and kind in ("TopK", "Moments"):
             return POSITIVE
         if kind in _FIXED:
             return _FIXED[kind]
+        if kind == "Round":
+            ends = np.round(self.of(node.args[0]), node.argument("decimals", 0))
+            return float(ends[0]), float(ends[1])
+        if kind == "Relu6":
+            most = float(getattr(node.op, "max_value", 6.0))
+            low, high = self.of(node.args[0])
+            return min(max(low, 0.0), most), min(max(high, 0.0), most)
         if kind in _OF_ENDS:
             low, high = self.of(node.args[0])
             return _end(_OF_ENDS[kind], low), _end(_OF_ENDS[kind], high)
@@ -135,14 +178,10 @@ class Ranges:
         low, high = min(lows), max(highs)
         if kind in _WITH_ZEROS:
             low, high = min(low, 0.0), max(high, 0.0)
-        if kind in ("Pad", "PadImages"):
-            given = self.of(node.argument("constant_values", 0) or 0)
-            low, high = min(low, given[0]), max(high, given[1])
-        if kind in table.MIXES and str(node.argument("interpolation")) in (
-            "bicubic",
-            "lanczos3",
-            "lanczos5",
-        ):
+        given = node.argument(_ALSO[kind]) if kind in _ALSO else None
+        if given is not None:
+            low, high = min(low, self.of(given)[0]), max(high, self.of(given)[1])
+        if kind == "Resize" and node.argument("interpolation") in _BEYOND:
             return ANY
         if kind in _SUMS:
             return 0.0 if low >= 0 else -math.inf, 0.0 if high <= 0 else math.inf
@@ -180,6 +219,10 @@ def _product(one: Range, other: Range) -> Range:
     return min(ends), max(ends)
 
 
+def _with_zero(one: Range) -> Range:
+    return min(one[0], 0.0), max(one[1], 0.0)
+
+
 def _quotient(one: Range, other: Range) -> Range:
     low, high = other
     if low < 0 < high or low == high == 0:
@@ -213,8 +256,6 @@ _OF_ENDS: dict[str, Callable[[float], float]] = {
     "Log1p": lambda v: np.log1p(v) if v > -1 else -math.inf,
     "LogSigmoid": lambda v: -np.logaddexp(0, -v),
     "Relu": lambda v: max(v, 0),
-    "Relu6": lambda v: min(max(v, 0), 6),
-    "Round": np.round,
     "Sigmoid": lambda v: 1 / (1 + np.exp(-v)),
     "Sign": np.sign,
     "Softplus": lambda v: np.logaddexp(0, v),
@@ -228,23 +269,27 @@ _OF_TWO: dict[str, Callable[[Range, Range], Range]] = {
     "Add": _sum,
     "Subtract": lambda one, other: _sum(one, (-other[1], -other[0])),
     "Multiply": _product,
-    **dict.fromkeys(table.QUOTIENTS, _quotient),
+    **dict.fromkeys(table.QUOTIENTS - {"DivideNoNan"}, _quotient),
+    "DivideNoNan": lambda one, other: _with_zero(_quotient(one, other)),
     **dict.fromkeys(("Maximum", "Fmax"), lambda a, b: (max(a[0], b[0]), max(a[1], b[1]))),
     **dict.fromkeys(("Minimum", "Fmin"), lambda a, b: (min(a[0], b[0]), min(a[1], b[1]))),
 }
 
 _BEYOND = ("bicubic", "lanczos3", "lanczos5")  # interpolations that leave the range
+_ALSO = {
+    **dict.fromkeys(("Pad", "PadImages"), "constant_values"),
+    **dict.fromkeys(("Amax", "Amin", "Max", "Min"), "initial"),
+    "Resize": "fill_value",
+}  # arguments whose values may be among the outputs
 _SUMS = {"Cumsum", "Nancumsum", "Nansum", "Scatter", "SegmentSum", "Sum", "Trace"}
 _SUMMED = {"Add", "Maximum"}
-_PASSED_BY_SUMS = (table.MOVES - {"Pad", "PadImages"}) | _SUMMED | {"Take"}
 _WITH_ZEROS = {"Diag", "Diagflat", "ExtractPatches", "Pad", "PadImages", "Tril", "Triu", "Unfold"}
-_WITH_ZEROS |= {"AveragePool", "Scatter", *table.MIXES}
+_WITH_ZEROS |= {"AveragePool", "GaussianBlur", "Resize", "Scatter"}
 _ALIKE = table.KEEPS_SIGN - {*_OF_TWO, *_SUMS}  # no number that was not there, or between them
 _OF_PARTS = (
-    (table.MOVES - {"Array", "Full"})
+    (table.MOVES - {"Array", "Full", "View"})
     | _ALIKE
     | _SUMS
-    | table.MIXES
     | (table.PRODUCTS - {"Multiply", "Cross"})
-    | {"Moments", "SegmentMax", "SegmentMin", "ScatterUpdate", "Take"}
+    | {"GaussianBlur", "Moments", "Resize", "ScatterUpdate", "Take"}
 )

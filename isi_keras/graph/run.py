@@ -13,7 +13,7 @@ from isi_keras.graph.nodes import Node, Tensor, Weight
 from isi_keras.rules import Epsilon, Rule
 from isi_keras.rules.linear import Linear, along
 
-_INFINITE = 1e8
+INFINITE = 1e8
 """What a mask puts in place of minus infinity is beyond: softmaxes take nothing of it."""
 
 ABSORBERS = ("bias", "epsilon", "padding")
@@ -100,7 +100,7 @@ class Run:
             return outputs
         value = ops.broadcast_to(ops.cast(value, outputs.dtype), ops.shape(outputs))
         share = ops.cast(along(self.absorbed[name], outputs), outputs.dtype)
-        return outputs + share * ops.stop_gradient(_finite(value))
+        return outputs + share * ops.stop_gradient(finite(value))
 
     def absorbing(self, value, like):
         """A constant whose relevance is that of a bias, where it is taken in beside `like`."""
@@ -108,10 +108,10 @@ class Run:
             return value
         rank = max(len(value.shape), len(like.shape))
         share = ops.cast(along(self.absorbed["bias"], like, rank), value.dtype)
-        return value + share * _finite(value, _INFINITE)
+        return value + share * finite(value, INFINITE)
 
 
-def _finite(value, infinite: float = math.inf):
+def finite(value, infinite: float = math.inf):
     """A constant with 0 for what is infinite, of which no share of 0 is 0."""
     return ops.where(ops.abs(value) < infinite, value, ops.zeros_like(value))
 

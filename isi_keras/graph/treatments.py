@@ -13,7 +13,7 @@ from isi_keras.graph.facts import Fact
 from isi_keras.graph.linear import affine, rule_of
 from isi_keras.graph.nodes import Node, Tensor
 from isi_keras.graph.plan import Plan
-from isi_keras.graph.run import Run, carrying
+from isi_keras.graph.run import INFINITE, Run, carrying, finite
 from isi_keras.rules import Rule
 from isi_keras.rules.linear import Linear, along_axis
 
@@ -170,6 +170,7 @@ def taylor_softmax(run: Run, plan: Plan, node: Node) -> Any:
 def _softmax_bias(run: Run, outputs, x, axis):
     if not run.absorbed:
         return outputs
+    x = finite(x, INFINITE)  # no relevance goes to what a mask hides
     linear = outputs * (x - ops.sum(outputs * x, axis=axis, keepdims=True))
     return run.absorb("bias", outputs, outputs - linear)
 
@@ -191,17 +192,14 @@ def attention(run: Run, plan: Plan, node: Node) -> Any:
     scale = node.argument("scale") or query.shape[-1] ** -0.5
     scores = ops.einsum("nthd,nshd->nhts", query, key) * scale
     scores = carrying(scores, scores / 2)
-    scores, mask = _masked(run, node, scores)
-    seen = scores if mask is None else ops.where(mask, scores, 0.0)  # no relevance goes to others
-    weights = _softmax_bias(run, ops.softmax(scores, axis=-1), seen, -1)
+    scores = _masked(run, node, scores)
+    weights = _softmax_bias(run, ops.softmax(scores, axis=-1), scores, -1)
     mixed = ops.einsum("nhts,nshd->nthd", weights, value)
     value = run.call(node, *node.filled(run.fixed))
     return carrying(value, mixed / 2)
 
 
-def _masked(run: Run, node: Node, scores) -> tuple[Any, Any]:
-    """The scores of attention with its bias, the least where a mask hides them, and that mask."""
-
+def _masked(run: Run, node: Node, scores):
     def of(name):
         found = node.argument(name)
         return run.fixed(found) if isinstance(found, Tensor) else found
@@ -213,10 +211,7 @@ def _masked(run: Run, node: Node, scores) -> tuple[Any, Any]:
         size = scores.shape[-2:]
         causal = ops.cast(ops.tril(ops.ones(size)), "bool")
         mask = causal if mask is None else ops.logical_and(ops.cast(mask, "bool"), causal)
-    if mask is None:
-        return scores, None
-    mask = ops.cast(mask, "bool")
-    return ops.where(mask, scores, -1e9), mask
+    return scores if mask is None else ops.where(ops.cast(mask, "bool"), scores, -1e9)
 
 
 # ---- which has which

@@ -54,8 +54,19 @@ class Moving(NamedTuple):
         return {name: each[name] for name in self.names if name not in self.moved}
 
     def each(self, inputs: Any) -> Mapping[str, Any]:
-        """All inputs by their names."""
+        """All inputs by their names, or some of them.
+
+        Raises:
+            ValueError: if a model of a dictionary has none of a name; Keras goes by order then.
+        """
         if isinstance(inputs, Mapping):
+            unknown = [name for name in inputs if name not in self.names]
+            if unknown and self.by_name:
+                raise ValueError(
+                    f"Expected the inputs {', '.join(map(repr, self.names))}. Received also "
+                    f"{', '.join(map(repr, unknown))}, with which Keras mixes up the others. "
+                    "Leave out what the model does not take."
+                )
             return inputs
         inputs = inputs if isinstance(inputs, list | tuple) else [inputs]
         return dict(zip(self.names, inputs, strict=True))

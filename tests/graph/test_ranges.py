@@ -16,6 +16,11 @@ ROWS, SIZE = 3, 6
 HIDDEN = np.tril(np.ones((SIZE, SIZE), bool))
 
 
+def _across(a):
+    """Columns that are divided by the sums of rows."""
+    return a / (ops.sum(a, axis=-1)[:, None, :] + 1e-3)
+
+
 def values(x):
     """A tensor of each kind of range, and functions of one and of two."""
     some = {
@@ -46,6 +51,26 @@ def values(x):
         "norm": lambda t: ops.norm(t, axis=1, keepdims=True),
         "padded": lambda t: ops.pad(t, ((0, 0), (1, 1))),
         "padded with 2": lambda t: ops.pad(t, ((0, 0), (1, 1)), constant_values=2.0),
+        "relu with a slope": layers.ReLU(max_value=6, negative_slope=0.3),
+        "relu up to 10": layers.ReLU(max_value=10),
+        "relu from 1": layers.ReLU(threshold=1.0),
+        "rounded": lambda t: ops.round(t, 1),
+        "whole": lambda t: ops.cast(ops.cast(0.4 * t + 0.6, "int32"), "float32"),
+        "bytes": lambda t: ops.cast(ops.cast(ops.clip(t, 0, 1), "uint8"), "float32") - 0.5,
+        "share of another": lambda t: _across(
+            ops.relu(ops.reshape(t, (-1, 2, 3))[:, :, :2]) + 0.01
+        ),
+        "greatest at least": lambda t: ops.max(-ops.relu(t), axis=1, initial=0.5),
+        "divided or 0": lambda t: ops.divide_no_nan(1.0, ops.relu(t)),
+        "padded to a size": lambda t: ops.image.resize(
+            ops.reshape(t, (-1, 2, 3, 1)),
+            (4, 4),
+            pad_to_aspect_ratio=True,
+            fill_value=-2.0,
+        ),
+        "interpolated": lambda t: ops.image.resize(
+            ops.reshape(t, (-1, 2, 3, 1)), (5, 5), "bicubic"
+        ),
         "reciprocal": lambda t: ops.reciprocal(ops.square(t) + 0.1),
         "relu6": lambda t: ops.relu6(4 * t),
         "root": lambda t: ops.sqrt(ops.abs(t)),
@@ -166,6 +191,10 @@ GATES = {
     "tanh": gated(lambda g: (1 + ops.tanh(g)) / 2),
     "sine": gated(lambda g: 0.5 * ops.sin(g) + 0.5),
     "where or one": gated(lambda g: ops.where(g > 0, ops.sigmoid(g), 1.0)),
+    "times an inverse": attended(
+        lambda s: (e := ops.exp(s)) * ops.reciprocal(ops.sum(e, axis=-1)[..., None])
+    ),
+    "never positive": gated(lambda g: -3 * ops.sigmoid(g)),
     "sigmoid by hand": gated(lambda g: 1 / (1 + ops.exp(-g))),
     "interpolated": gated(
         lambda g: ops.reshape(
@@ -210,12 +239,25 @@ def weighted():
     return made
 
 
-@pytest.mark.parametrize("weigh", [ops.tanh, ops.softplus, ops.relu, lambda g: g - 1.0])
+@pytest.mark.parametrize(
+    "weigh",
+    [
+        ops.tanh,
+        ops.softplus,
+        ops.relu,
+        lambda g: g - 1.0,
+        lambda g: 2 * ops.sigmoid(g) - 1,
+        lambda g: ops.exp(g) - 1,
+        lambda g: ops.softmax(g) - 0.2,
+        layers.ReLU(max_value=6, negative_slope=0.3),
+        layers.ReLU(threshold=1.0),
+    ],
+)
 def test_what_is_unbounded_or_negative_is_no_gate(weigh, weighted):
     model = weighted(gated(weigh), None)
     graph = trace(model, ops.ones((2, SIZE, 3)), lambda layer: False)
     facts = Facts(graph, entries=False, first=False)
-    (product,) = [node for node in graph.nodes if node.kind == "Multiply"]
+    product = [node for node in graph.nodes if node.kind == "Multiply"][-1]
     assert not any(facts.has(t, Fact.GATE) for t in product.tensors)
 
 
@@ -253,11 +295,17 @@ class TestAttention:
     def test_a_softmax_that_is_written_out(self, x, weighted):
         """Under AttnLRP, as the operation, with what is subtracted a constant or not."""
 
-        def shifted(s):
-            raised = ops.exp(s - ops.max(s, axis=-1, keepdims=True))
-            return raised / over(raised)
-
-        models = [weighted(attended(f), None) for f in (ops.softmax, stable, shifted)]
+        spelled = (
+            ops.softmax,
+            stable,
+            lambda s: (e := ops.exp(s - ops.max(s, axis=-1, keepdims=True))) / over(e),
+            lambda s: (e := ops.exp(s - 3.0)) / ops.sum(e, axis=-1)[..., None],
+            lambda s: (e := ops.exp(s)) * ops.reciprocal(over(e)),
+            lambda s: (e := ops.exp(s)) * (1 / ops.expand_dims(ops.sum(e, axis=-1), -1)),
+            lambda s: ops.exp(s) / over(ops.exp(s)),
+            lambda s: ops.exp(ops.log_softmax(s)),
+        )
+        models = [weighted(attended(f), None) for f in spelled]
         indicator = isi.Relevance(Composite("epsilon", attention="attnlrp"))
         found = [
             isi.explain(model, x[..., :3], target=0, indicator=indicator, conservation=True)
@@ -269,6 +317,30 @@ class TestAttention:
                 other.relevance, found[0].relevance, rtol=0, atol=2e-5 * size
             )
             assert np.abs(other.conservation["elsewhere"]).max() < 1e-4 * size
+
+    def test_other_exponentials_are_named(self, x, weighted):
+        model = weighted(attended(lambda s: ops.exp(s) / (over(ops.exp(s)) + 1.0)), None)
+        indicator = isi.Relevance(Composite("epsilon", attention="attnlrp"))
+        with pytest.warns(UserWarning, match="Relevance passes exponentials in the model"):
+            isi.explain(model, x[..., :3], target=0, indicator=indicator)
+
+    @pytest.mark.parametrize("attention", ["values", "attnlrp"])
+    def test_however_low_a_mask_lowers_scores(self, attention, x, weighted):
+        indicator = isi.Relevance(Composite("epsilon", attention=attention))
+        found = [
+            isi.explain(
+                weighted(attended(lambda s: ops.softmax(ops.where(HIDDEN, s, low))), None),  # noqa: B023
+                x[..., :3],
+                target=0,
+                indicator=indicator,
+                conservation=True,
+            )
+            for low in (-1e9, -np.inf)
+        ]
+        size = np.abs(found[0].relevance).max()
+        np.testing.assert_allclose(found[1].relevance, found[0].relevance, rtol=0, atol=2e-5 * size)
+        for each in found:
+            assert np.abs(each.conservation["elsewhere"]).max() < 1e-4 * size
 
     def test_positions_that_see_nothing(self):
         """All that AttnLRP gives to scores that a mask hides is theirs, and they are constants."""
@@ -369,29 +441,51 @@ class TestSpellings:
         self.compared(one, other, x, rule)
 
 
-class Keyed(layers.Layer):
-    """Adds what keys take of a weight and of the input, as tensors take them."""
+KEYS = {
+    "None": lambda x: x[None][0],
+    "a slice": lambda x: x[: np.int64(3)],
+    "dots and a list": lambda x: x[..., [0, 2]],
+    "a list between": lambda x: x[:, [2, 0, 1], 1:],
+    "a list after None": lambda x: x[:, None, :, [3, 1]],
+    "an array": lambda x: x[:, np.array([1, 1])],
+    "a tuple": lambda x: x[:, (0, 2)],
+    "bools": lambda x: x[:, :, np.array([True, False, True, True])],
+    "negative": lambda x: x[:, -1],
+}
 
-    def build(self, shape):
-        self.shift = self.add_weight(shape=(shape[-1],), name="shift", initializer="normal")
 
-    def call(self, x):
-        turned = ops.transpose(x)[: np.int64(4)]
-        some = x[:, [0, 2, 3, 5]] if keras.config.backend() == "torch" else x[:, 0:4]
-        return ops.transpose(turned) + some + self.shift[None][..., :4]
+@pytest.mark.skipif(keras.config.backend() == "tensorflow", reason="its tensors take no lists")
+@pytest.mark.parametrize("name", KEYS)
+def test_keys_are_those_of_arrays(name):
+    """The map is that of the linear network: its weights, scattered to where they were taken."""
+    taken = KEYS[name]
+    places = np.asarray(taken(np.arange(ROWS * 12).reshape(ROWS, 3, 4)))
+
+    class Keyed(layers.Layer):
+        def call(self, x):
+            part = taken(x)
+            return ops.sum(part, axis=tuple(range(1, len(part.shape))))[:, None]
+
+    model = keras.Sequential([keras.Input((3, 4)), Keyed()])
+    x = np.random.default_rng(7).normal(size=(ROWS, 3, 4)).astype("float32")
+    found = isi.explain(isi.outputs(model), x, indicator=isi.Relevance("z"))
+    wanted = np.zeros(ROWS * 12)
+    np.add.at(wanted, places.ravel(), 1.0)
+    np.testing.assert_allclose(found.relevance, wanted.reshape(x.shape) * x, rtol=0, atol=1e-6)
 
 
-def test_keys_that_stand_alone():
-    keras.utils.set_random_seed(6)
-    model = keras.Sequential([keras.Input((SIZE,)), Keyed(), layers.Dense(2, use_bias=False)])
-    x = np.random.default_rng(7).normal(size=(ROWS, SIZE)).astype("float32")
-    found = isi.explain(model, x, target=0, indicator=isi.Relevance("z"), conservation=True)
-    matrix = (
-        np.eye(SIZE)[:, :4]
-        + np.eye(SIZE)[:, [0, 2, 3, 5] if keras.config.backend() == "torch" else [0, 1, 2, 3]]
-    )
-    kernel = np.asarray(model.layers[-1].get_weights()[0], "float64")[:, 0]
-    np.testing.assert_allclose(found.relevance, x * (matrix @ kernel), rtol=0, atol=1e-5)
+@pytest.mark.skipif(keras.config.backend() == "tensorflow", reason="its tensors take no lists")
+def test_several_lists_are_refused_by_name():
+    class Keyed(layers.Layer):
+        def call(self, x):
+            return x[:, np.array([0, 1]), np.array([2, 3])]
+
+        def compute_output_spec(self, x):
+            return keras.KerasTensor((x.shape[0], 2))
+
+    model = keras.Sequential([keras.Input((3, 4)), Keyed(), layers.Dense(2)])
+    with pytest.raises(ValueError, match="only one is known"):
+        isi.explain(model, np.ones((2, 3, 4), "float32"))
 
 
 class TestEncodings:
