@@ -56,8 +56,7 @@ def _known(run: Run, plan: Plan, place: Place, x, ones) -> Linear:
     if place.bias is not None:
         (other,) = [v for v in place.bias.args if not plan.facts.has(v, Fact.RELEVANT)]
         bias = run.fixed(other) if isinstance(other, Tensor) else ops.convert_to_tensor(other)
-        bias = ops.cast(bias, x.dtype)
-        bias = ops.negative(bias) if place.bias.kind == "Subtract" else bias
+        bias = ops.cast(-bias if place.bias.kind == "Subtract" else bias, x.dtype)
 
     def contract(x, kernel, bias):
         def operand(value):

@@ -100,6 +100,8 @@ class Ranges:
         low, high = self._computed(node, number)
         if _is_float(tensor):
             return low, high
+        if not keras.backend.is_int_dtype(tensor.dtype):
+            return ANY
         held = np.iinfo(keras.backend.standardize_dtype(tensor.dtype))
         if not held.min <= low <= high <= held.max:
             return ANY  # integers go round
@@ -139,10 +141,13 @@ class Ranges:
             low, high = self.of(node.args[0])
             return -high, -low
         if kind == "Clip":
-            ends = (self.of(node.argument(name)) for name in ("x_min", "x_max"))
-            (least, _), (_, most) = ends
             low, high = self.of(node.args[0])
-            return min(max(low, least), most), max(min(high, most), least)
+            least, most = node.argument("x_min"), node.argument("x_max")
+            if least is not None:
+                low, high = map(max, (low, high), self.of(least))
+            if most is not None:
+                low, high = map(min, (low, high), self.of(most))
+            return low, high
         if kind == "Power":
             return self._power(*node.args[:2])
         return self._of_all(node)
