@@ -118,13 +118,13 @@ class Facts:
             found |= common & ~Fact.NONNEGATIVE if alone else Fact.NONE
         elif kind == "Multiply":
             factors = [t for t in relevant if not self._rescales(t)] or relevant
-            gates = Fact.NONE if signed else self._common(factors) & Fact.GATE
-            found |= common & Fact.SCALE | gates
+            found |= common & Fact.SCALE | self._common(factors) & Fact.GATE
         elif kind in table.QUOTIENTS and any(node.args[1] is t for t in relevant):
             positive = self._ranges.is_positive(node.args[1])
             found |= self.of(node.args[0]) & Fact.GATE if positive else Fact.NONE
         elif kind in table.AFFINE and len(relevant) == 1:
-            found |= common & (Fact.SCALE if signed else Fact.SCALE | Fact.GATE)
+            shifted = signed and kind in ("Add", "Subtract")  # a factor changes no entry's sign
+            found |= common & (Fact.SCALE if shifted else Fact.SCALE | Fact.GATE)
         elif kind in table.PRODUCTS and alone:
             found |= common & (Fact.GATE | Fact.SCALE)
         elif not falls and (kind in table.KEEPS_GATES or (kind in table.KEEPS_SIGN and alone)):

@@ -194,6 +194,9 @@ GATES = {
     "times an inverse": attended(
         lambda s: (e := ops.exp(s)) * ops.reciprocal(ops.sum(e, axis=-1)[..., None])
     ),
+    "times constants of both signs": gated(
+        lambda g: ops.sigmoid(g) * np.array([2, -1, 0.5, -3, 1], "float32")
+    ),
     "never positive": gated(lambda g: -3 * ops.sigmoid(g)),
     "sigmoid by hand": gated(lambda g: 1 / (1 + ops.exp(-g))),
     "interpolated": gated(
