@@ -61,24 +61,19 @@ def _compared(tensor: Any, other: Any, compare: Callable, operation: Callable):
 def _item(tensor: Any, key: Any):
     """A part, also by a key that stands alone or by a list of indices, as tensors take them."""
     keys = tuple(map(_plain, key if isinstance(key, tuple) else (key,)))
-    lists = [place for place, each in enumerate(keys) if hasattr(each, "shape")]
-    if not lists:
+    if not any(hasattr(each, "shape") for each in keys):
         return ops.get_item(tensor, keys)
-    (place, *others), size = lists, sum(each is not None and each is not Ellipsis for each in keys)
-    if others or any(isinstance(each, int) for each in keys) or "bool" in str(keys[place].dtype):
+    taken = sum(each is not None and each is not Ellipsis for each in keys)
+    rest = [slice(None)] * (len(tensor.shape) - taken)
+    keys = [part for each in keys for part in (rest if each is Ellipsis else [each])]
+    place, *others = (place for place, each in enumerate(keys) if hasattr(each, "shape"))
+    indices, keys[place] = keys[place], slice(None)
+    if others or any(isinstance(each, int) for each in keys) or "bool" in str(indices.dtype):
         raise ValueError(
             "Of keys with lists or tensors only one is known, of integers, beside slices. Take the "
             "parts one after another: keras.ops.take(x, indices, axis=...)."
         )
-    full = [slice(None)] * (len(tensor.shape) - size)
-    if any(each is Ellipsis for each in keys):
-        dots = [each is Ellipsis for each in keys].index(True)
-        keys, place = (
-            (*keys[:dots], *full, *keys[dots + 1 :]),
-            place + (dots < place) * (len(full) - 1),
-        )
-    rest = *keys[:place], slice(None), *keys[place + 1 :]
-    return ops.take(ops.get_item(tensor, rest), keys[place], axis=place)
+    return ops.take(ops.get_item(tensor, tuple(keys)), indices, axis=place)
 
 
 def _plain(key: Any) -> Any:
