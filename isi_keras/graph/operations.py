@@ -30,7 +30,6 @@ HOMOGENEOUS = _words(
 SQUARES = _words("Nanvar Var")
 # Interpolations: entries of the model's input may pass them and are inputs still.
 MIXING = _words("Resize")
-MIXES = MIXING | _words("GaussianBlur MapCoordinates ScaleAndTranslate")
 # Functions of each entry (or, like a softmax, of a row that they squash).
 ACTIVATIONS = _words(
     "Abs Absolute Arccos Arccosh Arcsin Arcsinh Arctan Arctan2 Arctanh Cbrt Ceil Celu Clip Cos "
@@ -58,9 +57,9 @@ KEEPS_SIGN = _words(
     "TopK Where"
 )
 # What they make of gates is a gate, whatever lies beside.
-KEEPS_GATES = MIXES | _words(
-    "AveragePool Clip Max MaxPool Maximum Mean Minimum Power Relu Sqrt Square Take TakeAlongAxis "
-    "TopK Where"
+KEEPS_GATES = MIXING | _words(
+    "AveragePool Clip GaussianBlur MapCoordinates Max MaxPool Maximum Mean Minimum Power Relu "
+    "ScaleAndTranslate Sqrt Square Take TakeAlongAxis TopK Where"
 )
 # With constants they map each entry by itself.
 AFFINE = _words("Multiply Add Subtract Divide TrueDivide Negative")

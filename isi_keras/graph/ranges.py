@@ -18,11 +18,11 @@ POSITIVE: Range = (0.0, math.inf)
 
 
 def sum_of(producers: dict[int, Node], total: Any, x: Any) -> Node | None:
-    """The node that sums `x` over one axis, if `total` stands for it where `x` is divided by it.
+    """The node that sums `x` over some axes, if `total` stands for it where `x` is divided by it.
 
     Args:
         producers: the node of each tensor, by its id.
-        total: a tensor, perhaps reshaped so that it has a 1 where the axis was.
+        total: a tensor, perhaps reshaped so that it has a 1 where each axis was.
         x: what is summed.
     """
     wanted, node = total, producers.get(id(total))
@@ -238,7 +238,7 @@ def _quotient(one: Range, other: Range) -> Range:
 
 
 _FIXED: dict[str, Range] = {
-    **dict.fromkeys(("Softmax", "Sparsemax", "SparseSigmoid", "OneHot", "MultiHot"), (0.0, 1.0)),
+    **dict.fromkeys(("Softmax", "Sparsemax", "SparseSigmoid", "OneHot"), (0.0, 1.0)),
     **dict.fromkeys(("Sin", "Cos", "Sinc"), (-1.0, 1.0)),
     **dict.fromkeys(("Cosh", "Norm", "Std", "Nanstd", "Var", "Nanvar", "Hypot", "I0"), POSITIVE),
     **dict.fromkeys(("Squareplus", "SparsePlus"), POSITIVE),
