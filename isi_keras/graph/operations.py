@@ -78,9 +78,9 @@ AFTER_HEAD = _words(
 OUTPUT_AXIS = {"Matmul": -1, "Conv": -1, "DepthwiseConv": -1, "ConvTranspose": -2}
 INPUT_AXIS = {"Matmul": 0, "Conv": -2, "DepthwiseConv": -2, "ConvTranspose": -1}
 # What becomes simpler operations, or a node of its own, before relevance sees it.
-REWRITTEN = _words("Glu ReLU SeparableConv")
+REWRITTEN = _words("Glu MultiHot ReLU SeparableConv")
 # What has a treatment of its own.
-SPECIAL = _words("BatchNorm DotProductAttention Moments MultiHot OneHot State Take")
+SPECIAL = _words("BatchNorm DotProductAttention Moments OneHot State Take")
 # Constants, whatever they are given.
 CONSTANTS = _words("Arange EmptyLike FullLike Imag Ndim OnesLike Size StopGradient ZerosLike")
 # Steps: their outputs are integers, or as good as such, through which no relevance goes.

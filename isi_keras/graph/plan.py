@@ -170,7 +170,7 @@ class Plan:
             return relevant
         if kind == "State":
             return []
-        if kind in ("Take", "OneHot", "MultiHot"):
+        if kind in ("Take", "OneHot"):
             return self._looked_up(node, relevant)
         if kind == "DotProductAttention":
             return self._attended(node, relevant)

@@ -208,7 +208,7 @@ class Propagation:
         plan = self.plan
         places = [place for place in plan.linear.values() if plan.is_live(place.parts[-1])]
         looked = any(
-            n.kind in ("Take", "OneHot", "MultiHot") and plan.is_live(n) for n in plan.graph.nodes
+            n.kind in ("Take", "OneHot") and plan.is_live(n) for n in plan.graph.nodes
         )
         if looked or any(plan.facts.has(place.x, Fact.ENTRY) for place in places):
             return

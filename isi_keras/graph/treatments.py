@@ -227,7 +227,7 @@ def treatment_of(plan: Plan, node: Node) -> Treatment:
         return batch_normalization
     if kind == "DotProductAttention":
         return attention
-    if kind in ("Take", "OneHot", "MultiHot"):
+    if kind in ("Take", "OneHot"):
         return lookup
     if kind in table.SQUARES:
         return square
