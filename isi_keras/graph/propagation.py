@@ -207,9 +207,7 @@ class Propagation:
         """A rule for the first layer has to find one."""
         plan = self.plan
         places = [place for place in plan.linear.values() if plan.is_live(place.parts[-1])]
-        looked = any(
-            n.kind in ("Take", "OneHot") and plan.is_live(n) for n in plan.graph.nodes
-        )
+        looked = any(n.kind in ("Take", "OneHot") and plan.is_live(n) for n in plan.graph.nodes)
         if looked or any(plan.facts.has(place.x, Fact.ENTRY) for place in places):
             return
         met = next(
