@@ -48,7 +48,7 @@ class Aim(abc.ABC):
         """Whether the goal holds, and leads by the margin, `(N,)` bool."""
         if self.margin is None:
             return self.holds(logits)
-        return ops.logical_and(self.holds(logits), self.lead(logits) >= self.margin)
+        return self.holds(logits) & (self.lead(logits) >= self.margin)
 
     def _own(self, logits):
         """Which classes the goal is about, `(N, K)`, 1 or 0."""

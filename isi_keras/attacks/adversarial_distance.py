@@ -15,7 +15,7 @@ from isi_keras.models.beside import beside
 from isi_keras.models.inputs import as_classes
 from isi_keras.models.parts import parted
 from isi_keras.norms import offers, pair_search
-from isi_keras.norms.base import flat
+from isi_keras.rows import flat
 
 
 def adversarial_distance(
@@ -141,10 +141,10 @@ def _share(u, v, free, numbers, of_pairs: bool):
     """The share of inputs, or of pairs, whose saliency is above 0, `(B,)`."""
     if of_pairs:
         return pair_search.share_admissible(u, v, free, numbers)
-    found = ops.logical_and(u > 0, v > 0)
+    found = (u > 0) & (v > 0)
     if free is None:
         return ops.mean(ops.cast(found, "float32"), axis=1)
-    found = ops.sum(ops.cast(ops.logical_and(found, free), "float32"), axis=1)
+    found = ops.sum(ops.cast(found & free, "float32"), axis=1)
     return found / ops.maximum(ops.sum(ops.cast(free, "float32"), axis=1), 1.0)
 
 

@@ -157,7 +157,7 @@ class Attack(BaseAttack):
             significance = self.indicator.significance(point, goal, centre)
             significance = self._scaled(significance, samples, state.x, groups)
             stop = self._stop(samples, state, goal, point.logits, significance, limits.max_steps)
-            active = ops.logical_and(state.running, stop == int(Stop.RUNNING))
+            active = state.running & (stop == int(Stop.RUNNING))
             move = self.norm.move(
                 significance,
                 norms.Step(
@@ -174,9 +174,9 @@ class Attack(BaseAttack):
                     max_inputs=None if self.max_inputs is None else limits.max_inputs,
                 ),
             )
-            stuck = ops.logical_and(active, ops.logical_not(move.moved))
+            stuck = active & ~move.moved
             stop = ops.where(stuck, int(self.norm.stuck), stop)
-            moved = ops.cast(ops.logical_and(active, move.moved), "int32")
+            moved = ops.cast(active & move.moved, "int32")
             return state._replace(
                 x=move.x,  # a norm leaves those that do not run as they are
                 order=move.order,
@@ -220,9 +220,9 @@ class Attack(BaseAttack):
         reached = goal.reached(logits)
         turned = state.prediction != state.clean_prediction
         return first_of(
-            (ops.logical_not(ops.isfinite(total)), Stop.NOT_FINITE),
+            (~ops.isfinite(total), Stop.NOT_FINITE),
             *state.unneeded(samples, reached),
             (turned if self.stop_when == "turned" else reached, Stop.SUCCESS),
             (state.steps >= max_steps, Stop.MAX_STEPS),
-            (ops.logical_or(magnitude == 0, nowhere), Stop.NO_GRADIENT),
+            ((magnitude == 0) | nowhere, Stop.NO_GRADIENT),
         )

@@ -11,8 +11,8 @@ from isi_keras.attacks.memory import Memory, at_index, count_of, order_of, spent
 from isi_keras.attacks.ranked import at_places, greatest
 from isi_keras.attacks.state import UNKNOWN, State, first_of
 from isi_keras.attacks.units import Units
-from isi_keras.norms.base import flat, rows_like
 from isi_keras.results import Stop
+from isi_keras.rows import flat, rows_like
 
 RISES = (0.125, 0.175, 0.125)
 WIDTHS = ((1, 3, 5, 7), (1, 4, 8, 12), (2, 2, 5, 5))
@@ -76,6 +76,7 @@ class Exchange:
         far = ops.zeros_like(none, dtype="float32") + float("inf")
         memory = Memory(
             candidate=x,
+            looked=x,
             average=zeros,
             slope=zeros,
             logits=logits,
@@ -104,6 +105,7 @@ class Exchange:
             stop=none + int(Stop.RUNNING),
             memory=state.memory._replace(
                 candidate=samples.x,
+                looked=samples.x,
                 average=ops.zeros_like(samples.x),
                 size=ops.maximum(state.memory.best - 1, 1),
                 stale=none,
@@ -116,10 +118,8 @@ class Exchange:
     def step(self, model, samples, state, limits):
         """One move: a look at the candidate or on a stair, and the next candidate."""
         old, origin = state, samples.x
-        move = old.memory.move
-        judged = ops.logical_or(move % 2 == 0, move == 1)
-        x = self._looked_at(samples, old, judged)
-        point = indicators.at(self.differentiable, model, x)
+        judged = _judged(old.memory.move)
+        point = indicators.at(self.differentiable, model, old.memory.looked)
         seen = old.observed(point.logits, self.cost)
         goal = seen.goal(samples, self.targeted, "margin")
         seen, aim = self._aimed(old, seen, goal, point.logits)
@@ -129,42 +129,45 @@ class Exchange:
         finite = ops.isfinite(strength + ops.sum(point.logits, axis=-1))
         slope = ops.where(rows_like(finite, slope), slope, 0.0)
         strength = ops.where(finite, strength, 0.0)
-        sound = ops.logical_or(finite, ops.logical_not(judged))
+        sound = finite | ~judged
         reached = goal.reached(point.logits)
-        won = ops.logical_and(ops.logical_and(reached, finite), judged)
+        won = reached & finite & judged
         state = self._with_best(seen, old, origin, point.logits, slope, judged, won)
         size = self._size(old.memory, state.memory.best, judged, won)
         slope = slope / ops.maximum(rows_like(strength, slope), 1e-30)
         done = self._done(state.memory, limits.max_steps)
-        after, free = self._exchanged(state.memory, slope, size, done, samples)
+        after, best = self._exchanged(state.memory, slope, size, done, samples)
+        free = ops.any(flat(best[1]) > 0, axis=1)
         all_changed, hope = after.best > self.units, max(self.patience, _HOPE)  # nobody has turned
         stop = first_of(
             (self._ends(state, free, sound, limits.max_steps), Stop.SUCCESS),
-            (ops.logical_not(sound), Stop.NOT_FINITE),
+            (~sound, Stop.NOT_FINITE),
             *seen.unneeded(samples, reached),
-            (ops.logical_not(ops.logical_or(free, strength > 0)), Stop.NO_GRADIENT),
-            (ops.logical_not(free), Stop.EXHAUSTED),
-            (ops.logical_and(after.stale >= hope, all_changed), Stop.EXHAUSTED),
+            (~(free | (strength > 0)), Stop.NO_GRADIENT),
+            (~free, Stop.EXHAUSTED),
+            ((after.stale >= hope) & all_changed, Stop.EXHAUSTED),
             (self._over(state, limits.max_steps), Stop.MAX_STEPS),
         )
-        shown = ops.logical_or(stop != int(Stop.RUNNING), old.clean_prediction == UNKNOWN)
+        shown = (stop != int(Stop.RUNNING)) | (old.clean_prediction == UNKNOWN)
         logits = ops.where(shown[:, None], state.memory.logits, old.memory.logits)
+        climbs = state.running & (stop == int(Stop.RUNNING)) & ~_judged(after.move)
+        after = after._replace(looked=self._looked_at(samples.x, after, best, climbs))
         return state.advanced(stop, memory=after), logits
 
     def _with_best(self, seen, old, origin, logits, slope, judged, won):
         """The state with the candidate in it, where it is the best or there is none yet."""
         memory, candidate, running = old.memory, old.memory.candidate, old.running
         count = count_of(self.unit.changed(candidate, origin))
-        fewer = ops.logical_and(count < memory.best, count > 0)
-        better = ops.logical_and(running, ops.logical_and(won, fewer))
-        none = ops.logical_and(memory.best > self.units, judged)
-        shown = ops.logical_or(better, ops.logical_and(running, none))
+        fewer = (count < memory.best) & (count > 0)
+        better = running & won & fewer
+        none = (memory.best > self.units) & judged
+        shown = better | (running & none)
 
         def row(new, kept):
             return ops.where(rows_like(shown, kept), new, kept)
 
-        worse = rows_like(ops.logical_not(better), memory.tried)
-        stale = ops.where(ops.logical_or(better, self._growing(memory)), 0, memory.stale + 1)
+        worse = rows_like(~better, memory.tried)
+        stale = ops.where(better | self._growing(memory), 0, memory.stale + 1)
         return seen._replace(
             prediction=row(seen.prediction, old.prediction),
             x=row(candidate, old.x),
@@ -173,7 +176,7 @@ class Exchange:
                 best=ops.where(better, count, memory.best),
                 slope=row(slope, memory.slope),
                 logits=row(logits, memory.logits),
-                tried=ops.logical_and(memory.tried, worse),
+                tried=memory.tried & worse,
                 trial=ops.where(better, 0, memory.trial),
                 level=ops.where(better, float("inf"), memory.level),
                 stale=ops.where(running, stale, memory.stale),
@@ -182,7 +185,7 @@ class Exchange:
 
     def _growing(self, memory):
         """Who has no success so far, and not changed all there is either."""
-        return ops.logical_and(memory.best > self.units, memory.size < self.units)
+        return (memory.best > self.units) & (memory.size < self.units)
 
     def _size(self, memory, best, judged, won):
         """How many units the next candidate may change, `(S,)`."""
@@ -192,39 +195,39 @@ class Exchange:
         return ops.clip(ops.minimum(size, best - 1), 1, self.units)
 
     def _exchanged(self, memory, slope, size, done, samples):
-        """The memory with the next candidate, and whether there is anything to change, `(S,)`."""
+        """The memory with the next candidate; where inputs go best, and what units gain by it."""
         origin = samples.x
         kept = self.decay + _LATE * (1 - self.decay) * rows_like(done, slope)
         mean = kept * memory.average + (1 - kept) * slope
         average = ops.where(rows_like(memory.move == 0, slope), slope, mean)
-        value, gain = self.unit.best(average, samples)
+        best = value, gain = self.unit.best(average, samples)
         score = self.unit.summed(gain)
         changed = self.unit.changed(memory.candidate, origin)
         chosen = _chosen(flat(score), flat(changed), size, done)
-        chosen = ops.logical_and(ops.reshape(chosen, ops.shape(score)), gain > 0)
+        chosen = ops.reshape(chosen, ops.shape(score)) & (gain > 0)
         after = memory._replace(
             candidate=self.unit.moved(origin, chosen, value),
             average=average,
             size=size,
             move=memory.move + 1,
         )
-        return after, ops.any(flat(score) > 0, axis=1)
+        return after, best
 
     def _over(self, state, max_steps):
         """Whether there is no room for another move: in the round, or in the budget."""
         best = state.memory.best
         reserve = ops.where(best <= self.units, self._reserve(best, max_steps), 0)
         over = spent(state) + thirds(self.cost) + reserve > max_steps
-        return ops.logical_or(over, state.memory.move + 1 >= self._moves(max_steps))
+        return over | (state.memory.move + 1 >= self._moves(max_steps))
 
     def _ends(self, state, free, finite, max_steps):
         """Whose best is the last of this round."""
         memory = state.memory
         patience = self.patience + memory.best // _SLOW
-        ended = ops.logical_or(memory.stale >= patience, self._over(state, max_steps))
-        stuck = ops.logical_not(ops.logical_and(free, finite))
-        ended = ops.logical_or(ended, ops.logical_or(stuck, memory.best == 1))
-        return ops.logical_and(memory.best <= self.units, ended)
+        ended = (memory.stale >= patience) | self._over(state, max_steps)
+        stuck = ~(free & finite)
+        ended = ended | stuck | (memory.best == 1)
+        return (memory.best <= self.units) & ended
 
     def _reserve(self, best, max_steps):
         """What is left for taking back, in thirds of a pass, a quarter of the budget at most."""
@@ -240,20 +243,19 @@ class Exchange:
         moves = ops.cast(self._moves(max_steps), "float32")
         return ops.minimum(ops.cast(memory.move, "float32") / moves, 1.0)
 
-    def _looked_at(self, samples, state, judged):
-        """The candidates, or where the slope is taken beside them; no stair is made for nobody."""
-        candidate = state.memory.candidate
-        idle = ops.logical_or(judged, ops.logical_not(state.running))
+    def _looked_at(self, origin, memory, best, climbs):
+        """Where the slope is taken next: the candidate, or a stair for those who climb."""
+        candidate = memory.candidate
         return ops.cond(
-            ops.all(idle),
+            ops.any(climbs),
+            lambda: ops.where(
+                rows_like(climbs, candidate), self._stair(origin, memory, *best), candidate
+            ),
             lambda: candidate,
-            lambda: ops.where(rows_like(idle, candidate), candidate, self._stair(samples, state)),
         )
 
-    def _stair(self, samples, state):
+    def _stair(self, origin, memory, value, gain):
         """Where the slope is taken beside the candidate, of the shape of `x`."""
-        memory, origin = state.memory, samples.x
-        value, gain = self.unit.best(memory.average, samples)
         score = self.unit.summed(gain)
         shape = ops.shape(score)
         which = memory.move // 2 % len(RISES)
@@ -274,8 +276,8 @@ class Exchange:
             return seen, goal
         memory = seen.memory
         others = ops.where(at_index(seen.clean_prediction, logits), -float("inf"), logits)
-        new = ops.logical_and(memory.move == 0, memory.round > 0)
-        new = ops.logical_and(new, memory.round <= self.classes - 2)
+        new = (memory.move == 0) & (memory.round > 0)
+        new = new & (memory.round <= self.classes - 2)
 
         def following():
             rest = ops.where(at_index(old.prediction, logits), -float("inf"), others)
@@ -290,11 +292,16 @@ class Exchange:
         return seen._replace(memory=memory._replace(aim=aim)), wanted
 
 
+def _judged(move):
+    """Who looks at the candidate in a move: in every second one, and in the first two."""
+    return (move % 2 == 0) | (move == 1)
+
+
 def _chosen(score, changed, size, done):
     """The best units, of which a share at most is new: linear from one to the other."""
     share = _NEW[0] + (_NEW[1] - _NEW[0]) * done
     new = ops.maximum(1, ops.cast(ops.ceil(share * ops.cast(size, "float32")), "int32"))
     kept = ops.where(changed, score, 0.0)
     enough = kept >= at_places(kept, (size - new)[:, None])  # all of equal ones
-    kept = ops.logical_and(ops.logical_and(enough, kept > 0), (size > new)[:, None])
+    kept = enough & (kept > 0) & (size > new)[:, None]
     return greatest(ops.where(kept, float("inf"), score), size)

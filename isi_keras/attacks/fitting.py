@@ -13,6 +13,7 @@ from isi_keras import _keras, attacks
 from isi_keras.domain import Domain
 from isi_keras.models.inputs import names_of
 from isi_keras.models.parts import parted
+from isi_keras.rows import flat
 
 _CHECKED = 1024  # samples before the first batch
 _FAR = 3.4e38  # nearly the greatest of float32
@@ -53,8 +54,8 @@ class Outside(keras.Metric):
         finite = np.isfinite(low) & np.isfinite(high)
         slack = 1e-6 * (np.where(finite, high, 0) - np.where(finite, low, 0))
         low, high = map(ops.convert_to_tensor, (low - slack, high + slack))
-        inside = ops.logical_and(x >= low, x <= high)
-        beyond = ops.any(ops.logical_not(ops.reshape(inside, (ops.shape(x)[0], -1))), axis=-1)
+        inside = (x >= low) & (x <= high)
+        beyond = ops.any(~flat(inside), axis=-1)
         self.count.assign(self.count + ops.sum(ops.cast(beyond, "float32")))
         self.least.assign(ops.minimum(self.least, ops.min(x)))
         self.greatest.assign(ops.maximum(self.greatest, ops.max(x)))

@@ -58,10 +58,10 @@ def seen(asked: goals.Asked, y: Any, logits: Any, column: int) -> tuple[Any, dic
         if column:
             aside = ops.zeros_like(numbers["wanted"])
             numbers["wanted"] = ops.concatenate([aside, numbers["wanted"]], axis=-1)
-        return ops.cast(ops.logical_not(right), "int32"), numbers
+        return ops.cast(~right, "int32"), numbers
     wanted = numbers["wanted"][:, column:]
-    there = ops.all(ops.logical_or(wanted == 0, ops.equal(wanted > 0, present)), axis=-1)
-    return ops.cast(ops.where(right, there, ops.logical_not(there)), "int32"), numbers
+    there = ops.all((wanted == 0) | ops.equal(wanted > 0, present), axis=-1)
+    return ops.cast(ops.where(right, there, ~there), "int32"), numbers
 
 
 def repeated(one: Any, rows: Any) -> Any:

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
-from isi_keras.norms.base import flat, rows_like
+from isi_keras.rows import flat, rows_like
 
 
 class Memory(NamedTuple):
@@ -13,6 +13,7 @@ class Memory(NamedTuple):
     Args:
         candidate: what is judged next, `(S, ...)`; in taking back, what comes nearest to the goal
             with one change less than the best.
+        looked: where the slope is taken next, the candidate or beside it, of the same shape.
         average: of the normalised slopes of the goal, of the same shape.
         slope: the slope of the goal at `State.x`, of the same shape.
         logits: those at `State.x`, `(S, K)`.
@@ -28,6 +29,7 @@ class Memory(NamedTuple):
     """
 
     candidate: Any
+    looked: Any
     average: Any
     slope: Any
     logits: Any

@@ -1,5 +1,7 @@
 """The greatest of each row: so many for each, and the score at a place."""
 
+import functools
+
 from keras import ops
 
 _FEW = (16, 64, 128, 256)  # the greatest 512 of 784 take as long as all
@@ -14,8 +16,8 @@ def greatest(score, count):
     above, equal = score > least, score == least
     room = count[:, None] - ops.sum(ops.cast(above, "int32"), axis=1, keepdims=True)
     in_room = ops.cumsum(ops.cast(equal, "int32"), axis=1) <= room
-    chosen = ops.logical_or(above, ops.logical_and(equal, in_room))
-    return ops.logical_and(ops.logical_and(chosen, score > 0), count[:, None] > 0)
+    chosen = above | (equal & in_room)
+    return chosen & (score > 0) & (count[:, None] > 0)
 
 
 def at_places(score, places):
@@ -23,16 +25,12 @@ def at_places(score, places):
 
     Few are sorted where few are asked for.
     """
-    units = score.shape[1]
+    sizes = [few for few in _FEW if few < score.shape[1]] + [score.shape[1]]
+    farthest = ops.max(places)
 
     def found(most):
         ordered = ops.top_k(score, most, sorted=True)[0]
         return ops.take_along_axis(ordered, ops.clip(places - 1, 0, most - 1), axis=1)
 
-    def among(few):
-        if not few or few[0] >= units:
-            return found(units)
-        farthest = ops.max(places)
-        return ops.cond(farthest <= few[0], lambda: found(few[0]), lambda: among(few[1:]))
-
-    return among(_FEW)
+    enough = sum((ops.cast(farthest > few, "int32") for few in sizes[:-1]), 0)
+    return ops.switch(enough, [functools.partial(found, most) for most in sizes])

@@ -16,6 +16,7 @@ from isi_keras.attacks.state import Samples, State
 from isi_keras.backend import COMPILES, rows_of, smaller, tensor
 from isi_keras.models.batches import within_memory
 from isi_keras.results import Stop
+from isi_keras.rows import rows_like
 
 _each: Any = optree.tree_map  # on Torch, Keras' own takes as long as what it maps
 
@@ -97,7 +98,7 @@ def entered(held, fresh, where):
     def enter(old, new):
         if not COMPILES:
             return ops.scatter_update(old, where[:, None], new)
-        return ops.where(ops.reshape(where, (-1, *[1] * (len(new.shape) - 1))), new, old)
+        return ops.where(rows_like(where, new), new, old)
 
     return _each(enter, held, fresh)
 

@@ -8,6 +8,7 @@ from keras import ops
 
 from isi_keras import _checks, aims
 from isi_keras.results import Stop
+from isi_keras.rows import rows_like
 
 UNKNOWN = -1
 """A class that is not known, or not given."""
@@ -126,7 +127,7 @@ class State(NamedTuple):
         """
         prediction = ops.cast(ops.argmax(logits, axis=-1), "int32")
         running = self.running
-        first = ops.logical_and(running, self.clean_prediction == UNKNOWN)
+        first = running & (self.clean_prediction == UNKNOWN)
         forward, backward = (passes * ops.cast(running, "int32") for passes in cost)
         return self._replace(
             clean_prediction=ops.where(first, prediction, self.clean_prediction),
@@ -158,10 +159,10 @@ class State(NamedTuple):
             reached: whose goal the logits at `x` reach, `(S,)` bool.
         """
         clean = self.steps == 0
-        wrong = ops.logical_and(samples.truth != UNKNOWN, self.prediction != samples.truth)
+        wrong = (samples.truth != UNKNOWN) & (self.prediction != samples.truth)
         return [
-            (ops.logical_and(clean, wrong), Stop.MISCLASSIFIED),
-            (ops.logical_and(clean, reached), Stop.ALREADY_TARGET),
+            (clean & wrong, Stop.MISCLASSIFIED),
+            (clean & reached, Stop.ALREADY_TARGET),
         ]
 
     def advanced(self, stop, **moved: Any) -> "State":
@@ -171,12 +172,12 @@ class State(NamedTuple):
             stop: why each sample ends at the `x` it has; `Stop.RUNNING` for one that goes on.
             moved: `x`, `order` and `memory` after the step, of all samples.
         """
-        active = ops.logical_and(self.running, stop == int(Stop.RUNNING))
+        active = self.running & (stop == int(Stop.RUNNING))
 
         def chosen(new, old):
             if new is old:
                 return old
-            return ops.where(ops.reshape(active, (-1, *[1] * (len(old.shape) - 1))), new, old)
+            return ops.where(rows_like(active, old), new, old)
 
         old = {name: getattr(self, name) for name in moved}
         return self._replace(

@@ -11,8 +11,8 @@ from keras import ops
 from isi_keras.attacks.memory import count_of, order_of, spent
 from isi_keras.attacks.units import Units
 from isi_keras.models.beside import beside
-from isi_keras.norms.base import flat, rows_like
 from isi_keras.results import Stop
+from isi_keras.rows import flat, rows_like
 
 NEAR = 12
 """From how many changed units, and how many others, exchanges are made."""
@@ -85,20 +85,20 @@ class TakingBack:
         """Trials of one change less, or of one for another: is any turned, or nearer to that?"""
         memory, origin, running = state.memory, samples.x, state.running
         changed = self.unit.changed(state.x, origin)
-        untried = ops.logical_and(changed, ops.logical_not(memory.tried))
+        untried = changed & ~memory.tried
         single = ops.any(flat(untried), axis=1)
         trials = self._trials(samples, state, untried, single)
         together = trials.possible.shape[1]
         room = ops.arange(together, dtype="int32") < (limits.max_steps - spent(state))[:, None]
-        possible = ops.logical_and(ops.logical_and(running[:, None], trials.possible), room)
+        possible = running[:, None] & trials.possible & room
 
         logits, reached, misses = self._seen(model, samples, state, trials.x, together)
-        fewer = ops.logical_and(trials.count > 0, trials.count < memory.best[:, None])
-        usable = ops.logical_and(ops.logical_and(possible, ops.isfinite(misses)), fewer)
-        turned = ops.logical_and(usable, reached)
+        fewer = (trials.count > 0) & (trials.count < memory.best[:, None])
+        usable = possible & ops.isfinite(misses) & fewer
+        turned = usable & reached
         better = ops.any(turned, axis=1)
         misses = ops.where(usable, misses, float("inf"))
-        nearer = ops.logical_and(ops.min(misses, axis=1) < memory.level, ops.logical_not(better))
+        nearer = (ops.min(misses, axis=1) < memory.level) & ~better
         which = ops.where(better, ops.argmax(turned, axis=1), ops.argmin(misses, axis=1))
         place = ops.cast(which, "int32") + together * ops.arange(ops.shape(which)[0], dtype="int32")
         trial, logits, count, missed = (
@@ -115,17 +115,17 @@ class TakingBack:
             return ops.where(rows_like(chosen, old), new, old)
 
         best = ops.where(better, count, memory.best)
-        number = ops.where(ops.logical_or(better, nearer), 0, trials.number)
-        number = ops.where(ops.logical_or(single, ops.logical_not(running)), memory.trial, number)
-        tried = ops.logical_or(memory.tried, trials.alone)
-        tried = ops.logical_and(tried, rows_like(ops.logical_not(better), tried))
-        open_ = ops.any(flat(ops.logical_and(changed, ops.logical_not(tried))), axis=1)
-        left = ops.logical_or(open_, number < self.swaps)
+        number = ops.where(better | nearer, 0, trials.number)
+        number = ops.where(single | ~running, memory.trial, number)
+        tried = memory.tried | trials.alone
+        tried = tried & rows_like(~better, tried)
+        open_ = ops.any(flat(changed & ~tried), axis=1)
+        left = open_ | (number < self.swaps)
         forward = state.forward + count_of(possible)
         over = forward + 2 * state.backward >= limits.max_steps
-        ended = ops.logical_or(ops.logical_or(over, best == 1), ops.logical_not(left))
-        ended = ops.logical_and(running, ended)
-        done = ops.logical_and(running, ops.logical_not(left))
+        ended = over | (best == 1) | ~left
+        ended = running & ended
+        done = running & ~left
         after = memory._replace(
             best=best,
             logits=row(better, logits, memory.logits),
@@ -141,7 +141,7 @@ class TakingBack:
             x=row(better, trial, state.x),
             order=row(better, order_of(trial, origin, state), state.order),
             prediction=ops.where(better, prediction, state.prediction),
-            steps=state.steps + ops.cast(ops.logical_and(running, ops.logical_not(ended)), "int32"),
+            steps=state.steps + ops.cast(running & ~ended, "int32"),
             stop=ops.where(ended, int(Stop.SUCCESS), state.stop),
             forward=forward,
             memory=after,
@@ -180,16 +180,16 @@ class TakingBack:
         goes = ops.where(alone, first, goes)
         possible = ops.where(alone, left > -float("inf"), there)
         unit = ops.arange(held.shape[1], dtype=goes.dtype)
-        goes = ops.logical_and(unit == goes[:, :, None], possible[:, :, None])
-        comes = ops.logical_and(unit == comes[:, :, None], ops.logical_not(alone)[:, :, None])
-        comes = ops.logical_and(comes, there[:, :, None])
-        taken = ops.logical_and(ops.any(goes, axis=1), alone)
+        goes = (unit == goes[:, :, None]) & possible[:, :, None]
+        comes = (unit == comes[:, :, None]) & (~alone)[:, :, None]
+        comes = comes & there[:, :, None]
+        taken = ops.any(goes, axis=1) & alone
         base, origin, value, gain = (
             ops.repeat(part, together, axis=0) for part in (base, origin, value, gain)
         )
         shape = (-1, *changed.shape[1:])
         trial = self.unit.put_back(base, ops.reshape(goes, shape), origin)
-        comes = ops.logical_and(ops.reshape(comes, shape), gain > 0)
+        comes = ops.reshape(comes, shape) & (gain > 0)
         trial = self.unit.moved(trial, comes, value)
         count = ops.reshape(count_of(self.unit.changed(trial, origin)), (-1, together))
         return Trials(trial, possible, count, ops.reshape(taken, shape), number)
@@ -201,12 +201,12 @@ class TakingBack:
         going, coming = (ops.convert_to_tensor(column) for column in pairs.T)
         least, goes = ops.top_k(held, near, sorted=True)
         most, comes = ops.top_k(outer, near, sorted=True)
-        there = ops.logical_and(
-            ops.take(least, going, axis=1) > -float("inf"), ops.take(most, coming, axis=1) > 0
+        there = (ops.take(least, going, axis=1) > -float("inf")) & (
+            ops.take(most, coming, axis=1) > 0
         )
         number = ops.arange(len(pairs), dtype="int32")
-        due = ops.logical_and(number >= tried[:, None], number < self.swaps)
-        falling = ops.where(ops.logical_and(there, due), len(pairs) - number, 0)
+        due = (number >= tried[:, None]) & (number < self.swaps)
+        falling = ops.where(there & due, len(pairs) - number, 0)
         left, which = ops.top_k(falling, together, sorted=True)
         there = left > 0
         after = ops.max(ops.where(there, ops.cast(which, "int32") + 1, 0), axis=1)

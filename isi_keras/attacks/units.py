@@ -31,8 +31,8 @@ class Units:
         """Which units have changed, a mask of bool."""
         found = x != origin
         if self.groups is not None:
-            member = self.groups.member.reshape(1, *x.shape[1:])
-            found = ops.logical_and(found, ops.logical_or(~member, x > origin))
+            others = ops.convert_to_tensor(~self.groups.member.reshape(1, *x.shape[1:]))
+            found = found & (others | (x > origin))
         return self.any(found)
 
     def closed(self, x, origin):
@@ -53,7 +53,7 @@ class Units:
         """A mask, and with a member of a group all of them."""
         if self.groups is None:
             return mask
-        return ops.logical_or(mask, with_group(mask, self.groups))
+        return mask | with_group(mask, self.groups)
 
     def best(self, slope, samples) -> tuple[Any, Any]:
         """Where each input would go under a linear model, and what that gains, of the shape of `x`.
@@ -88,7 +88,7 @@ class Units:
         found = ops.where(picked, value, x)
         if self.groups is None:
             return found
-        left = ops.logical_and(with_group(picked, self.groups), ops.logical_not(picked))
+        left = with_group(picked, self.groups) & ~picked
         return ops.where(left, 0.0, found)
 
     def put_back(self, x, units, origin):

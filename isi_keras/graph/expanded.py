@@ -73,17 +73,25 @@ def _softmax(self, inputs, mask=None):
 
 def _in_groups(self, inputs, kernel):
     """Keras infers no shape of a convolution in groups."""
+    causal = self.padding == "causal"
     options = {
         "strides": list(self.strides),
-        "padding": self.padding,
+        "padding": "valid" if causal else self.padding,
         "dilation_rate": self.dilation_rate,
         "data_format": self.data_format,
     }
+    shape = self.compute_output_shape(inputs.shape)
+    if causal:
+        inputs = ops.pad(inputs, self._compute_causal_padding())
     if self.groups == 1:
         return ops.conv(inputs, kernel, **options)
-    shape = self.compute_output_shape(inputs.shape)
     function = Called(ops.conv, options)
     return Own("Conv", function, shape, inputs.dtype, **options)(inputs, kernel)
+
+
+def _by_its_operation(self, inputs):
+    """As all convolutions but this one do."""
+    return super(layers.Conv1D, self).call(inputs)
 
 
 def _recurrent(self, sequences, initial_state=None, mask=None, training=False):
@@ -91,9 +99,8 @@ def _recurrent(self, sequences, initial_state=None, mask=None, training=False):
     if initial_state is None and self.stateful:
         initial_state = self.states
     if initial_state is None:
-        initial_state = keras.tree.map_structure(
-            lambda state: _begun(sequences, state), self.get_initial_state(1)
-        )
+        initial_state = self.get_initial_state(1)
+    initial_state = keras.tree.map_structure(lambda s: _begun(sequences, s), initial_state)
     if not keras.tree.is_nested(initial_state):
         initial_state = [initial_state]
     last, outputs, states = self.inner_loop(sequences, list(initial_state), mask)
@@ -102,12 +109,13 @@ def _recurrent(self, sequences, initial_state=None, mask=None, training=False):
 
 
 def _begun(sequences, state):
-    """The first state, of each sample: what is relevant of it is a bias, if it is not 0."""
+    """The first state, of each sample: a signal, and a bias if it does not depend on the input."""
+    state = ops.convert_to_tensor(state)
     shape = (sequences.shape[0], *state.shape[1:])
-    return Own("State", _first_state, shape, state.dtype)(sequences, state)
+    return Own("State", _first_state, shape, state.dtype)(state, sequences)
 
 
-def _first_state(sequences, state):
+def _first_state(state, sequences):
     rows = ops.zeros_like(sequences[(slice(None), *[0] * (len(sequences.shape) - 1))])
     spread = ops.reshape(rows, (-1, *([1] * (len(state.shape) - 1))))
     return state + ops.cast(spread, state.dtype)
@@ -209,9 +217,13 @@ _ADAPTIVE = {
 _METHODS: list[tuple[type, str, Callable]] = [
     *((kind, "call", _idle) for kind in _keras.layers_named(IDLE)),
     (layers.Softmax, "call", _softmax),
+    (layers.Conv1D, "call", _by_its_operation),
     (layers.BatchNormalization, "call", _batch_normalized),
     (layers.CategoryEncoding, "call", _encoded),
-    *((kind, "convolution_op", _in_groups) for kind in (layers.Conv2D, layers.Conv3D)),
+    *(
+        (kind, "convolution_op", _in_groups)
+        for kind in (layers.Conv1D, layers.Conv2D, layers.Conv3D)
+    ),
     *(
         (kind, "call", _recurrent)
         for kind in (layers.LSTM, layers.GRU, layers.SimpleRNN, layers.RNN)

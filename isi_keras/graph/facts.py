@@ -85,6 +85,8 @@ class Facts:
         return found
 
     def _is_entry(self, node: Node, relevant) -> bool:
+        if node.kind == "State":
+            return self.has(node.args[0], Fact.ENTRY)
         if not all(self.has(t, Fact.ENTRY) for t in relevant):
             return False
         kind = node.kind

@@ -12,7 +12,7 @@ MOVES = _words(
     "Append Array ArraySplit BroadcastTo Cast Concatenate Conj Conjugate ConvertToTensor Copy "
     "CropImages DepthToSpace Diag Diagflat Diagonal Dsplit Dstack ExpandDims ExtractPatches "
     "ExtractSequences Flip Fliplr Flipud Full GetItem Hsplit Hstack Identity Meshgrid Moveaxis "
-    "Pad PadImages Ravel Real Rearrange Repeat Reshape Roll Rot90 SaturateCast Select Slice "
+    "Pad PadImages Ravel Real Rearrange Repeat Reshape Roll Rot90 SaturateCast Slice "
     "SliceUpdate SpaceToDepth Split Squeeze Stack Swapaxes Tile Transpose Tril Triu "
     "Unfold Unstack View Vsplit Vstack"
 )
@@ -78,7 +78,7 @@ AFTER_HEAD = _words(
 OUTPUT_AXIS = {"Matmul": -1, "Conv": -1, "DepthwiseConv": -1, "ConvTranspose": -2}
 INPUT_AXIS = {"Matmul": 0, "Conv": -2, "DepthwiseConv": -2, "ConvTranspose": -1}
 # What becomes simpler operations, or a node of its own, before relevance sees it.
-REWRITTEN = _words("Glu MultiHot ReLU SeparableConv")
+REWRITTEN = _words("Glu MultiHot ReLU Select SeparableConv")
 # What has a treatment of its own.
 SPECIAL = _words("BatchNorm DotProductAttention Moments OneHot State Take")
 # Constants, whatever they are given.

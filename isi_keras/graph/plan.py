@@ -160,6 +160,8 @@ class Plan:
 
     def _route(self, node: Node) -> list[Tensor]:
         relevant, kind, args = self.facts.relevant(node), node.kind, node.args
+        if kind == "State":
+            return [t for t in relevant if t is args[0]]
         if id(node) in self.merged or self.is_entry(node):
             return relevant
         if id(node) in self.linear:
@@ -168,8 +170,6 @@ class Plan:
             if not self._treated(node):
                 self.unknown.append(node)
             return relevant
-        if kind == "State":
-            return []
         if kind in ("Take", "OneHot"):
             return self._looked_up(node, relevant)
         if kind == "DotProductAttention":

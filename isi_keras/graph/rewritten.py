@@ -72,9 +72,18 @@ def _several_hot(op, x):
     return ops.max(hot, axis=min(1, len(x.shape) - 1))
 
 
+def _selected(op, conditions, choices, default=0):
+    """One condition after another; the first that holds decides."""
+    chosen = default
+    for condition, choice in zip(reversed(conditions), reversed(choices), strict=True):
+        chosen = ops.where(condition, choice, chosen)
+    return chosen
+
+
 _OPERATIONS: dict[str, Callable] = {
     "MultiHot": _several_hot,
     "Norm": _length,
+    "Select": _selected,
     "Softmax": _softmax_over,
     "SeparableConv": _separable,
     "Glu": _gated,

@@ -126,7 +126,9 @@ def averaging(run: Run, plan: Plan, node: Node) -> Any:
 
 
 def state(run: Run, plan: Plan, node: Node) -> Any:
-    """The first state of a recurrent layer: a bias."""
+    """The first state of a recurrent layer: a bias, if it does not depend on the input."""
+    if plan.routes(node):
+        return plain(run, plan, node)
     outputs = detached(run, plan, node)
     return run.absorb("bias", outputs, outputs)
 

@@ -1,13 +1,13 @@
 """What an indicator is."""
 
 import abc
-import math
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
 from keras import ops
 
 from isi_keras import _component, backend, models
+from isi_keras.rows import flat
 
 
 class Factors(NamedTuple):
@@ -42,10 +42,7 @@ class Significance(NamedTuple):
     def magnitude(self):
         """Whether there is anything to say of each sample, `(N,)`: 0 if not, NaN if a part is."""
         parts = [self.score] if self.factors is None else self.factors[:2]
-        return sum(
-            ops.sum(ops.abs(ops.reshape(part, (-1, math.prod(part.shape[1:])))), axis=-1)
-            for part in parts
-        )
+        return sum(ops.sum(ops.abs(flat(part)), axis=-1) for part in parts)
 
 
 class Point(NamedTuple):

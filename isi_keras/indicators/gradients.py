@@ -1,6 +1,5 @@
 """Derivatives of the goal by the input: at a point, or their mean over several."""
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ from keras import ops
 
 from isi_keras import models
 from isi_keras.models.inputs import names_of
+from isi_keras.rows import flat, rows_like
 
 
 def prepare(planned: models.Planned, sample) -> models.Differentiable:
@@ -71,9 +71,8 @@ def draws(x, samples: int, seed: int):
 
 def spread(rows):
     """The greatest less the least value of each sample, `(N, 1, ...)`."""
-    flat = ops.reshape(rows, (-1, math.prod(rows.shape[1:])))
-    widths = ops.max(flat, axis=1) - ops.min(flat, axis=1)
-    return ops.reshape(widths, (-1, *[1] * (len(rows.shape) - 1)))
+    each = flat(rows)
+    return rows_like(ops.max(each, axis=1) - ops.min(each, axis=1), rows)
 
 
 def check_spread(planned: models.Planned, sample) -> None:

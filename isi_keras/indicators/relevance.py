@@ -12,6 +12,7 @@ from isi_keras import _checks, composites
 from isi_keras.graph import conservation, propagation
 from isi_keras.indicators.base import Indicator, Significance
 from isi_keras.models.graphs import PerGraph
+from isi_keras.rows import flat, rows_like
 
 _CHECKED = 3  # samples, as one alone may be dead
 _LARGE = 50_000  # entries of a sample, of which only one is checked if it is not dead
@@ -112,16 +113,13 @@ class Relevance(Indicator):
 
 def _at_centre(to_centre) -> Any:
     """Which samples lie at the centre with all their inputs, `(N,)` bool."""
-    far = [
-        ops.max(ops.abs(ops.reshape(part, (-1, math.prod(part.shape[1:])))), axis=-1)
-        for part in keras.tree.flatten(to_centre)
-    ]
+    far = [ops.max(ops.abs(flat(part)), axis=-1) for part in keras.tree.flatten(to_centre)]
     return sum(far) == 0
 
 
 def _instead(rows, new, old) -> Any:
     """The new values in some rows, the old ones in the others."""
-    return ops.where(ops.reshape(rows, (-1, *[1] * (len(old.shape) - 1))), new, old)
+    return ops.where(rows_like(rows, old), new, old)
 
 
 class Propagated:

@@ -1,7 +1,6 @@
 """What a norm is."""
 
 import abc
-import math
 from typing import Any, ClassVar, NamedTuple
 
 from keras import ops
@@ -126,13 +125,3 @@ class Norm(_component.Component, abc.ABC):
             significance: what an indicator says of each input, a `Significance`.
             step: what there is to move.
         """
-
-
-def flat(tensor):
-    """`(N, ...)` as `(N, D)`."""
-    return ops.reshape(tensor, (-1, math.prod(tensor.shape[1:])))
-
-
-def rows_like(values, x):
-    """`(N,)` reshaped to broadcast over `x`."""
-    return ops.reshape(values, (-1, *[1] * (len(x.shape) - 1)))

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from isi_keras.domain import Grid, Groups
+from isi_keras.rows import rows_like
 
 
 class Constraints(NamedTuple):
@@ -52,9 +53,7 @@ class Offer(NamedTuple):
         if constraints is None or constraints.groups is None:
             return x, picked
         touched = with_group(picked, constraints.groups)
-        return ops.where(ops.logical_and(touched, ops.logical_not(picked)), 0.0, x), ops.logical_or(
-            touched, picked
-        )
+        return ops.where(touched & ~picked, 0.0, x), touched | picked
 
 
 def settled(value, x, low, high, grid: Any = ()):
@@ -75,7 +74,7 @@ def settled(value, x, low, high, grid: Any = ()):
     apart = ops.where(grid.step > 0, grid.step, 1.0)
     on_grid = grid.base + ops.round((value - grid.base) / apart) * apart
     on_grid = ops.clip(on_grid, low, high)
-    return ops.where(ops.logical_or(value == x, grid.step == 0), value, on_grid)
+    return ops.where((value == x) | (grid.step == 0), value, on_grid)
 
 
 def amount(size, width, grid: Any = ()):
@@ -106,7 +105,7 @@ def offered(score, direction, value, step, every: bool = False) -> Offer:
     """
     x, constraints = step.x, step.constraints
     low, high = step.bounds
-    active = ops.reshape(step.active, (-1, *[1] * (len(x.shape) - 1)))
+    active = rows_like(step.active, x)
     free = ops.broadcast_to(active, ops.shape(x))
     if constraints is None:
         return Offer(score, ops.clip(value, low, high), free, step)
@@ -117,15 +116,15 @@ def offered(score, direction, value, step, every: bool = False) -> Offer:
     at_end = ops.where(
         rising, x >= constraints.ceiling, ops.where(falling, x <= constraints.floor, True)
     )
-    free = ops.logical_and(free, ops.logical_and(low < high, ops.logical_or(value != x, at_end)))
+    free = free & (low < high) & ((value != x) | at_end)
     if constraints.groups is None:
         return Offer(score, value, free, step)
     member = _shaped(constraints.groups.member, x)
     gain, possible = _of_groups(score * direction, step, constraints.groups)
-    possible = ops.logical_and(possible, active)
+    possible = possible & active
     if not every:
-        possible = ops.logical_and(possible, gain > 0)
-        possible = ops.logical_and(possible, _best(gain, possible, constraints.groups))
+        possible = possible & (gain > 0)
+        possible = possible & _best(gain, possible, constraints.groups)
     return Offer(
         score=ops.where(member, gain, score),
         value=ops.where(member, 1.0, value),
@@ -159,7 +158,7 @@ def with_group(picked, groups: Groups):
     flat = ops.cast(ops.reshape(picked, (-1, len(groups.place))), "float32")
     each = _gathered(flat, groups)
     found = _back(ops.max(each, axis=-1, keepdims=True) + ops.zeros_like(each), groups)
-    found = ops.logical_and(found > 0, groups.member)
+    found = (found > 0) & ops.convert_to_tensor(groups.member)
     return ops.reshape(found, ops.shape(picked))
 
 
@@ -172,8 +171,8 @@ def _of_groups(slope, step, groups: Groups):
     may_leave = ops.sum(ones * lows, axis=-1, keepdims=True) == 0
     may_leave = ops.cast(may_leave, "float32") + ops.zeros_like(ones)
     may_leave = ops.reshape(_back(may_leave, groups), shape) > 0
-    enter = ops.logical_and(x == 0, high == 1)
-    return gain, ops.logical_and(enter, may_leave)
+    enter = (x == 0) & (high == 1)
+    return gain, enter & may_leave
 
 
 def _best(gain, possible, groups: Groups):

@@ -110,7 +110,7 @@ def _scaled(factor, free):
     Features that are not free are so far below zero that no pair with one is admissible.
     """
     greatest = ops.max(ops.where(free, factor, -np.inf), axis=1, keepdims=True)
-    usable = ops.logical_and(greatest > 0, ops.isfinite(greatest))
+    usable = (greatest > 0) & ops.isfinite(greatest)
     exponent = ops.floor(ops.log2(ops.where(usable, greatest, 1.0)))
     exponent = ops.cast(ops.clip(exponent, -126, 126), "int32")
     power = ops.take(ops.convert_to_tensor(_POWERS), 126 - exponent)
@@ -120,7 +120,7 @@ def _scaled(factor, free):
 
 def _product(u, v):
     """The product of two positive factors, -1 where they are not both positive."""
-    return ops.where(ops.logical_and(u > 0, v > 0), u * v, -1.0)
+    return ops.where((u > 0) & (v > 0), u * v, -1.0)
 
 
 def _bounds(u, v):
@@ -129,8 +129,8 @@ def _bounds(u, v):
     for slope in _SLOPES:
         bound = _bound(u, v, slope)
         bounds = bound if bounds is None else ops.minimum(bounds, bound)
-    feasible = ops.logical_and(
-        u + ops.max(u, axis=1, keepdims=True) > 0, v + ops.max(v, axis=1, keepdims=True) > 0
+    feasible = (u + ops.max(u, axis=1, keepdims=True) > 0) & (
+        v + ops.max(v, axis=1, keepdims=True) > 0
     )
     return ops.where(feasible, bounds, -1.0)
 
@@ -155,7 +155,7 @@ def _brute_force(u, v, among, apart=()):
     score = ops.where(np.triu(np.ones((count, count), bool), 1), _product(*sums), -1.0)
     for part in apart:
         few = ops.take_along_axis(part, among, axis=1)
-        same = ops.logical_and(few[:, :, None] == few[:, None, :], few[:, :, None] >= 0)
+        same = (few[:, :, None] == few[:, None, :]) & (few[:, :, None] >= 0)
         score = ops.where(same, -1.0, score)
     score = ops.reshape(score, (-1, count * count))
     best = ops.cast(ops.argmax(score, axis=1, keepdims=True), "int32")
@@ -189,7 +189,7 @@ def _search(u, v, left, found, apart=()):
         score = ops.where(here, -1.0, score)
         for part in apart:
             number = _at(part, place)
-            same = ops.logical_and(part == number, number >= 0)
+            same = (part == number) & (number >= 0)
             score = ops.where(same, -1.0, score)
         partner = ops.cast(ops.argmax(score, axis=1, keepdims=True), "int32")
         score = _at(score, partner)
@@ -231,11 +231,11 @@ def share_admissible(u, v, free=None, apart=None):
 
     def add(index, total):
         sums = [factor + ops.take(factor, [index], axis=1) for factor in (u, v)]
-        positive = ops.logical_and(sums[0] > 0, sums[1] > 0)
+        positive = (sums[0] > 0) & (sums[1] > 0)
         return total + ops.mean(ops.cast(positive, "float32"), axis=1)
 
     total = ops.fori_loop(0, count, add, ops.zeros_like(u[:, 0]))
-    alone = ops.mean(ops.cast(ops.logical_and(u > 0, v > 0), "float32"), axis=1)
+    alone = ops.mean(ops.cast((u > 0) & (v > 0), "float32"), axis=1)
     return (total - alone) / max(count - 1, 1)
 
 
@@ -246,12 +246,10 @@ def _share_of_free(u, v, free, numbers):
     def add(index, totals):
         sums = [factor + ops.take(factor, [index], axis=1) for factor in (u, v)]
         number = ops.take(numbers, [index], axis=1)
-        same = ops.logical_or(
-            columns == ops.cast(index, "int32"), ops.logical_and(numbers == number, number >= 0)
-        )
-        pair = ops.logical_and(free, ops.take(free, [index], axis=1))
-        pair = ops.logical_and(pair, ops.logical_not(same))
-        positive = ops.logical_and(pair, ops.logical_and(sums[0] > 0, sums[1] > 0))
+        same = (columns == ops.cast(index, "int32")) | ((numbers == number) & (number >= 0))
+        pair = free & ops.take(free, [index], axis=1)
+        pair = pair & ~same
+        positive = pair & (sums[0] > 0) & (sums[1] > 0)
         return tuple(
             total + ops.sum(ops.cast(part, "float32"), axis=1)
             for total, part in zip(totals, (positive, pair), strict=True)

@@ -9,8 +9,9 @@ from keras import ops
 
 from isi_keras import _checks, axes
 from isi_keras.norms import offers, pair_search, steps
-from isi_keras.norms.base import Move, Norm, flat, rows_like
+from isi_keras.norms.base import Move, Norm
 from isi_keras.results import Stop
+from isi_keras.rows import flat, rows_like
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -91,7 +92,7 @@ class Salient(Norm):
         if self.scaled:
             u, v = (factor * ops.abs(reach) for factor in (u, v))
         values, free = self._offers(ways, step)
-        free = ops.logical_and(free, self._domain(reach, step))
+        free = free & self._domain(reach, step)
         apart = () if groups is None else (groups.number[None],)
         axis = step.channel_axis if self.unit == "position" else None
         used = step.order > 0
@@ -104,8 +105,8 @@ class Salient(Norm):
             apart += (new,)
         found, way = self._search(u, v, free, ways, apart)
         columns = ops.arange(flat(u[:, 0]).shape[1], dtype="int32")
-        chosen = ops.logical_or(columns == found.first[:, None], columns == found.second[:, None])
-        chosen = ops.reshape(ops.logical_and(chosen, found.admissible[:, None]), (-1, *u.shape[2:]))
+        chosen = (columns == found.first[:, None]) | (columns == found.second[:, None])
+        chosen = ops.reshape(chosen & found.admissible[:, None], (-1, *u.shape[2:]))
         if axis is not None:
             chosen = ops.broadcast_to(ops.expand_dims(chosen, axis), shape)
         value = values[0]
@@ -114,9 +115,7 @@ class Salient(Norm):
         moved, touched = offers.Offer(None, value, None, step).taken(chosen)
         return Move(
             x=moved,
-            order=ops.where(
-                ops.logical_and(touched, step.order == 0), rows_like(step.number, x), step.order
-            ),
+            order=ops.where(touched & (step.order == 0), rows_like(step.number, x), step.order),
             moved=found.admissible,
         )
 
@@ -141,15 +140,15 @@ class Salient(Norm):
         if self.once:
             free = ops.broadcast_to(untouched, ops.shape(reach))
         else:
-            free = ops.logical_or(untouched, reach != 0)
+            free = untouched | (reach != 0)
         if self.skip_saturated:
-            free = ops.logical_and(free, reach != 0)
+            free = free & (reach != 0)
         if (
             step.constraints is not None and step.constraints.groups is not None
         ):  # which move but once
-            member = ops.reshape(step.constraints.groups.member, (1, 1, *step.x.shape[1:]))
-            free = ops.logical_and(free, ops.logical_or(untouched, ops.logical_not(member)))
-        return ops.logical_and(free, rows_like(step.active, reach))
+            others = ops.reshape(~step.constraints.groups.member, (1, 1, *step.x.shape[1:]))
+            free = free & (untouched | others)
+        return free & rows_like(step.active, reach)
 
     def _search(self, u, v, free, ways, apart=()) -> tuple[pair_search.Found, Any]:
         """The best of all alternatives, `(N,)` each, and the way its inputs move."""
@@ -185,7 +184,7 @@ def _within(most, free, used, groups) -> tuple[Any, Any]:
         first[groups.index[groups.valid & (np.arange(groups.valid.shape[1]) > 0)]] = 0
         count = count * ops.convert_to_tensor(first)
     left = most - ops.sum(count, axis=1, keepdims=True)  # (N, 1)
-    open_ = ops.logical_or(used, left > 0)  # (N, D)
-    free = ops.logical_and(free, ops.reshape(open_, (-1, 1, *free.shape[2:])))
-    last = ops.logical_and(ops.logical_not(used), left == 1)
+    open_ = used | (left > 0)  # (N, D)
+    free = free & ops.reshape(open_, (-1, 1, *free.shape[2:]))
+    last = ~used & (left == 1)
     return free, ops.where(last, 0, -1)

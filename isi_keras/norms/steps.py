@@ -8,8 +8,9 @@ from keras import ops
 
 from isi_keras import _checks, axes
 from isi_keras.domain import Grid
-from isi_keras.norms.base import Move, Norm, Step, flat, rows_like
+from isi_keras.norms.base import Move, Norm, Step
 from isi_keras.results import Stop
+from isi_keras.rows import flat, rows_like
 
 # Up to so many are found one after another: XLA, in which Keras trains on TensorFlow, sorts whole
 # rows for `top_k` on CPUs.
@@ -68,15 +69,15 @@ class L0(Norm):
         ):
             return _move_one(score, direction, step)
         offer = step.offer(score, direction, step.to_bound(direction))
-        score, free = offer.score, ops.logical_and(offer.free, step.order == 0)
+        score, free = offer.score, offer.free & (step.order == 0)
         if self.skip_saturated:
-            free = ops.logical_and(free, offer.value != step.x)
+            free = free & (offer.value != step.x)
         if axis is not None:
             if step.constraints is not None:  # what cannot move counts for nothing
                 score = ops.where(free, score, 0.0)
             score = ops.sum(score, axis=axis, keepdims=True)
             free = ops.any(free, axis=axis, keepdims=True)
-        picked = ops.logical_and(_greatest(score, free, self.features), step.order == 0)
+        picked = _greatest(score, free, self.features) & (step.order == 0)
         x, touched = offer.taken(picked)
         return Move(
             x=x,
@@ -125,7 +126,7 @@ class L2(Norm):
         offer = step.offer(score, direction, step.x + far)
         free = offer.free
         if self.skip_saturated:
-            free = ops.logical_and(free, offer.value != step.x)
+            free = free & (offer.value != step.x)
         picked = _greatest(offer.score, free, self.features)
         return _moved(step, offer.taken(picked)[0])
 
@@ -175,7 +176,7 @@ class Linf(Norm):
         offer = step.offer(ops.abs(score), way, x)
         free = offer.free
         if self.epsilon is not None and step.constraints is not None:
-            free = ops.logical_and(free, self._inside(offer.value, step, self.epsilon))
+            free = free & self._inside(offer.value, step, self.epsilon)
         return _moved(step, offer.taken(free)[0])
 
     def _ball(self, step, epsilon: float):
@@ -212,7 +213,7 @@ def _move_one(score, direction, step: Step) -> Move:
 
     low, high = map(bound, step.bounds)
     here, number, way = at(step.x), at(step.order), at(direction)
-    picked = ops.logical_and(step.active, number == 0)
+    picked = step.active & (number == 0)
     value = ops.where(way > 0, high, ops.where(way < 0, low, here))
     x = ops.scatter_update(flat(step.x), place, ops.where(picked, value, here))
     order = ops.scatter_update(flat_order, place, ops.where(picked, step.number, number))
@@ -239,7 +240,7 @@ def expect_widths(relative: bool, word: str, fitted, x) -> None:
 def _moved(step: Step, x) -> Move:
     """The move to `x`, of which each changed input counts as picked."""
     changed = x != step.x
-    first = ops.logical_and(changed, step.order == 0)
+    first = changed & (step.order == 0)
     return Move(
         x=x,
         order=ops.where(first, rows_like(step.number, x), step.order),
@@ -263,8 +264,8 @@ def _greatest(score, free, count: int):
         above, equal = score > least, score == least
         room = count - ops.sum(ops.cast(above, "int32"), axis=1, keepdims=True)
         in_room = ops.cumsum(ops.cast(equal, "int32"), axis=1) <= room
-        chosen = ops.logical_or(above, ops.logical_and(equal, in_room))
-    return ops.reshape(ops.logical_and(chosen, free), shape)
+        chosen = above | (equal & in_room)
+    return ops.reshape(chosen & free, shape)
 
 
 def _nth_greatest(score, count: int):
