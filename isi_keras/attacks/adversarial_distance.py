@@ -9,6 +9,7 @@ from keras import ops
 
 from isi_keras import _checks, aims, backend, indicators, models, norms
 from isi_keras.domain import as_bounds, as_domain
+from isi_keras.goals.ends import expect_comparable
 from isi_keras.models import compiling
 from isi_keras.models.batches import in_batches, taken
 from isi_keras.models.beside import beside
@@ -83,6 +84,7 @@ def adversarial_distance(
             room = fitted.room(given)
     x, moving = given, parts.moving
     planned = source.plan(x if moving is None else moving.joined(x, parts.held))
+    expect_comparable(planned)
     planned = dataclasses.replace(planned, moving=moving)
     aside = () if moving is None else {"held": parts.held}
     targets = np.tile(np.arange(planned.classes, dtype="int32"), (len(x), 1))  # (N, K)

@@ -12,7 +12,7 @@ import numpy as np
 from isi_keras import _checks, goals, models
 from isi_keras.attacks.state import UNKNOWN, Samples
 from isi_keras.domain import Room
-from isi_keras.goals.ends import expect_a_goal
+from isi_keras.goals.ends import expect_a_goal, expect_comparable
 from isi_keras.models.beside import beside
 from isi_keras.models.parts import Parts
 from isi_keras.results import AttackResult, Stop
@@ -108,6 +108,7 @@ def asked(
     goal = goals.get(goal)
     every = parts.x if parts.moving is None else parts.moving.joined(parts.x, parts.held)
     planned = classifier.plan(every, one_value=goal.of_values)
+    expect_comparable(planned)
     if not named:
         expect_a_goal(planned, goal)
 

@@ -12,6 +12,7 @@ from isi_keras.attacks import goal_in_training, labels
 from isi_keras.attacks.base import BaseAttack
 from isi_keras.attacks.state import UNKNOWN, Samples
 from isi_keras.domain import Domain, Room
+from isi_keras.goals.ends import expect_comparable
 from isi_keras.models.beside import beside
 from isi_keras.models.inputs import example_of, names_of
 from isi_keras.models.moving import Moving
@@ -54,6 +55,7 @@ class Crafting:
         self._types = {name: str(rows.dtype) for name, rows in parts.held.items()}
         sample, whole = parts.x, self._whole(parts.x, parts.held)
         planned = models.logits(model).plan(whole, one_value=goal.of_values)
+        expect_comparable(planned)
         clean = np.zeros((1, planned.classes), "float32")
         self._asked, self._of_values = goal.asked(planned, 1, lambda: clean), goal.of_values
         self._units, self._logits = planned.graphs.units, planned.forward()

@@ -13,6 +13,7 @@ from isi_keras.attacks.adversarial_distance import adversarial_distance
 from isi_keras.attacks.base import BaseAttack
 from isi_keras.domain import expect_for_all
 from isi_keras.evaluation import distances as distances_of
+from isi_keras.goals.ends import expect_comparable
 from isi_keras.indicators import JacobianSaliency
 from isi_keras.models import provenance, sourced
 from isi_keras.models.inputs import as_classes
@@ -112,6 +113,7 @@ def hardness(
     domain = attack.domain.of_dtype(parts.dtype)
     attack = dataclasses.replace(attack, bounds=domain) if domain != attack.domain else attack
     planned = classifier.plan(x)
+    expect_comparable(planned)
     count = planned.classes
     y = as_classes("y", y, len(parts.x), count)
     names, limits = _names(classes, count), _limits(budgets, measure)

@@ -174,12 +174,12 @@ def _classes(name: str, classes, rows: int, count: int) -> np.ndarray:
 
 
 def _compile(planned, indicator, sample, alone: bool, wants) -> compiling.Compiled:
-    prepared = indicator.prepare(planned, sample, **wants)
+    prepared, predicts = indicator.prepare(planned, sample, **wants), planned.graphs.predicted
 
     def run(model, x, wanted, others):
         point = indicators.at(prepared, model, x)
         logits, pulled = point.logits, {}
-        predicted = ops.cast(ops.argmax(logits, axis=-1), "int32")
+        predicted = predicts(x, logits)
         classes = ops.where(wanted == _PREDICTED, predicted, wanted)
         goal = aims.Reaching(classes) if alone else aims.Contrast(classes, others=others)
 
@@ -191,6 +191,7 @@ def _compile(planned, indicator, sample, alone: bool, wants) -> compiling.Compil
         return {
             "relevance": significance.relevance,
             "logits": logits,
+            "predicted": predicted,
             "explained": ops.sum(goal.seed(logits) * logits, axis=-1),
             "layers": pulled.get("layers", {}),
             "absorbed": pulled.get("absorbed", {}),
@@ -203,7 +204,7 @@ def _explanation(model, indicator, inputs, wanted, others, found, layers) -> Exp
     relevance, logits = found["relevance"], found["logits"]
     if isinstance(inputs, list):
         relevance = dict(zip(names_of(model, inputs), relevance, strict=True))
-    prediction = logits.argmax(-1).astype("int32")
+    prediction = found["predicted"]
     _warn_of_infinite(relevance, logits)
     return Explanation(
         x=_by_name(model, inputs),

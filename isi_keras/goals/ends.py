@@ -27,3 +27,21 @@ def expect_a_goal(planned, goal: Any) -> None:
             "LabelOn(k), LabelOff(k) or LabelSet() for any change of the set. If they exclude each "
             f"other, so that they are classes, say so by goal=isi_keras.goals.{goal!r}."
         )
+
+
+def expect_comparable(planned) -> None:
+    """Raises if the greatest logit need not be that of the prediction.
+
+    Args:
+        planned: the model.
+
+    Raises:
+        ValueError: if several softmaxes, or a softmax and sigmoids, lie side by side.
+    """
+    if planned.graphs.grouped:
+        raise ValueError(
+            f"The outputs of the model {planned.model.name!r} are no single softmax but several "
+            "groups side by side, and a logit of one says nothing beside those of another: an "
+            "attack would not know when the prediction has turned. Attack a model with one of them "
+            "as its output, keras.Model(model.inputs, head)."
+        )

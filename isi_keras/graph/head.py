@@ -1,5 +1,6 @@
 """The end of a graph: what makes probabilities of its logits, and the graph without it."""
 
+import math
 from typing import NamedTuple
 
 import keras
@@ -17,10 +18,16 @@ class Cut(NamedTuple):
     Args:
         graph: the graph.
         removed: the kinds of operations that were at its end, such as `"Softmax"`.
+        whole: the graph with its end.
+        grouped: whether the outputs are no single softmax, nor sigmoids alone. Then logits of one
+            group say nothing beside those of another, and the greatest may not be that of the
+            greatest output.
     """
 
     graph: Graph
     removed: frozenset[str]
+    whole: Graph
+    grouped: bool = False
 
 
 def cut(graph: Graph) -> Cut | None:
@@ -33,7 +40,10 @@ def cut(graph: Graph) -> Cut | None:
     output = cutter.logits_of(graph.output)
     if output is None:
         return None
-    return Cut(graph.with_output(output, cutter.nodes), frozenset(cutter.removed))
+    removed = frozenset(cutter.removed)
+    last = len(graph.output.shape) - 1
+    grouped = removed != {"Sigmoid"} and cutter.classes.get(id(output)) != last
+    return Cut(graph.with_output(output, cutter.nodes), removed, graph, grouped)
 
 
 def linear_end(graph: Graph) -> bool:
@@ -88,6 +98,8 @@ def _moved(graph: Graph, tensor) -> Node | None:
 class _Cutter:
     def __init__(self, graph: Graph):
         self.graph, self.nodes, self.removed = graph, [], set()
+        self.classes: dict[int, int] = {}
+        """The axis along which the classes of one softmax lie, by the id of their logits."""
 
     def logits_of(self, tensor) -> Tensor | None:
         node = self.graph.producers.get(id(tensor))
@@ -95,7 +107,11 @@ class _Cutter:
             return None
         if node.kind in table.HEADS:
             self.removed.add(node.kind)
-            return node.tensors[0]
+            (logits,) = node.tensors
+            axis = node.argument("axis", -1)
+            if node.kind != "Sigmoid" and isinstance(axis, int):
+                self.classes[id(logits)] = axis % len(logits.shape)
+            return logits
         if node.kind == "Where":
             return self._masked(node)
         if node.kind == "Log" and self._is(node.tensors[0], "Softmax"):
@@ -105,17 +121,17 @@ class _Cutter:
         found = {id(t): self.logits_of(t) for t in node.tensors}
         if any(made is None for made in found.values()):
             return None
-        if node.kind == "GetItem" and not self._keeps_classes(node):
-            return None
         args, kwargs = node.filled(lambda t: found[id(t)])
         outputs = [Tensor(t.shape, _real(t)) for t in node.outputs]
+        made = outputs[[id(t) for t in node.outputs].index(id(tensor))]
+        axes = {self.classes.get(id(t)) for t in found.values()}
+        axis = _moved_axis(node, axes.pop()) if len(axes) == 1 else None
+        if axis is not None:
+            self.classes[id(made)] = axis
+        elif node.kind == "GetItem" and self.removed != {"Sigmoid"}:
+            return None  # a part of the outputs of a softmax says nothing without the others
         self.nodes.append(Node(node.op, args, kwargs, outputs, node.scope))
-        return outputs[[id(t) for t in node.outputs].index(id(tensor))]
-
-    def _keeps_classes(self, node: Node) -> bool:
-        """A part of the outputs of a softmax says nothing without the others."""
-        whole = node.outputs[0].shape[-1:] == node.tensors[0].shape[-1:]
-        return whole or self.removed == {"Sigmoid"}
+        return made
 
     def _is(self, tensor, kind: str) -> bool:
         node = self.graph.producers.get(id(tensor))
@@ -131,7 +147,48 @@ class _Cutter:
         op = Own("Where", _ruled_out, node.outputs[0].shape, logits.dtype)
         outputs = [Tensor(node.outputs[0].shape, logits.dtype)]
         self.nodes.append(Node(op, (mask, logits, _LEAST), {}, outputs, node.scope))
+        if id(logits) in self.classes:
+            self.classes[id(outputs[0])] = self.classes[id(logits)]
         return outputs[0]
+
+
+def _moved_axis(node: Node, axis: int | None) -> int | None:
+    """Where an axis of what a node takes is in what it returns; `None` if it is whole no more."""
+    old, new = (list(map(_length, t.shape)) for t in (node.tensors[0], node.outputs[0]))
+    if axis is None:
+        return None
+    if node.kind == "Transpose":
+        order = node.argument("axes") or range(len(old))[::-1]
+        return [place % len(old) for place in order].index(axis)
+    if node.kind == "Concatenate":
+        return None if node.argument("axis") % len(old) == axis else axis
+    if node.kind == "Stack":
+        return axis + (node.argument("axis") % len(new) <= axis)
+    if node.kind == "GetItem":
+        return _kept_axis(node, axis, len(old))
+    sizes = old[axis], math.prod(old[axis + 1 :])
+    places = [(size, math.prod(new[place + 1 :])) for place, size in enumerate(new)]
+    return places.index(sizes) if sizes in places else None
+
+
+def _kept_axis(node: Node, axis: int, rank: int) -> int | None:
+    """Where an axis is after a key, that takes all of it."""
+    key = node.args[1] if len(node.args) > 1 else node.kwargs["key"]
+    keys = list(key) if isinstance(key, tuple) else [key]
+    place = next((n for n, each in enumerate(keys) if each is Ellipsis), len(keys))
+    taken = sum(each is not None and each is not Ellipsis for each in keys)
+    keys[place : place + 1] = [slice(None)] * (rank - taken)
+    before = after = 0
+    for each in keys:
+        if each is not None and before == axis:
+            return after if isinstance(each, slice) and each == slice(None) else None
+        before += each is not None
+        after += not isinstance(each, int)
+    return None
+
+
+def _length(size: int | None) -> int:
+    return 0 if size is None else size
 
 
 def _ruled_out(mask, logits, least):

@@ -74,15 +74,18 @@ class Graphs:
         _expect_varying(model, whole, self.units)
         alone = self.units == 1 and from_logits is None and linear_end(whole)
         self.one_value = self.units == 1 and (as_values or alone)
-        made = Cut(whole, frozenset())
+        made = Cut(whole, frozenset(), whole)
         if not (self._whole or alone):
             made = _ended(model, whole, outputs, from_logits)
-        self.removed = made.removed
-        self._made: dict[int | None, Graph] = {rows_of(whole): made.graph}
+        self.removed, self.grouped = made.removed, made.grouped
+        self._made: dict[int | None, Cut] = {rows_of(whole): made}
         _say_if_coarse(whole)
 
     def of(self, x: Any) -> Graph:
         """The graph for a batch."""
+        return self._cut(x).graph
+
+    def _cut(self, x: Any) -> Cut:
         rows = keras.tree.flatten(x)[0].shape[0]
         if self._rows is not None and rows != self._rows:
             raise ValueError(
@@ -106,8 +109,8 @@ class Graphs:
     @property
     def any_rows(self) -> bool:
         """Whether one graph serves batches of all sizes, each node as it is."""
-        graph = self._made.get(None)
-        wholes = graph is None or any(node.kind == "Whole" for node in graph.nodes)
+        made = self._made.get(None)
+        wholes = made is None or any(node.kind == "Whole" for node in made.graph.nodes)
         return self._rows is None and not wholes
 
     def batch_size(self) -> int:
@@ -120,12 +123,12 @@ class Graphs:
         """
         if self._rows is not None:
             return self._rows
-        graph = next(iter(self._made.values()))
+        graph = next(iter(self._made.values())).graph
         convolves = any("Conv" in node.kind for node in graph.nodes)
         fit = _BYTES // _bytes_of(graph)
         return 2 ** (min(backend.largest(convolves), max(1, fit)).bit_length() - 1)
 
-    def _traced(self, rows: int) -> Graph:
+    def _traced(self, rows: int) -> Cut:
         """The graph for a number of samples, compared with the model."""
         model, count = self._model(), np.arange(rows)
 
@@ -136,7 +139,7 @@ class Graphs:
         traced = trace(model, x, registry.is_whole, any_rows=False)
         check_same(model, traced, x)
         made = None if self._whole else cut(traced)
-        return traced if made is None else made.graph
+        return Cut(traced, frozenset(), traced) if made is None else made
 
     def compare(self, x: Any, made: bool = False) -> None:
         """Compares with the model what the graph computes for some of many samples.
@@ -194,6 +197,11 @@ class Graphs:
         """The logits of a batch, `(N, K)` of float32."""
         return self.as_logits(forward(self.of(x), x))
 
+    def predicted(self, x: Any, logits: Any) -> Any:
+        """The class of the greatest output of each sample, `(N,)` int32."""
+        outputs = forward(self._cut(x).whole, x) if self.grouped else logits
+        return ops.cast(ops.argmax(outputs, axis=-1), "int32")
+
     def as_logits(self, outputs: Any) -> Any:
         """The outputs of a graph as logits: one unit `z` is two classes, `(-z, z)`, or a value."""
         outputs = ops.cast(outputs, "float32")
@@ -221,11 +229,8 @@ def _bytes_of(graph: Graph) -> int:
 
 def _declared(model: keras.Model) -> int | None:
     """How many samples a batch has to have, as layers keep a state of each; mostly `None`."""
-    kept = [
-        layer
-        for layer in nodes(model)
-        if isinstance(layer, keras.layers.RNN) and layer.stateful and layer.states
-    ]
+    recurrent = (layer for layer in nodes(model) if isinstance(layer, keras.layers.RNN))
+    kept = [layer for layer in recurrent if layer.stateful and layer.states]
     return keras.tree.flatten(kept[0].states)[0].shape[0] if kept else None
 
 
@@ -273,10 +278,10 @@ def _ended(model, graph: Graph, outputs, from_logits: bool | None) -> Cut:
     units = outputs.shape[-1]
     values = ops.convert_to_numpy(outputs)
     if linear_end(graph) and units > 1:
-        return Cut(graph, frozenset())
+        return Cut(graph, frozenset(), graph)
     if units == 1 or hidden(graph) is not None or bool(((values >= 0) & (values <= 1)).all()):
         raise ValueError(unclear(model, graph))
-    return Cut(graph, frozenset())
+    return Cut(graph, frozenset(), graph)
 
 
 def unclear(model: keras.Model, graph: Graph) -> str:
