@@ -69,6 +69,21 @@ def is_number(value: Any) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
+def not_negative(name: str, value: Any) -> float:
+    """A finite number, 0 or above.
+
+    Raises:
+        TypeError: if it is not a number.
+        ValueError: if it is infinite or below 0.
+    """
+    text = f"Expected {name} to be 0 or positive, and finite. Received: {name}={shown(value)}."
+    if not is_number(value):
+        raise TypeError(text)
+    if not 0 <= value < float("inf"):
+        raise ValueError(text)
+    return value
+
+
 def positive(name: str, value: Any) -> float:
     """A number above 0.
 

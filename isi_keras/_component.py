@@ -104,6 +104,13 @@ def _same(one: Any, other: Any) -> bool:
 def check_box(low: Any, high: Any) -> None:
     """Raises ValueError unless `low` is below `high` everywhere, both finite."""
     below, above = np.asarray(low, "float32"), np.asarray(high, "float32")
+    try:
+        np.broadcast_shapes(below.shape, above.shape)
+    except ValueError as error:
+        raise ValueError(
+            "Expected low and high to be numbers, or lists of shapes that go together. Received: "
+            f"low of shape {below.shape}, high of shape {above.shape}."
+        ) from error
     if not (np.isfinite(below).all() and np.isfinite(above).all() and np.all(below < above)):
         raise ValueError(
             "Expected low and high to be finite, low below high everywhere. "

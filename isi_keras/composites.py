@@ -164,6 +164,9 @@ def _rules(value: Any) -> Any:
     for key in value:
         if key not in KINDS and not str(key)[:1].isupper():
             raise ValueError(_checks.unknown("kind of layers", key, KINDS))
+        near = {name.lower(): name for name in dir(keras.layers)}.get(str(key).lower(), key)
+        if near != key and key not in KINDS:
+            raise ValueError(f"Unknown class of layers {key!r}. Did you mean {near!r}?")
     return {key: rules.get(rule) for key, rule in value.items()}
 
 

@@ -84,6 +84,8 @@ def explain(
         (4, 28, 28, 1)
     """
     source, indicator = models.logits(model), indicators.get(indicator)
+    if isinstance(layers, str):
+        raise TypeError(f"Expected layers to be a list of names. Received: layers={layers!r}.")
     x, y = sourced.unpaired(source.model, x, y)
     given = sourced.source_of(source.model, x, y)
     if given is not None:

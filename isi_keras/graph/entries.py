@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from isi_keras.composites import CONVOLUTIONS
@@ -85,6 +86,7 @@ class Bounds:
                 node = self._plan.graph.producers.get(id(tensor))
                 if node is None:
                     shape = ops.shape(self._run.raw(tensor))
+                    _expect_fitting(value, tuple(tensor.shape[1:]))
                     found[id(tensor)] = ops.broadcast_to(
                         ops.convert_to_tensor(value, "float32"), shape
                     )
@@ -104,3 +106,17 @@ class Bounds:
             axes = [axis for axis, (before, after) in enumerate(sizes) if before != after]
             outputs = [outputs[0] + (1 - inside) * ops.max(bound, axis=axes, keepdims=True)]
         found.update(zip(map(id, node.outputs), outputs, strict=True))
+
+
+def _expect_fitting(value: Any, sample: tuple) -> None:
+    """Raises unless a bound broadcasts to a sample."""
+    shape = np.shape(value)
+    try:
+        fits = np.broadcast_shapes(shape, sample) == sample
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(
+            "Expected low and high of the box to be numbers, or lists that broadcast to one sample "
+            f"of shape {sample}. Received: one of shape {shape}."
+        )

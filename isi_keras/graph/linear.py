@@ -59,6 +59,9 @@ def _known(run: Run, plan: Plan, place: Place, x, ones) -> Linear:
         bias = ops.cast(-bias if place.bias.kind == "Subtract" else bias, x.dtype)
 
     def contract(x, kernel, bias):
+        dtype = keras.backend.result_type(x.dtype, kernel.dtype)
+        x, kernel = ops.cast(x, dtype), ops.cast(kernel, dtype)
+
         def operand(value):
             if value is place.x:
                 return x

@@ -88,6 +88,7 @@ class Run:
 
     def scaled(self, part, value, epsilon: float, weight: Any = 1.0):
         """Zero, with the gradient of `part` times `weight * value / stab(part)`."""
+        part = ops.cast(part, value.dtype)
         share = ops.stop_gradient(weight * ratio(value, part, epsilon))
         zero = (part - ops.stop_gradient(part)) * share
         if not self.absorbed:

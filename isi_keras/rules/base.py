@@ -3,7 +3,7 @@
 import abc
 from typing import Any, ClassVar
 
-from isi_keras import _component
+from isi_keras import _checks, _component
 from isi_keras.rules.linear import Linear
 
 
@@ -29,7 +29,4 @@ class Rule(_component.Component, abc.ABC):
         """
 
     def __post_init__(self):
-        if not self.epsilon >= 0:
-            raise ValueError(
-                f"Expected epsilon to be 0 or positive. Received: epsilon={self.epsilon!r}."
-            )
+        _checks.not_negative("epsilon", self.epsilon)

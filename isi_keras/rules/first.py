@@ -105,7 +105,8 @@ class ZBox(Rule):
         _component.check_box(self.low, self.high)
 
     def parts(self, linear):  # noqa: D102
-        kernel, low, high = linear.kernel, linear.bound(self.low), linear.bound(self.high)
+        kernel, ends = linear.kernel, (linear.bound(self.low), linear.bound(self.high))
+        low, high = ops.minimum(*ends), ops.maximum(*ends)  # what is scaled by less than 0 turns
         part = linear.run(linear.x * linear.ones, kernel)
         part = part - linear.run(low * linear.ones, positive(kernel))
         return [(1.0, part - linear.run(high * linear.ones, negative(kernel)))]

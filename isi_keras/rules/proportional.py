@@ -5,6 +5,7 @@ from typing import Any
 
 from keras import ops
 
+from isi_keras import _checks
 from isi_keras.rules.base import Rule
 
 
@@ -103,6 +104,8 @@ class AlphaBeta(Rule):
 
     def __post_init__(self):
         super().__post_init__()
+        for name in ("alpha", "beta"):
+            _checks.not_negative(name, getattr(self, name))
         if self.alpha < 1 or abs(self.alpha - self.beta - 1) > 1e-9:
             raise ValueError(
                 "Expected alpha - beta = 1 with alpha at least 1, so that relevance is conserved. "
@@ -151,8 +154,7 @@ class Gamma(Rule):
 
     def __post_init__(self):
         super().__post_init__()
-        if not self.gamma >= 0:
-            raise ValueError(f"Expected gamma to be 0 or positive. Received: gamma={self.gamma!r}.")
+        _checks.not_negative("gamma", self.gamma)
 
     def parts(self, linear):  # noqa: D102
         plain, agreeing = linear.plain(), self.gamma * linear.agreeing()
