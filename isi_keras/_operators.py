@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from isi_keras import _keras
+from isi_keras import _keras, _keys
 
 _now = threading.local()
 
@@ -58,34 +58,6 @@ def _compared(tensor: Any, other: Any, compare: Callable, operation: Callable):
     return operation(tensor, other)
 
 
-def _item(tensor: Any, key: Any):
-    """A part, also by a key that stands alone or by a list of indices, as tensors take them."""
-    keys = tuple(map(_plain, key if isinstance(key, tuple) else (key,)))
-    if not any(hasattr(each, "shape") for each in keys):
-        return ops.get_item(tensor, keys)
-    taken = sum(each is not None and each is not Ellipsis for each in keys)
-    rest = [slice(None)] * (len(tensor.shape) - taken)
-    keys = [part for each in keys for part in (rest if each is Ellipsis else [each])]
-    place, *others = (place for place, each in enumerate(keys) if hasattr(each, "shape"))
-    indices, keys[place] = keys[place], slice(None)
-    if others or any(isinstance(each, int) for each in keys) or "bool" in str(indices.dtype):
-        raise ValueError(
-            "Of keys with lists or tensors only one is known, of integers, beside slices. Take the "
-            "parts one after another: keras.ops.take(x, indices, axis=...)."
-        )
-    return ops.take(ops.get_item(tensor, tuple(keys)), indices, axis=place)
-
-
-def _plain(key: Any) -> Any:
-    """An index as Keras takes it: of NumPy's and of lists an integer or an array of such."""
-    if isinstance(key, keras.KerasTensor):
-        return key
-    if isinstance(key, list | tuple | np.ndarray) or ops.is_tensor(key):
-        array = np.asarray(ops.convert_to_numpy(key) if ops.is_tensor(key) else key)
-        key = np.flatnonzero(array) if array.dtype == bool and array.ndim == 1 else array
-    return int(key) if isinstance(key, np.integer) or getattr(key, "ndim", 1) == 0 else key
-
-
 def _priority(tensor: Any) -> float:
     if not tracing():
         raise AttributeError
@@ -105,7 +77,7 @@ def comparing_values() -> Iterator[None]:
     if not isinstance(vars(kind).get("__eq__"), WhileTracing):
         kind.__eq__ = WhileTracing(kind.__eq__, _equal)
         kind.__ne__ = WhileTracing(kind.__ne__, _unequal)
-        kind.__getitem__ = WhileTracing(kind.__getitem__, _item)
+        kind.__getitem__ = WhileTracing(kind.__getitem__, _keys.item)
         kind.__array_priority__ = property(_priority)  # so that NumPy on the left leaves it to it
         shown = vars(kind).get("__jax_array__")
         if shown is not None:

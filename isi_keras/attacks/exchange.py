@@ -8,7 +8,7 @@ from keras import ops
 
 from isi_keras import aims, indicators
 from isi_keras.attacks.memory import Memory, at_index, count_of, order_of, spent, thirds
-from isi_keras.attacks.ranked import at_places, greatest
+from isi_keras.attacks.ranked import at_places, renewed
 from isi_keras.attacks.state import UNKNOWN, State, first_of
 from isi_keras.attacks.units import Units
 from isi_keras.results import Stop
@@ -203,7 +203,9 @@ class Exchange:
         best = value, gain = self.unit.best(average, samples)
         score = self.unit.summed(gain)
         changed = self.unit.changed(memory.candidate, origin)
-        chosen = _chosen(flat(score), flat(changed), size, done)
+        share = _NEW[0] + (_NEW[1] - _NEW[0]) * done
+        new = ops.maximum(1, ops.cast(ops.ceil(share * ops.cast(size, "float32")), "int32"))
+        chosen = renewed(flat(score), flat(changed), size, new)
         chosen = ops.reshape(chosen, ops.shape(score)) & (gain > 0)
         after = memory._replace(
             candidate=self.unit.moved(origin, chosen, value),
@@ -295,13 +297,3 @@ class Exchange:
 def _judged(move):
     """Who looks at the candidate in a move: in every second one, and in the first two."""
     return (move % 2 == 0) | (move == 1)
-
-
-def _chosen(score, changed, size, done):
-    """The best units, of which a share at most is new: linear from one to the other."""
-    share = _NEW[0] + (_NEW[1] - _NEW[0]) * done
-    new = ops.maximum(1, ops.cast(ops.ceil(share * ops.cast(size, "float32")), "int32"))
-    kept = ops.where(changed, score, 0.0)
-    enough = kept >= at_places(kept, (size - new)[:, None])  # all of equal ones
-    kept = enough & (kept > 0) & (size > new)[:, None]
-    return greatest(ops.where(kept, float("inf"), score), size)

@@ -20,6 +20,14 @@ def greatest(score, count):
     return chosen & (score > 0) & (count[:, None] > 0)
 
 
+def renewed(score, held, count, new):
+    """Likewise, but at most `new[i]` of them are none that are `held`, `(S, U)` bool."""
+    kept = ops.where(held, score, 0.0)
+    enough = kept >= at_places(kept, (count - new)[:, None])  # all of equal ones
+    kept = enough & (kept > 0) & (count > new)[:, None]
+    return greatest(ops.where(kept, float("inf"), score), count)
+
+
 def at_places(score, places):
     """The scores at some places of each row in falling order, `(S, P)`; the places count from 1.
 

@@ -86,7 +86,7 @@ class Bounds:
                 node = self._plan.graph.producers.get(id(tensor))
                 if node is None:
                     shape = ops.shape(self._run.raw(tensor))
-                    _expect_fitting(value, tuple(tensor.shape[1:]))
+                    _expect_fitting(value, tuple(self._run.raw(tensor).shape[1:]))
                     found[id(tensor)] = ops.broadcast_to(
                         ops.convert_to_tensor(value, "float32"), shape
                     )
@@ -110,13 +110,11 @@ class Bounds:
 
 def _expect_fitting(value: Any, sample: tuple) -> None:
     """Raises unless a bound broadcasts to a sample."""
-    shape = np.shape(value)
+    known = np.empty(np.shape(value)), [size or 1 for size in sample]
     try:
-        fits = np.broadcast_shapes(shape, sample) == sample
-    except ValueError:
-        fits = False
-    if not fits:
+        np.broadcast_to(*known)
+    except ValueError as error:
         raise ValueError(
             "Expected low and high of the box to be numbers, or lists that broadcast to one sample "
-            f"of shape {sample}. Received: one of shape {shape}."
-        )
+            f"of shape {sample}. Received: one of shape {known[0].shape}."
+        ) from error

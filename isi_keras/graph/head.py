@@ -1,12 +1,12 @@
 """The end of a graph: what makes probabilities of its logits, and the graph without it."""
 
-import math
 from typing import NamedTuple
 
 import keras
 from keras import ops
 
 from isi_keras.graph import operations as table
+from isi_keras.graph.moves import moved_axis
 from isi_keras.graph.nodes import Graph, Node, Own, Tensor
 
 _LEAST = -1e9  # the logit of a class that a mask rules out
@@ -125,7 +125,7 @@ class _Cutter:
         outputs = [Tensor(t.shape, _real(t)) for t in node.outputs]
         made = outputs[[id(t) for t in node.outputs].index(id(tensor))]
         axes = {self.classes.get(id(t)) for t in found.values()}
-        axis = _moved_axis(node, axes.pop()) if len(axes) == 1 else None
+        axis = moved_axis(node, axes.pop()) if len(axes) == 1 else None
         if axis is not None:
             self.classes[id(made)] = axis
         elif node.kind == "GetItem" and self.removed != {"Sigmoid"}:
@@ -150,45 +150,6 @@ class _Cutter:
         if id(logits) in self.classes:
             self.classes[id(outputs[0])] = self.classes[id(logits)]
         return outputs[0]
-
-
-def _moved_axis(node: Node, axis: int | None) -> int | None:
-    """Where an axis of what a node takes is in what it returns; `None` if it is whole no more."""
-    old, new = (list(map(_length, t.shape)) for t in (node.tensors[0], node.outputs[0]))
-    if axis is None:
-        return None
-    if node.kind == "Transpose":
-        order = node.argument("axes") or range(len(old))[::-1]
-        return [place % len(old) for place in order].index(axis)
-    if node.kind == "Concatenate":
-        return None if node.argument("axis") % len(old) == axis else axis
-    if node.kind == "Stack":
-        return axis + (node.argument("axis") % len(new) <= axis)
-    if node.kind == "GetItem":
-        return _kept_axis(node, axis, len(old))
-    sizes = old[axis], math.prod(old[axis + 1 :])
-    places = [(size, math.prod(new[place + 1 :])) for place, size in enumerate(new)]
-    return places.index(sizes) if sizes in places else None
-
-
-def _kept_axis(node: Node, axis: int, rank: int) -> int | None:
-    """Where an axis is after a key, that takes all of it."""
-    key = node.args[1] if len(node.args) > 1 else node.kwargs["key"]
-    keys = list(key) if isinstance(key, tuple) else [key]
-    place = next((n for n, each in enumerate(keys) if each is Ellipsis), len(keys))
-    taken = sum(each is not None and each is not Ellipsis for each in keys)
-    keys[place : place + 1] = [slice(None)] * (rank - taken)
-    before = after = 0
-    for each in keys:
-        if each is not None and before == axis:
-            return after if isinstance(each, slice) and each == slice(None) else None
-        before += each is not None
-        after += not isinstance(each, int)
-    return None
-
-
-def _length(size: int | None) -> int:
-    return 0 if size is None else size
 
 
 def _ruled_out(mask, logits, least):

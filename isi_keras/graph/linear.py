@@ -1,6 +1,7 @@
 """How relevance passes linear nodes: by the rule that the composite has for each."""
 
 import dataclasses
+import math
 from typing import Any
 
 import keras
@@ -53,10 +54,17 @@ def _known(run: Run, plan: Plan, place: Place, x, ones) -> Linear:
     kernel = run.fixed(kernel) if isinstance(kernel, Tensor) else ops.convert_to_tensor(kernel)
     kernel = ops.cast(kernel, x.dtype)
     bias = None
-    if place.bias is not None:
-        (other,) = [v for v in place.bias.args if not plan.facts.has(v, Fact.RELEVANT)]
-        bias = run.fixed(other) if isinstance(other, Tensor) else ops.convert_to_tensor(other)
-        bias = ops.cast(-bias if place.bias.kind == "Subtract" else bias, x.dtype)
+    for part in place.affine:
+        (other,) = [v for v in part.args if not plan.facts.has(v, Fact.RELEVANT)]
+        value = run.fixed(other) if isinstance(other, Tensor) else ops.convert_to_tensor(other)
+        value = ops.cast(value, x.dtype)
+        if part.kind in ("Add", "Subtract"):
+            value = -value if part.kind == "Subtract" else value
+            bias = value if bias is None else bias + value
+            continue
+        value = value if part.kind == "Multiply" else 1 / value
+        bias = None if bias is None else bias * value
+        kernel = _times(node, kernel, value)
 
     def contract(x, kernel, bias):
         dtype = keras.backend.result_type(x.dtype, kernel.dtype)
@@ -78,6 +86,13 @@ def _known(run: Run, plan: Plan, place: Place, x, ones) -> Linear:
         bounded = entries.Bounds(run, plan, place.x)
     nonnegative = plan.facts.has(place.x, Fact.NONNEGATIVE)
     return Linear(x, None, contract, kernel, bias, True, nonnegative, ones, bounded)
+
+
+def _times(node: Node, kernel, factor):
+    """A kernel whose outputs are multiplied by one number, or one for each."""
+    if math.prod(factor.shape) == 1:
+        return kernel * ops.reshape(factor, ())
+    return scaled(kernel, ops.reshape(factor, (-1,)), table.OUTPUT_AXIS[node.kind])
 
 
 def _value(run: Run, place: Place, x) -> Any:

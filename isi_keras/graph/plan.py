@@ -1,10 +1,12 @@
 """Where relevance goes in a graph: decided once, before anything is computed."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 
 from isi_keras.composites import Composite
 from isi_keras.graph import operations as table
@@ -20,7 +22,8 @@ class Linear:
         node: the linear operation.
         x: its argument that relevance passes to.
         kernel: its other argument.
-        bias: the node that adds a constant after it, or subtracts one, if one does.
+        affine: the nodes after it that add a constant or subtract one, or multiply by one for each
+            channel or divide by it.
         after: the batch normalisation that follows, if it is merged.
         before: the one before it, likewise.
     """
@@ -28,14 +31,14 @@ class Linear:
     node: Node
     x: Tensor
     kernel: Any
-    bias: Node | None = None
+    affine: tuple[Node, ...] = ()
     after: Node | None = None
     before: Node | None = None
 
     @property
     def parts(self) -> list[Node]:
         """Its nodes in order, but the one before it."""
-        return [part for part in (self.node, self.bias, self.after) if part is not None]
+        return [self.node, *self.affine, *([] if self.after is None else [self.after])]
 
     @property
     def source(self) -> Tensor:
@@ -108,13 +111,15 @@ class Plan:
 
     def _merge(self, node: Node) -> None:
         (x,) = self.facts.relevant(node)
-        bias = after = None
+        last, affine, after = node, [], None
         following = self._only_user(node)
-        if following is not None and self._is_bias(following, node):
-            bias, following = following, self._only_user(following)
+        while following is not None and self._is_affine(following, last, node):
+            affine.append(following)
+            last, following = following, self._only_user(following)
         if following is not None and self._follows(following, node):
             after = following
-        made = Linear(node, x, self.kernel_of(node), bias, after, self._preceding(node, x))
+        before = self._preceding(node, x)
+        made = Linear(node, x, self.kernel_of(node), tuple(affine), after, before)
         *inner, last = made.parts
         self.linear[id(last)] = made
         self.merged.update((id(part), last) for part in inner)
@@ -123,12 +128,30 @@ class Plan:
         users = self.graph.users.get(id(node.outputs[0]), [])
         return users[0] if len(users) == 1 else None
 
-    def _is_bias(self, node: Node, linear: Node) -> bool:
+    def _is_affine(self, node: Node, last: Node, linear: Node) -> bool:
+        """Whether a node shifts or scales what is linear so far, in the same layer."""
         same = tuple(node.outputs[0].shape) == tuple(linear.outputs[0].shape)
-        alone = len(self.facts.relevant(node)) == 1 and len(node.args) == 2
-        inner = node.scope[-1:] == linear.scope[-1:]
-        less = node.kind == "Subtract" and node.args[0] is linear.outputs[0]
-        return (node.kind == "Add" or less) and same and alone and inner
+        others = [v for v in node.args if v is not last.outputs[0]]
+        alone = len(self.facts.relevant(node)) == len(others) == 1 and len(node.args) == 2
+        if not (same and alone and node.scope[-1:] == linear.scope[-1:]):
+            return False
+        first = node.args[0] is last.outputs[0]
+        if node.kind in ("Add", "Subtract"):
+            return first or node.kind == "Add"
+        scales = node.kind == "Multiply" or (first and node.kind in ("Divide", "TrueDivide"))
+        return scales and self._is_of_channels(others[0], linear)
+
+    def _is_of_channels(self, factor: Any, linear: Node) -> bool:
+        """Whether a constant is one number, or one for each output of a kernel."""
+        shape, rank = np.shape(factor), len(linear.outputs[0].shape)
+        if None in shape or len(shape) > rank:
+            return False
+        if math.prod(shape) == 1:
+            return True
+        if linear.kind not in table.OUTPUT_AXIS or not self._kernel_last(linear):
+            return False
+        channels = table.channel_axis(linear, rank) - rank
+        return math.prod(shape) == shape[channels] == linear.outputs[0].shape[channels]
 
     def _follows(self, node: Node, linear: Node) -> bool:
         rank = len(linear.outputs[0].shape)
@@ -154,7 +177,9 @@ class Plan:
 
     def _kernel_last(self, node: Node) -> bool:
         kernel = self.kernel_of(node)
-        return node.kind != "Matmul" or (len(kernel.shape) == 2 and node.args[1] is kernel)
+        return node.kind not in ("Matmul", "Dot") or (
+            len(kernel.shape) == 2 and node.args[1] is kernel
+        )
 
     # ---- routes
 

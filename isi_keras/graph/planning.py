@@ -143,5 +143,15 @@ def tensors_of(plan: Plan, names: Sequence[str]) -> dict[str, Any]:
     return found
 
 
+def expect_samples(name: str, value: Any, probe: Any) -> None:
+    """Raises if what a layer returns has another number of rows than there are samples."""
+    rows, samples = value.shape[0], probe.shape[0]
+    if None not in (rows, samples) and rows != samples:
+        raise ValueError(
+            f"What the layer {name!r} returns are no samples: {rows} rows of {samples}, as if time "
+            "steps or windows were samples. Ask for the layer that it is in, or after it."
+        )
+
+
 def _raises(plan: Plan, node: Node) -> bool:
     return node.kind in table.WEIGHTS and plan.is_live(node)

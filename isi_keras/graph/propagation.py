@@ -130,13 +130,8 @@ class Propagation:
             run.ones[id(tensor)] = run.ones[id(tensor)] + probe
             return
         value = run.values[id(tensor)]
-        rows, samples = value.shape[0], probe.shape[0]
-        if None not in (rows, samples) and rows != samples:
-            name = next((name for name, t in self._asked.items() if t is tensor), "")
-            raise ValueError(
-                f"What the layer {name!r} returns are no samples: {rows} rows of {samples}, as if "
-                "time steps or windows were samples. Ask for the layer that it is in, or after it."
-            )
+        for name in (name for name, wanted in self._asked.items() if wanted is tensor):
+            planning.expect_samples(name, value, probe)
         run.values[id(tensor)] = value + ops.stop_gradient(value) * probe
 
     # ---- planning

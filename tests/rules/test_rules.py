@@ -245,11 +245,13 @@ def test_gradient_times_input_of_a_linear_model_by_target():
 
 
 def test_bad_components():
-    with pytest.raises(ValueError, match=r"epsilon to be 0 or positive\. Received: epsilon=-1"):
+    with pytest.raises(
+        ValueError, match=r"epsilon to be 0 or positive, and finite\. Received: epsilon=-1"
+    ):
         Epsilon(-1)
     with pytest.raises(ValueError, match=r"Received: alpha=2, beta=2.*Try AlphaBeta\(alpha=3"):
         AlphaBeta(2, 2)
-    with pytest.raises(ValueError, match=r"gamma to be 0 or positive\. Received: gamma=-1"):
+    with pytest.raises(ValueError, match=r"gamma to be 0 or positive, and finite\. R.*gamma=-1"):
         Gamma(-1)
     with pytest.raises(ValueError, match=r"low below high everywhere\. Received: low=1, high=0"):
         ZBox(1, 0)
