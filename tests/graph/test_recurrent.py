@@ -218,6 +218,56 @@ def test_a_stateful_layer_starts_from_its_states_and_keeps_them(rng):
     assert (np.abs(found.conservation["elsewhere"]) <= 1e-4 * size).all()
 
 
+@pytest.mark.parametrize("kind", ["lstm", "gru", "gru_before", "simple_rnn"])
+@pytest.mark.parametrize("given", ["kept", "learned", "constant"])
+def test_a_given_first_state_is_a_signal(rng, kind, given):
+    """Gates of a state get nothing, as of one that is an input; what it adds is a bias."""
+    make, _ = KINDS[kind]
+    count = 2 if kind == "lstm" else 1
+    states = [2 * rng.normal(size=(1, UNITS)).astype("float32") for _ in range(count)]
+    x = sequence(rng, rows=1)
+    inputs, own = keras.Input((STEPS, FEATURES)), [keras.Input((UNITS,)) for _ in states]
+    head = layers.Dense(2, use_bias=False)
+    wanting = drawn(keras.Model([inputs, *own], head(make(UNITS)(inputs, initial_state=own))), rng)
+    if given == "kept":
+        fixed = keras.Input((STEPS, FEATURES), batch_size=1)
+        layer = make(UNITS, stateful=True)
+        model = keras.Model(fixed, layers.Dense(2, use_bias=False)(layer(fixed)))
+        for variable, state in zip(layer.states, states, strict=True):
+            variable.assign(state)
+    else:
+        begun = Begun(states, trainable=given == "learned")(inputs)
+        layer = make(UNITS)
+        hidden = layer(inputs, initial_state=begun)
+        model = keras.Model(inputs, layers.Dense(2, use_bias=False)(hidden))
+    layer.set_weights(wanting.layers[-2].get_weights())
+    model.layers[-1].set_weights(head.get_weights())
+    taken = isi.logits(model, from_logits=True), isi.logits(wanting, from_logits=True)
+    options = {"target": 1, "indicator": isi.Relevance(Z), "conservation": True}
+    found = isi.explain(taken[0], x, **options)
+    wanted = isi.explain(taken[1], [x, *states], **options)
+    first, *others = wanted.relevance.values()
+    np.testing.assert_allclose(found.relevance, first, rtol=1e-4, atol=1e-6)
+    bias = wanted.conservation["bias"] + sum(part.sum(axis=1) for part in others)
+    np.testing.assert_allclose(found.conservation["bias"], bias, rtol=1e-3, atol=1e-5)
+
+
+class Begun(layers.Layer):
+    """First states that do not depend on the input, one row for each sample."""
+
+    def __init__(self, states, trainable):
+        super().__init__()
+        self.rows = [
+            self.add_weight(shape=row.shape, trainable=trainable, name=f"state{number}")
+            for number, row in enumerate(states)
+        ]
+        for weight, row in zip(self.rows, states, strict=True):
+            weight.assign(row)
+
+    def call(self, x):
+        return [ops.tile(row, (ops.shape(x)[0], 1)) for row in self.rows]
+
+
 def test_attacks_turn_a_recurrent_model(rng):
     model = drawn(MODELS["stacked"](), rng)
     x = np.clip(sequence(rng, 4), -1, 1)
