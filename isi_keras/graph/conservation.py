@@ -11,7 +11,7 @@ from keras import ops
 from isi_keras import backend
 from isi_keras.graph.forward import forward
 from isi_keras.graph.nodes import Graph, Node
-from isi_keras.graph.run import ABSORBERS
+from isi_keras.graph.run import ABSORBERS, INFINITE
 
 _TOLERANCE = 1e-3  # of all relevance there is; below it one does not look closer
 _LOSS = 1e-2  # of what reaches a node; rounding stays below it
@@ -150,7 +150,9 @@ def _pulled(function, variables) -> tuple[float, Any]:
 
     def run(variables):
         outputs, pullback = backend.vjp(function, variables)
-        best = ops.one_hot(ops.argmax(ops.abs(outputs), -1), outputs.shape[-1], dtype=outputs.dtype)
+        size = ops.abs(outputs)
+        size = ops.where(size < INFINITE, size, 0.0)  # what a mask rules out explains nothing
+        best = ops.one_hot(ops.argmax(size, -1), outputs.shape[-1], dtype=outputs.dtype)
         return ops.sum(best * outputs), pullback(best)
 
     if keras.config.backend() == "jax":  # one compilation costs less than one for each operation

@@ -11,7 +11,7 @@ from isi_keras.graph import operations as table
 from isi_keras.graph.facts import Fact
 from isi_keras.graph.nodes import Node, Tensor
 from isi_keras.graph.plan import Plan
-from isi_keras.graph.run import Run
+from isi_keras.graph.run import Run, is_float
 
 _each = keras.tree.map_structure
 
@@ -57,6 +57,8 @@ def _replaced(run: Run, node: Node, tensors) -> Any:
 
 def _mask(run: Run, plan: Plan, node: Node, ones) -> Any:
     """What a mask leaves of the input takes no part: it has no relevance."""
+    if node.kind == "Where" and is_float(node.outputs[0]):
+        return ops.cast(run.fixed(node.args[0]), ones.dtype)
     if node.kind != "Multiply":
         return 1.0
     masks = [t for t in node.tensors if plan.facts.has(t, Fact.MASK)]

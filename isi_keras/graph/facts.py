@@ -92,6 +92,9 @@ class Facts:
         kind = node.kind
         if kind in table.MOVES or (kind in table.MIXING and self._first):
             return len(relevant) == len(node.tensors)
+        if kind == "Whole":
+            alike = all(tuple(t.shape) == tuple(relevant[0].shape) for t in node.outputs)
+            return isinstance(node.op.layer, _NUMBERS) and alike
         if kind == "BatchNorm":
             return self._first and all(t is node.args[0] for t in relevant)
         if kind not in table.ENTRYWISE:
@@ -102,7 +105,8 @@ class Facts:
         if kind in ("Add", "Subtract") and not (integers or self._first or _preprocesses(node)):
             return False
         if kind == "Where":
-            return same and not others and integers
+            masked = node.args[1] is first and self._ranges.of(node.args[2]) == (0.0, 0.0)
+            return same and not others and (integers or masked)
         if kind in table.QUOTIENTS and not self.has(node.args[0], Fact.ENTRY):
             return False
         return same and not others and (integers or kind in table.AFFINE)
@@ -152,6 +156,9 @@ class Facts:
         return Fact.GATE if gates and all(map(self._ranges.is_positive, rest)) else Fact.NONE
 
 
+# They give ids other numbers, by TensorFlow, which JAX cannot compile.
+_NUMBERS = (keras.layers.Hashing, keras.layers.IntegerLookup)
+_NUMBERS = () if keras.config.backend() == "jax" else _NUMBERS
 _FLAT = {"Angle", "FloorDivide", "Heaviside"}  # steps of real numbers
 
 

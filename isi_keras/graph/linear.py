@@ -38,7 +38,8 @@ def linear(run: Run, plan: Plan, place: Place) -> Any:
             bias = known.bias * along_axis(scale, channels, rank) + bias
         axis = table.OUTPUT_AXIS[place.node.kind]
         known = dataclasses.replace(known, kernel=scaled(known.kernel, scale, axis), bias=bias)
-    return run.surrogate(rule, dataclasses.replace(known, z=z), z)
+    known = dataclasses.replace(known, z=ops.cast(z, x.dtype))
+    return run.surrogate(rule, known, z)
 
 
 def rule_of(plan: Plan, node: Node, at_input: bool, kind: str | None = None) -> Rule:
@@ -55,11 +56,16 @@ def _known(run: Run, plan: Plan, place: Place, x, ones) -> Linear:
     kernel = ops.cast(kernel, x.dtype)
     bias = None
     for part in place.affine:
+        turned = part.kind == "Negative" or (part.kind == "Subtract" and _is_less(part, plan))
+        if turned:
+            kernel, bias = -kernel, None if bias is None else -bias
+        if part.kind == "Negative":
+            continue
         (other,) = [v for v in part.args if not plan.facts.has(v, Fact.RELEVANT)]
         value = run.fixed(other) if isinstance(other, Tensor) else ops.convert_to_tensor(other)
         value = ops.cast(value, x.dtype)
         if part.kind in ("Add", "Subtract"):
-            value = -value if part.kind == "Subtract" else value
+            value = -value if part.kind == "Subtract" and not turned else value
             bias = value if bias is None else bias + value
             continue
         value = value if part.kind == "Multiply" else 1 / value
@@ -86,6 +92,11 @@ def _known(run: Run, plan: Plan, place: Place, x, ones) -> Linear:
         bounded = entries.Bounds(run, plan, place.x)
     nonnegative = plan.facts.has(place.x, Fact.NONNEGATIVE)
     return Linear(x, None, contract, kernel, bias, True, nonnegative, ones, bounded)
+
+
+def _is_less(node: Node, plan: Plan) -> bool:
+    """Whether a difference is a constant less something."""
+    return not plan.facts.has(node.args[0], Fact.RELEVANT)
 
 
 def _times(node: Node, kernel, factor):

@@ -19,20 +19,21 @@ def moved_axis(node: Node, axis: int | None) -> int | None:
     if node.kind == "Stack":
         return axis + (node.argument("axis") % len(new) <= axis)
     if node.kind == "GetItem":
-        return _kept_axis(node, axis, len(old))
+        return _kept_axis(node, axis, old)
     sizes = old[axis], math.prod(old[axis + 1 :])
     places = [(size, math.prod(new[place + 1 :])) for place, size in enumerate(new)]
     return places.index(sizes) if sizes in places else None
 
 
-def _kept_axis(node: Node, axis: int, rank: int) -> int | None:
+def _kept_axis(node: Node, axis: int, sizes: list[int]) -> int | None:
     """Where an axis is after a key, that takes all of it."""
     key = node.args[1] if len(node.args) > 1 else node.kwargs["key"]
-    keys = spelled(key if isinstance(key, tuple) else (key,), rank)
+    keys = spelled(key if isinstance(key, tuple) else (key,), len(sizes))
     before = after = 0
     for each in keys:
         if each is not None and before == axis:
-            return after if isinstance(each, slice) and each == slice(None) else None
+            whole = range(sizes[axis])
+            return after if isinstance(each, slice) and whole[each] == whole else None
         before += each is not None
         after += not isinstance(each, int)
     return None

@@ -65,6 +65,9 @@ class Plan:
         """By the id of its last node."""
         self.merged: dict[int, Node] = {}
         """The node that each one is merged into, by its id."""
+        calls = [outputs for each in graph.layers.values() for _, outputs in each]
+        self._returned = {id(t) for t in keras.tree.flatten(calls)}
+        """What layers return."""
         for node in graph.nodes:
             if self.kernel_of(node) is not None:
                 self._merge(node)
@@ -131,13 +134,15 @@ class Plan:
     def _is_affine(self, node: Node, last: Node, linear: Node) -> bool:
         """Whether a node shifts or scales what is linear so far, in the same layer."""
         same = tuple(node.outputs[0].shape) == tuple(linear.outputs[0].shape)
+        within = node.scope[-1:] == linear.scope[-1:] and id(last.outputs[0]) not in self._returned
         others = [v for v in node.args if v is not last.outputs[0]]
-        alone = len(self.facts.relevant(node)) == len(others) == 1 and len(node.args) == 2
-        if not (same and alone and node.scope[-1:] == linear.scope[-1:]):
+        if not (same and within) or node.kind == "Negative":
+            return same and within
+        if not len(self.facts.relevant(node)) == len(others) == len(node.args) - 1 == 1:
             return False
-        first = node.args[0] is last.outputs[0]
         if node.kind in ("Add", "Subtract"):
-            return first or node.kind == "Add"
+            return True
+        first = node.args[0] is last.outputs[0]
         scales = node.kind == "Multiply" or (first and node.kind in ("Divide", "TrueDivide"))
         return scales and self._is_of_channels(others[0], linear)
 
@@ -151,6 +156,8 @@ class Plan:
         if linear.kind not in table.OUTPUT_AXIS or not self._kernel_last(linear):
             return False
         channels = table.channel_axis(linear, rank) - rank
+        if len(shape) < -channels:
+            return False
         return math.prod(shape) == shape[channels] == linear.outputs[0].shape[channels]
 
     def _follows(self, node: Node, linear: Node) -> bool:
@@ -176,10 +183,16 @@ class Plan:
         return before if self.facts.relevant(before) == [before.args[0]] else None
 
     def _kernel_last(self, node: Node) -> bool:
+        """Whether the last axis of a kernel is the last of the outputs, and no other is."""
         kernel = self.kernel_of(node)
-        return node.kind not in ("Matmul", "Dot") or (
-            len(kernel.shape) == 2 and node.args[1] is kernel
-        )
+        if node.kind == "Einsum":
+            before, _, after = node.op.subscripts.replace(" ", "").partition("->")
+            terms = dict(zip(map(id, node.args), before.split(","), strict=False))
+            own, other = terms.pop(id(kernel), ""), "".join(terms.values())
+            return bool(own and after) and own[-1] == after[-1] and own[-1] not in other
+        if node.kind not in ("Matmul", "Dot"):
+            return True
+        return len(kernel.shape) == 2 and node.args[1] is kernel
 
     # ---- routes
 

@@ -2,11 +2,12 @@
 
 import difflib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 
+from isi_keras.composites import KINDS
 from isi_keras.graph import operations as table
 from isi_keras.graph import registry
 from isi_keras.graph.facts import Fact
@@ -63,31 +64,41 @@ def _check_reached(plan: Plan) -> None:
 
 
 def check_first(plan: Plan) -> None:
-    """A rule for the first layer has to find one."""
-    live = [n for n in plan.graph.nodes if plan.is_live(n)]
+    """A rule for the first layer has to find one, of each input of real numbers that has one."""
+    graph, facts, first = plan.graph, plan.facts, plan.composite.first
+    live = [n for n in graph.nodes if plan.is_live(n)]
     begun = _begun(plan)
     places = [place.x for place in plan.linear.values() if plan.is_live(place.parts[-1])]
     served = set().union(*(begun.get(id(x), ()) for x in places))
+    owed = {id(t) for t in keras.tree.flatten(graph.inputs) if is_float(t) and _serves(first, t)}
 
     def meets(node: Node) -> list[Tensor]:
         own = not plan.is_entry(node)
-        return [t for t in node.tensors if own and plan.facts.has(t, Fact.ENTRY)]
+        return [t for t in node.tensors if own and facts.has(t, Fact.ENTRY)]
 
-    def left_out(node: Node) -> bool:  # what is joined with others comes to no first layer
-        lost = [t for t in meets(node) if is_float(t) and not begun[id(t)] <= served]
-        return node.kind in table.MOVES and bool(lost)
+    def left_out(node: Node) -> bool:
+        weighs = node.kind in table.PRODUCTS and len(facts.relevant(node)) > 1  # as a mask does
+        lost = [t for t in meets(node) if is_float(t) and begun[id(t)] & owed - served]
+        return bool(lost) and not weighs
 
-    looked = any(n.kind in ("Take", "OneHot") for n in live)
     met = next(filter(left_out, live), None)
-    if met is None and (looked or served):
+    if met is None and (served or any(n.kind in ("Take", "OneHot") for n in live)):
         return
     met = met or next(filter(meets, live), None)
     what = "nothing linear" if met is None else f"{met.kind} in {met.where or 'the model'}"
+    which = "an input" if len(keras.tree.flatten(graph.inputs)) > 1 else "the input"
     raise ValueError(
-        f"The composite has a rule for the first layer, but no linear layer is the first: the "
-        f"input meets {what} before one. Do that outside of the model, or choose a composite "
+        f"The composite has a rule for the first layer, but no linear layer is the first: "
+        f"{which} meets {what} before one. Do that outside of the model, or choose a composite "
         "without a rule for the first layer."
     )
+
+
+def _serves(first: Any, tensor: Tensor) -> bool:
+    """Whether a rule for the first layer may be for one that takes a tensor."""
+    if not isinstance(first, Mapping) or len(tensor.shape) > 2:
+        return first is not None
+    return any(key not in KINDS[1:] and "Conv" not in key for key in first)
 
 
 def _begun(plan: Plan) -> dict[int, set[int]]:

@@ -89,6 +89,7 @@ class Run:
     def scaled(self, part, value, epsilon: float, weight: Any = 1.0):
         """Zero, with the gradient of `part` times `weight * value / stab(part)`."""
         part = ops.cast(part, value.dtype)
+        weight = ops.cast(weight, value.dtype) if ops.is_tensor(weight) else weight
         share = ops.stop_gradient(weight * ratio(value, part, epsilon))
         zero = (part - ops.stop_gradient(part)) * share
         if not self.absorbed:

@@ -45,9 +45,22 @@ ALIKE = {
         lambda x: (ops.matmul(x, W) + B) * -2.0 - G,
         lambda x: ops.matmul(x, W * -2) + (B * -2 - G),
     ),
+    "less": (lambda x: -ops.matmul(x, W) + B, lambda x: ops.matmul(x, -W) + B),
+    "from a constant": (
+        lambda x: ops.subtract(B, ops.matmul(x, W) + G) * 2.0,
+        lambda x: ops.matmul(x, W * -2) + 2 * (B - G),
+    ),
     "einsum": (
-        lambda x: ops.einsum("ni,io->no", x, W) * 0.5 + B,
-        lambda x: ops.einsum("ni,io->no", x, W * 0.5) + B,
+        lambda x: ops.einsum("ni,io->no", x, W) * G + B,
+        lambda x: ops.matmul(x, W * G) + B,
+    ),
+    "kernel first": (
+        lambda x: ops.einsum("io,ni->no", W, x) * G + B,
+        lambda x: ops.matmul(x, W * G) + B,
+    ),
+    "wide": (
+        lambda x: ops.matmul(x, W) * G.astype("float64"),
+        lambda x: ops.matmul(x, W * G),
     ),
     "dot": (lambda x: ops.dot(x, W) * G + B, lambda x: ops.dot(x, W * G) + B),
     "convolution": (lambda x: ops.conv(x, K) * G + B, lambda x: ops.conv(x, K * G) + B),
@@ -193,9 +206,9 @@ class TestFirst:
         looked_up = layers.Flatten()(layers.Embedding(5, 3)(ids))
         joined = layers.Concatenate(name="joined")([floats, looked_up])
         model = keras.Model(inputs, layers.Dense(2)(layers.Dense(6, "relu")(joined)))
-        for composite in ("epsilon_plus_flat", "epsilon_gamma_box"):
-            with pytest.raises(ValueError, match="the input meets Concatenate in joined"):
-                self.explained(model, data, composite)
+        with pytest.raises(ValueError, match="an input meets Concatenate in joined"):
+            self.explained(model, data)
+        assert self.explained(model, data, "epsilon_gamma_box").relevance is not None
         assert self.explained(model, data, "epsilon_plus").relevance is not None
 
     def test_ids_in_a_column(self, data):
@@ -215,6 +228,41 @@ class TestFirst:
         found = self.explained(keras.Model(inputs, layers.Dense(2)(joined)), data)
         shares = next(part for part in found.relevance.values() if part.shape == (3, 4))
         np.testing.assert_allclose(shares, np.repeat(shares[:, :1], 4, 1), rtol=1e-4)
+
+    @pytest.mark.parametrize("before", [layers.MaxPool1D, layers.LayerNormalization])
+    def test_each_of_several_inputs_has_one(self, rng, before):
+        """Not only one of them."""
+        inputs = [keras.Input((6, 3)), keras.Input((6, 3))]
+        second = before(name="between")(inputs[1])
+        flats = [layers.Flatten()(layers.Conv1D(3, 2)(t)) for t in (inputs[0], second)]
+        model = keras.Model(inputs, layers.Dense(2)(layers.Concatenate()(flats)))
+        x = [rng.normal(size=(2, 6, 3)).astype("float32") for _ in inputs]
+        with pytest.raises(ValueError, match=r"an input meets \w+ in between before one"):
+            self.explained(model, x)
+        assert self.explained(model, x, "epsilon_plus").relevance is not None
+
+    def test_a_table_beside_an_image_needs_no_rule_for_convolutions(self, rng):
+        inputs = [keras.Input((8, 8, 3)), keras.Input((5,))]
+        image = layers.Flatten()(layers.Conv2D(2, 3, name="image")(inputs[0]))
+        joined = layers.Concatenate(name="joined")([image, inputs[1]])
+        model = keras.Model(inputs, layers.Dense(2)(layers.Dense(6, "relu")(joined)))
+        x = [rng.normal(size=(2, *shape)).astype("float32") for shape in ((8, 8, 3), (5,))]
+        named = isi.Relevance(Composite("epsilon", names={"image": "flat"}))
+        for composite in ("epsilon_gamma_box", named):
+            assert len(self.explained(model, x, composite).relevance) == 2
+        with pytest.raises(ValueError, match="an input meets Concatenate in joined"):
+            self.explained(model, x)
+
+    def test_what_masking_leaves_out(self, rng):
+        """Flat: the same for all inputs of a step that counts, nothing for the others."""
+        model = keras.Sequential([keras.Input((5, 3)), layers.Masking(), layers.GRU(4)])
+        model.add(layers.Dense(2))
+        x = rng.normal(size=(2, 5, 3)).astype("float32")
+        x[:, 3:] = 0
+        found = self.explained(model, x).relevance
+        np.testing.assert_array_equal(found[:, 3:], 0)
+        np.testing.assert_allclose(found[:, :3], found[:, :3, :1].repeat(3, 2), rtol=1e-3)
+        assert (np.abs(found[:, :3]) > 0).all()
 
     def test_text_has_looked_up_rows_for_a_first_layer(self, inputs, data):
         looked_up = layers.Flatten()(layers.Embedding(5, 3)(inputs[1]))
@@ -262,11 +310,30 @@ class TestInnerLayers:
             isi.explain(model, x, indicator="z", layers=["inner"])
         assert isi.explain(model, x, indicator="z", layers=["outer"]).layers["outer"].shape[0] == 3
 
+    def test_two_calls_of_one_layer(self, rng):
+        """What scales its input is not one with the call before."""
+
+        class Scaled(layers.Layer):
+            def build(self, shape):
+                self.gain = self.add_weight(shape=(5,), initializer="random_normal")
+                self.kernel = self.add_weight(shape=(5, 5), initializer="random_normal")
+
+            def call(self, x):
+                return ops.matmul(x * self.gain, self.kernel)
+
+        inputs, layer = keras.Input((5,)), Scaled(name="twice")
+        model = keras.Model(inputs, layers.Dense(3)(layer(layer(inputs))))
+        x = rng.normal(size=(2, 5)).astype("float32")
+        found = isi.explain(model, x, indicator="z", layers=["twice"], conservation=True)
+        for part in (found.layers["twice"], found.layers["twice/1"]):
+            np.testing.assert_allclose(part.sum(1), found.conservation["explained"], rtol=1e-3)
+
     def test_a_name_alone(self, rng):
         with pytest.raises(TypeError, match="layers to be a list of names"):
             isi.explain(self.model(), np.ones((2, 6), "float32"), layers="norm")
 
 
+@pytest.mark.skipif(keras.config.backend() == "jax", reason="JAX has float64 only if asked")
 @pytest.mark.parametrize(
     "composite", ["epsilon_plus", "epsilon_alpha2beta1_flat", "epsilon_gamma_box"]
 )
@@ -336,3 +403,54 @@ def test_select_is_what_conditions_say(rng):
         model = isi.logits(keras.Sequential([keras.Input((5,)), layer]), from_logits=True)
         found.append(isi.explain(model, x, target=1, indicator="z").relevance)
     np.testing.assert_allclose(*found, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda z: ops.softmax(ops.where(np.array([True, False, True]), z, -1e9)),
+        lambda z: ops.where(np.array([True, False, True]), ops.softmax(z), 0.0),
+    ],
+)
+def test_classes_that_a_mask_rules_out_are_not_looked_at(rng, end):
+    chain = [keras.Input((5,)), layers.Dense(6, "relu"), layers.Dense(3), Function(end)]
+    x = rng.normal(size=(4, 5)).astype("float32")
+    found = isi.explain(keras.Sequential(chain), x, indicator="epsilon", conservation=True)
+    assert (found.prediction != 1).all()
+    np.testing.assert_allclose(found.conservation["elsewhere"], 0, atol=1e-5)
+
+
+def test_a_factor_of_fewer_axes_than_channels_first_has(rng):
+    """A mask of places, which is no gain of channels."""
+    if keras.config.backend() == "tensorflow":
+        pytest.skip("TensorFlow has no such convolution on a CPU")
+    kernel = rng.normal(size=(3, 3, 4, 6)).astype("float32")
+    places = rng.normal(size=(6, 6)).astype("float32")
+    layer = Function(
+        lambda t: ops.conv(t, kernel, padding="same", data_format="channels_first") * places
+    )
+    chain = [keras.Input((4, 6, 6)), layer, layers.ReLU(), layers.Flatten(), layers.Dense(2)]
+    x = rng.normal(size=(2, 4, 6, 6)).astype("float32")
+    found = isi.explain(keras.Sequential(chain), x, indicator="epsilon_plus", conservation=True)
+    np.testing.assert_allclose(found.conservation["elsewhere"], 0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: layers.IntegerLookup(vocabulary=[3, 5, 7]), lambda: layers.Hashing(6)]
+)
+def test_ids_that_get_other_numbers_before_they_are_looked_up(make):
+    """Each has the relevance of its row, as if the numbers had been given outside."""
+    numbering, rows = make(), layers.Embedding(8, 3)
+    inputs, numbers = (keras.Input((4,), dtype="int32") for _ in "ab")
+    head = layers.Dense(2)
+    ids = np.array([[3, 5, 9, 7], [1, 7, 7, 3]], "int32")
+    model = keras.Model(inputs, head(layers.Flatten()(rows(numbering(inputs)))))
+    inner = keras.Model(numbers, head(layers.Flatten()(rows(numbers))))
+    if keras.config.backend() == "jax":
+        with pytest.raises(ValueError, match="by steps alone"):
+            isi.explain(model, ids)
+        return
+    given = np.asarray(ops.convert_to_numpy(numbering(ids))).astype("int32")
+    found = isi.explain(model, ids, target=1, indicator="z").relevance
+    wanted = isi.explain(inner, given, target=1, indicator="z").relevance
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
