@@ -8,6 +8,7 @@ from keras import ops
 
 from isi_keras import _checks, backend, models
 from isi_keras.explanations import patches
+from isi_keras.goals.ends import expect_comparable
 from isi_keras.models import compiling, provenance
 from isi_keras.models.batches import in_batches, taken
 from isi_keras.models.inputs import as_inputs
@@ -188,6 +189,7 @@ def _checked(source, explanation: Any) -> tuple[models.Planned, np.ndarray]:
         )
     x = as_inputs(source.model, explanation.x)
     planned = source.plan(x)
+    expect_comparable(planned)
     if explanation.logits.shape[-1] != planned.classes:
         raise ValueError(
             f"The explanation is of another model. Received: one of {explanation.logits.shape[-1]} "

@@ -41,7 +41,7 @@ def expect_comparable(planned) -> None:
     if planned.graphs.grouped:
         raise ValueError(
             f"The outputs of the model {planned.model.name!r} are no single softmax but several "
-            "groups side by side, and a logit of one says nothing beside those of another: an "
-            "attack would not know when the prediction has turned. Attack a model with one of them "
-            "as its output, keras.Model(model.inputs, head)."
+            "groups side by side, and a logit of one says nothing beside those of another: whether "
+            "a prediction has turned, or how probable it is, does not follow from them. Take a "
+            "model with one of them as its output, keras.Model(model.inputs, head)."
         )

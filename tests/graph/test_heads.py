@@ -93,6 +93,8 @@ def test_of_several_softmaxes_the_greatest_output_is_predicted(x, name):
         with pytest.raises(ValueError, match=r"several groups side by side.*keras\.Model\("):
             attack(model, x, target=np.zeros(len(x), "int32"))
     with pytest.raises(ValueError, match="several groups side by side"):
+        isi.pixel_flipping(model, found)
+    with pytest.raises(ValueError, match="several groups side by side"):
         AdversarialTraining(model, isi.Attack("sensitivity", "linf")).compile("sgd", "mse")
 
 
