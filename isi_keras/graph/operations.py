@@ -75,10 +75,8 @@ AFTER_HEAD = _words(
     "Ravel Flip Copy"
 )
 # The axes of a kernel that count its outputs and its inputs.
-OUTPUT_AXIS: dict[str, int] = {
-    **dict.fromkeys(("Matmul", "Dot", "Einsum", "Conv", "DepthwiseConv"), -1),
-    "ConvTranspose": -2,
-}
+OUTPUT_AXIS = dict.fromkeys(_words("Matmul Dot Einsum Conv DepthwiseConv"), -1)
+OUTPUT_AXIS["ConvTranspose"] = -2
 INPUT_AXIS = {"Matmul": 0, "Dot": 0, "Conv": -2, "DepthwiseConv": -2, "ConvTranspose": -1}
 # What becomes simpler operations, or a node of its own, before relevance sees it.
 REWRITTEN = _words("Glu MultiHot ReLU Select SeparableConv")
