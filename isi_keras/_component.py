@@ -30,6 +30,15 @@ class Component:
         if not inspect.isabstract(cls):
             _registered.setdefault(cls.kind, {})[f"{cls.__module__}.{cls.__qualname__}"] = cls
 
+    def __new__(cls, *args, **kwargs):
+        """Raises unless the class is a dataclass, as fields would be missing from it."""
+        if "__dataclass_fields__" not in vars(cls) and not _adds_nothing(cls):
+            raise TypeError(
+                f"Expected {cls.__name__} to be a dataclass. Write "
+                f"@dataclasses.dataclass(frozen=True, eq=False) above its class."
+            )
+        return super().__new__(cls)
+
     def get_config(self) -> dict[str, Any]:
         """Returns the fields as a dictionary that `json.dumps` accepts."""
         return {
@@ -58,6 +67,12 @@ class Component:
 
     def __hash__(self) -> int:
         return hash((type(self).__name__, json.dumps(self.get_config(), sort_keys=True)))
+
+
+def _adds_nothing(cls: type) -> bool:
+    """Whether a class has the fields of the one it extends."""
+    own = vars(cls).get("__annotations__", {}).values()
+    return dataclasses.is_dataclass(cls) and all("ClassVar" in str(kind) for kind in own)
 
 
 _registered: dict[str, dict[str, type[Component]]] = {}

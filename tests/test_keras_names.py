@@ -255,7 +255,8 @@ class TestThatNothingIsMissed:
 
 
 # Attributes that begin with an underscore, yet are documented.
-DOCUMENTED = {"_exit", "_replace", "_asdict", "_fields", "_value_"}  # of NamedTuple, Enum, os
+# Of NamedTuple, Enum, os, and the counter of Torch's note on inference mode.
+DOCUMENTED = {"_exit", "_replace", "_asdict", "_fields", "_value_", "_version"}
 PRIVATE = {name.attribute for name in _keras.NAMES.values() if name.attribute.startswith("_")}
 PRIVATE |= set(_keras.IMPORTS)
 

@@ -75,21 +75,32 @@ def vjp(fn, x):
 def jit(fn, any_rows=False) -> Any:
     """Runs a pure function of tensors without recording it: Torch computes as it goes.
 
-    Where another thread trains meanwhile, its optimizer changes weights in place, which a backward
-    pass refuses; then the function runs again with copies of all it was given.
+    Where another thread trains meanwhile, its optimizer changes weights in place: a backward pass
+    may refuse them, or see others than the forward pass did. Then the function runs again with
+    copies of all it was given.
     """
     bare = torch.no_grad()(fn)
 
     @functools.wraps(fn)
     def run(*args):
+        before = _versions(args)
         try:
-            return bare(*args)
+            found = bare(*args)
         except RuntimeError as error:
             if "modified by an inplace operation" not in str(error):
                 raise
-            return bare(*keras.tree.map_structure(_copied, args))
+        else:
+            if _versions(args) == before:
+                return found
+        return bare(*keras.tree.map_structure(_copied, args))
 
     return run
+
+
+def _versions(args) -> list[int]:
+    """How often each tensor was changed in place, of those that count it."""
+    tensors = [v for v in keras.tree.flatten(args) if isinstance(v, torch.Tensor)]
+    return [tensor._version for tensor in tensors if not tensor.is_inference()]
 
 
 def _copied(value):

@@ -15,6 +15,7 @@ from isi_keras.models.batches import in_batches, taken
 from isi_keras.models.inputs import as_classes, as_inputs, names_of
 from isi_keras.results import Explanation
 from isi_keras.results.tokens import as_words
+from isi_keras.rows import rows_like
 from isi_keras.sources.rows import as_labels
 
 _PREDICTED = -1
@@ -51,8 +52,8 @@ def explain(
         target: the class to explain, one for all samples or `(N,)`; `None` for the predicted one.
         against: a class, one for all samples or `(N,)`, whose logit is subtracted: the map then
             says why the target rather than this one.
-        indicator: a name such as `"relevance"`, `"epsilon_plus"` or `"sensitivity"`, or an
-            `Indicator`.
+        indicator: a name such as `"relevance"`, `"epsilon_plus"` or `"sensitivity"`, an
+            `Indicator`, or a `Rule` or `Composite`.
         layers: names of layers whose outputs' relevance is wanted too, nested ones included.
         conservation: whether to report what biases and stabilisation absorbed.
         data_format: `"channels_last"` or `"channels_first"`, where the channels of `x` are, which
@@ -203,7 +204,8 @@ def _compile(planned, indicator, sample, alone: bool, wants) -> compiling.Compil
 
 
 def _explanation(model, indicator, inputs, wanted, others, found, layers) -> Explanation:
-    relevance, logits = found["relevance"], found["logits"]
+    logits = found["logits"]
+    relevance, of_layers = _numbered((found["relevance"], found["layers"]), logits)
     if isinstance(inputs, list):
         relevance = dict(zip(names_of(model, inputs), relevance, strict=True))
     prediction = found["predicted"]
@@ -216,9 +218,23 @@ def _explanation(model, indicator, inputs, wanted, others, found, layers) -> Exp
         target=np.where(wanted == _PREDICTED, prediction, wanted),
         config=_component.serialize(indicator),
         against=others,
-        layers=_in_order(found["layers"], list(layers)) or None,
+        layers=_in_order(of_layers, list(layers)) or None,
         conservation=_conservation(relevance, found) if found["absorbed"] else None,
     )
+
+
+def _numbered(maps: Any, logits: np.ndarray) -> Any:
+    """Maps of no number where the model returns none, with a warning."""
+    lost = np.asarray(np.isnan(logits).any(axis=1))
+    if not lost.any():
+        return maps
+    warnings.warn(
+        f"The model returns NaN for {lost.sum()} of {len(lost)} samples (the first is sample "
+        f"{np.argmax(lost)}), so that they have no class, and their maps are NaN. It may divide by "
+        "what is 0 for them, as a mean does of which a mask leaves nothing.",
+        stacklevel=4,
+    )
+    return keras.tree.map_structure(lambda m: np.where(rows_like(lost, m), np.nan, m), maps)
 
 
 def _warn_of_infinite(relevance: Any, logits: np.ndarray) -> None:

@@ -9,7 +9,9 @@ import numpy as np
 from keras import ops
 
 from isi_keras import backend
+from isi_keras.graph.facts import Fact
 from isi_keras.graph.forward import forward
+from isi_keras.graph.linear import rule_of
 from isi_keras.graph.nodes import Graph, Node
 from isi_keras.graph.run import ABSORBERS, INFINITE
 
@@ -65,7 +67,7 @@ def _check_outputs(propagation, x, variables) -> None:
     layers = [n.op.layer for n in propagation.plan.graph.nodes if n.kind == "Whole"]
     if not layers:
         return
-    found = _numpy(propagation.outputs(x, variables))
+    found = _numpy(propagation.outputs(x, variables, checks=True))
     wanted = _numpy(ops.cast(forward(propagation.plan.graph, x), "float32"))
     if np.abs(found - wanted).max() > 1e-2 * np.abs(wanted).max():
         names = ", ".join(sorted({repr(layer.name) for layer in layers}))
@@ -97,7 +99,7 @@ def _find(propagation, x, variables, size) -> None:
     if not losses:
         return  # rounding, spread over many
     loss, arrived, node = max(losses, key=lambda entry: entry[0])
-    what = f"{node.kind} in {node.where or 'the model'}"
+    what = node.name
     if node.kind == "Whole":
         what = f"The layer {node.op.layer.name!r}, as it was registered,"
     text = (
@@ -108,6 +110,11 @@ def _find(propagation, x, variables, size) -> None:
     if node.kind == "Whole":
         warnings.warn(text, stacklevel=2)
         return
+    place = propagation.plan.linear.get(id(node))
+    if place is not None:
+        at_input = propagation.plan.facts.has(place.x, Fact.ENTRY)
+        rule = rule_of(propagation.plan, place.node, at_input)
+        raise ValueError(f"{text} The weights of the parts of {rule!r} have to sum to 1.")
     raise ValueError(
         f"{text} Tell how relevance passes the layer that holds it, isi_keras.register(YourLayer, "
         "...), pass Relevance(on_unknown='gradient') to have the map nevertheless, or use "

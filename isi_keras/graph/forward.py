@@ -76,7 +76,8 @@ def widened(node: Node, args: tuple, kwargs: dict) -> Any:
 def called(node: Node, args: tuple, kwargs: dict) -> Any:
     """What the operation of a node returns.
 
-    JAX loses gradients of a greatest or least value, see `picks`. Torch's fused attention is
+    JAX loses gradients of a greatest or least value and TensorFlow multiplies some, see `picks`.
+    Torch's fused attention is
     spelled out where there is a mask or a bias, which may stand for one: on CPUs its gradient is
     wrong for queries that may look at nothing, as those of padding.
     """
@@ -84,6 +85,8 @@ def called(node: Node, args: tuple, kwargs: dict) -> Any:
         return _attended(node.op, *args, **kwargs)
     if node.kind in picks.KINDS and keras.config.backend() == "jax":
         return picks.picked(node.kind, node.op, *args, **kwargs)
+    if node.kind == "MaxPool" and keras.config.backend() == "tensorflow":
+        return picks.pooled(node.op, *args, **kwargs)
     return node.op.call(*args, **kwargs)
 
 

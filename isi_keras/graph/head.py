@@ -64,7 +64,7 @@ def hidden(graph: Graph) -> str | None:
             continue
         seen.add(id(node))
         if node.kind in table.HEADS | table.GATES | {"LogSigmoid"}:
-            return f"{node.kind} in {node.where or 'the model'}"
+            return node.name
         if not weights.in_linear(node) and node.kind != "Whole":
             stack.extend(node.tensors)
     return None

@@ -59,7 +59,7 @@ def _known(run: Run, plan: Plan, place: Place, x, ones) -> Linear:
         turned = part.kind == "Negative" or (part.kind == "Subtract" and _is_less(part, plan))
         if turned:
             kernel, bias = -kernel, None if bias is None else -bias
-        if part.kind == "Negative":
+        if part.kind not in table.AFFINE - {"Negative"}:
             continue
         (other,) = [v for v in part.args if not plan.facts.has(v, Fact.RELEVANT)]
         value = run.fixed(other) if isinstance(other, Tensor) else ops.convert_to_tensor(other)

@@ -135,8 +135,15 @@ class Node:
         """The path of layers that it came from."""
         return "/".join(layer.name for layer in self.scope)
 
+    @property
+    def name(self) -> str:
+        """What it is called where a user reads it."""
+        if self.kind == "Whole":
+            return f"the layer {self.op.layer.name!r} as a whole (registered, or not to be traced)"
+        return f"{self.kind} in {self.where or 'the model'}"
+
     def __repr__(self):
-        return f"<{self.kind} in {self.where or 'the model'}>"
+        return f"<{self.name}>"
 
     def argument(self, name: str, default: Any = None) -> Any:
         """What was handed over under a name, or else the attribute of the operation."""
@@ -230,10 +237,17 @@ class Graph:
         return found[::-1]
 
     @functools.cached_property
+    def is_half(self) -> bool:
+        """Whether something is computed in half precision."""
+        made = [tensor for node in self.nodes for tensor in node.outputs]
+        return any(tensor.dtype in _NARROW - {"float32"} for tensor in made)
+
+    @functools.cached_property
     def wide(self) -> "Graph":
         """The graph in single precision where it has half, without what changes nothing then.
 
-        So casts between the two are gone, and layers that return what they are given.
+        So casts between the two, and to what a tensor is already, are gone, and layers that return
+        what they are given.
         """
         alias: dict[int, Tensor] = {}
 
@@ -244,7 +258,8 @@ class Graph:
         for node in self.nodes:
             args, kwargs = node.filled(resolved)
             casts = node.kind in ("Cast", "ConvertToTensor") and isinstance(args[0], Tensor)
-            casts = casts and {args[0].dtype, node.outputs[0].dtype} <= _NARROW
+            between = {args[0].dtype, node.outputs[0].dtype} if casts else set()
+            casts = casts and (between <= _NARROW or len(between) == 1)
             if casts or node.kind == "Identity":
                 alias[id(node.outputs[0])] = args[0]
             else:

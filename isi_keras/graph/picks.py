@@ -4,6 +4,9 @@ JAX finds what was picked by asking which inputs equal the output. Compiled, XLA
 anew and round otherwise, where it fuses a product and a sum: then none is equal, and the gradient
 is lost. Here the first of the greatest gets it where none equals the output. Of equal ones each
 gets the same share, as in JAX.
+
+TensorFlow's pooling over three axes hands the whole gradient to each of several equal values, as
+those of a black background are: so it goes over two axes and then over the third.
 """
 
 import math
@@ -36,3 +39,23 @@ def picked(kind: str, op: Any, x: Any) -> Any:
     found = ops.reshape(found - ops.stop_gradient(found), value.shape)
     spoilt = ops.where(ops.isnan(value), float("nan"), 1.0)
     return ops.stop_gradient(value) + spoilt * ops.where(ops.isinf(value), 0, found)
+
+
+def pooled(op: Any, inputs: Any) -> Any:
+    """What a max-pooling returns."""
+    if len(inputs.shape) != 5:
+        return op.call(inputs)
+    first = op.data_format == "channels_first"
+    x = ops.moveaxis(inputs, 1, -1) if first else inputs
+    sizes, strides = (
+        (each,) * 3 if isinstance(each, int) else tuple(each)
+        for each in (op.pool_size, op.pool_size if op.strides is None else op.strides)
+    )
+    _, deep, high, wide, channels = ops.shape(x)
+    x = ops.reshape(x, (-1, high, wide, channels))
+    x = ops.max_pool(x, sizes[1:], strides[1:], op.padding, "channels_last")
+    _, high, wide, _ = ops.shape(x)
+    x = ops.reshape(x, (-1, deep, high * wide, channels))
+    x = ops.max_pool(x, (sizes[0], 1), (strides[0], 1), op.padding, "channels_last")
+    x = ops.reshape(x, (-1, ops.shape(x)[1], high, wide, channels))
+    return ops.moveaxis(x, -1, 1) if first else x

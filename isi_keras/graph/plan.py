@@ -23,7 +23,7 @@ class Linear:
         x: its argument that relevance passes to.
         kernel: its other argument.
         affine: the nodes after it that add a constant or subtract one, or multiply by one for each
-            channel or divide by it.
+            channel or divide by it; and casts before what is merged after them.
         after: the batch normalisation that follows, if it is merged.
         before: the one before it, likewise.
     """
@@ -119,8 +119,12 @@ class Plan:
         while following is not None and self._is_affine(following, last, node):
             affine.append(following)
             last, following = following, self._only_user(following)
+        rounding = []
+        while following is not None and _rounds(following):
+            rounding.append(following)
+            following = self._only_user(following)
         if following is not None and self._follows(following, node):
-            after = following
+            affine, after = affine + rounding, following
         before = self._preceding(node, x)
         made = Linear(node, x, self.kernel_of(node), tuple(affine), after, before)
         *inner, last = made.parts
@@ -170,6 +174,8 @@ class Plan:
 
     def _preceding(self, node: Node, x: Tensor) -> Node | None:
         before = self.graph.producers.get(id(x))
+        while before is not None and _rounds(before):
+            before = self.graph.producers.get(id(before.args[0]))
         if before is None or before.kind != "BatchNorm" or not self.composite.fold:
             return None
         if id(before) in self.linear:  # it is merged into what is before it
@@ -250,6 +256,13 @@ class Plan:
 
 
 _ATTENTION = ("query", "key", "value")
+
+
+def _rounds(node: Node) -> bool:
+    """Whether a node turns real numbers into some of another precision."""
+    if node.kind not in ("Cast", "ConvertToTensor") or not isinstance(node.args[0], Tensor):
+        return False
+    return all(t.dtype.startswith(("float", "bfloat")) for t in (node.args[0], *node.outputs))
 
 
 def _operands(node: Node) -> list[Any]:

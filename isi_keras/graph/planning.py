@@ -55,7 +55,7 @@ def _check_reached(plan: Plan) -> None:
     if any(id(t) in reached for t in keras.tree.flatten(plan.graph.inputs)):
         return
     steps = [n for n in plan.graph.nodes if n.kind in table.DISCRETE | {"Whole", "Cast"}]
-    what = f"{steps[-1].kind} in {steps[-1].where or 'the model'}" if steps else "a constant"
+    what = steps[-1].name if steps else "a constant"
     raise ValueError(
         "There is no relevance rule for a model whose logits depend on its input by steps "
         f"alone: no relevance passes {what}. Explain the model that follows, e.g. of the "
@@ -85,7 +85,7 @@ def check_first(plan: Plan) -> None:
     if met is None and (served or any(n.kind in ("Take", "OneHot") for n in live)):
         return
     met = met or next(filter(meets, live), None)
-    what = "nothing linear" if met is None else f"{met.kind} in {met.where or 'the model'}"
+    what = "nothing linear" if met is None else met.name
     which = "an input" if len(keras.tree.flatten(graph.inputs)) > 1 else "the input"
     raise ValueError(
         f"The composite has a rule for the first layer, but no linear layer is the first: "

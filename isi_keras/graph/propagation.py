@@ -11,11 +11,11 @@ from isi_keras.graph import operations as table
 from isi_keras.graph import planning, registry, treatments
 from isi_keras.graph.conservation import Watch
 from isi_keras.graph.entries import entry
-from isi_keras.graph.forward import put
+from isi_keras.graph.forward import forward, put
 from isi_keras.graph.linear import linear, rule_of
 from isi_keras.graph.nodes import Graph, Node
 from isi_keras.graph.plan import Plan
-from isi_keras.graph.run import ABSORBERS, Run, is_float
+from isi_keras.graph.run import ABSORBERS, Run, carrying, is_float
 from isi_keras.graph.softmaxes import with_softmaxes
 
 ON_UNKNOWN = ("error", "gradient")
@@ -50,7 +50,7 @@ class Propagation:
         layers: Sequence[str] = (),
         absorbed: bool = False,
     ):
-        self._absorbed, graph = absorbed, graph.wide
+        self._absorbed, self._bare, graph = absorbed, graph, graph.wide
         if composite.attention == "attnlrp":
             graph = with_softmaxes(graph)
         plan = Plan(graph, composite, True, self._is_treated)
@@ -84,9 +84,11 @@ class Propagation:
             found["absorbed"] = {name: ops.zeros((rows,)) for name in ABSORBERS}
         return found
 
-    def outputs(self, x, variables: Mapping[str, Any], watch: Watch | None = None):
+    def outputs(
+        self, x, variables: Mapping[str, Any], watch: Watch | None = None, checks: bool = False
+    ):
         """The outputs of the graph for a batch as a function of the variables."""
-        run, plan = Run(variables.get("absorbed")), self.plan
+        run, plan = Run(variables.get("absorbed"), checks), self.plan
         inputs = keras.tree.flatten(plan.graph.inputs)
         given = keras.tree.flatten(variables.get("x", x))
         run.values.update(zip(map(id, inputs), given, strict=True))
@@ -109,6 +111,16 @@ class Propagation:
             for tensor in node.outputs:
                 self._probe(run, tensor, asked)
         return ops.cast(run.signal(plan.graph.output), "float32")
+
+    def as_returned(self, x, outputs):
+        """The outputs with the values that a model of half precision returns for a batch.
+
+        Relevance is computed in single precision; which class wins is the model's to say.
+        """
+        if not self._bare.is_half:
+            return outputs
+        value = ops.stop_gradient(ops.cast(forward(self._bare, x), "float32"))
+        return ops.where(ops.isfinite(outputs), carrying(value, outputs), value)
 
     def _watched(self, run: Run, node: Node, step, probes) -> None:
         run.enter(self._inner(node), probes)

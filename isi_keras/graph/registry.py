@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from isi_keras import _checks, _keras
 from isi_keras.graph.nodes import Node, Whole
 from isi_keras.graph.run import Run
-from isi_keras.rules import Rule
-from isi_keras.rules.linear import Linear
+from isi_keras.rules import Epsilon, Rule
+from isi_keras.rules.linear import Linear, negative, positive
 
 _each = keras.tree.map_structure
 
@@ -59,12 +60,30 @@ def linear(call: Call) -> Any:
 
     (x, *_) = call.args
     kernel = ops.convert_to_tensor(variable)
+    if run.checks and not isinstance(call.rule, Epsilon):
+        _expect_terms(layer, call.rule, lambda x, kernel: contract(x, kernel, None), x, kernel)
     added = None if bias is None else ops.convert_to_tensor(bias)
     z = contract(x, kernel, added)
     outputs = run.surrogate(call.rule, Linear(x, z, contract, kernel, added, summand=False), z)
     if activation is None or activation is keras.activations.linear:
         return outputs
     return run.passed(activation(outputs), outputs)
+
+
+def _expect_terms(layer: Any, rule: Rule, contract: Callable, x, kernel) -> None:
+    """Raises unless what a layer sums is what a rule takes it for: inputs times weights."""
+    size = ops.convert_to_numpy(contract(ops.abs(x), ops.abs(kernel)))
+    parts = contract(x, positive(kernel)) + contract(x, negative(kernel))
+    lost = ops.convert_to_numpy(parts - contract(x, kernel))
+    what = f"The layer {layer.name!r} of class {type(layer).__name__}, registered as 'linear',"
+    advice = "Write it with keras.ops, which needs no registration; or use the rule 'epsilon'."
+    if np.abs(lost).max() > 1e-3 * np.abs(size).max():
+        raise ValueError(f"{what} is not linear in its kernel, as {rule!r} needs it. {advice}")
+    if size.min() < -1e-4 * np.abs(size).max():
+        raise ValueError(
+            f"{what} returns values below 0 for inputs and a kernel that are not: its terms have "
+            f"not the signs of its kernel, as {rule!r} takes them to have. {advice}"
+        )
 
 
 def quantized(call: Call) -> Any:
@@ -91,7 +110,14 @@ def quantized(call: Call) -> Any:
 
 def activation(call: Call) -> Any:
     """A function of each entry passes relevance on unchanged."""
-    return call.run.passed(call(), call.args[0])
+    outputs, (x, *_) = call(), call.args
+    if tuple(outputs.shape) != tuple(x.shape):
+        raise ValueError(
+            f"The layer {call.layer.name!r} of class {type(call.layer).__name__}, registered as "
+            f"'activation', is no function of each entry: of the shape {tuple(x.shape)} it makes "
+            f"{tuple(outputs.shape)}. Register a function, see isi_keras.register."
+        )
+    return call.run.passed(outputs, x)
 
 
 def gradient(call: Call) -> Any:
@@ -116,7 +142,7 @@ TREATMENTS: dict[str, Callable[[Call], Any]] = {
 _REGISTERED: dict[type, Callable[[Call], Any]] = {}
 
 
-def register(layer: type, treatment: str | Callable) -> None:
+def register(layer: type, treatment: str | Callable | None) -> None:
     """Tells how relevance passes through a class of layers of your own.
 
     A layer that computes with `keras.ops` and other layers needs none: what it does is seen. Tell
@@ -127,13 +153,15 @@ def register(layer: type, treatment: str | Callable) -> None:
             that it holds.
         treatment: `"linear"` for a layer with the attributes `kernel` and `bias` (or no bias) that
             is linear in its input, in `kernel` and in `bias`, up to the function `activation` at
-            its end: it gets the rules of a composite. `"activation"` for a function of each entry,
-            through which relevance passes unchanged. `"gradient"` for one that is homogeneous
-            (`f(2 x) = 2 f(x)`), such as pooling or a learned scale, also if it adds something that
-            does not depend on `x`, such as a position embedding. Or a function `(layer, call,
+            its end, and grows with the products of both: it gets the rules of a composite.
+            `"activation"` for a function of each entry, through which relevance passes unchanged.
+            `"gradient"` for one that is homogeneous (`f(2 x) = 2 f(x)`), such as pooling or a
+            learned scale, also if it adds something that does not depend on `x`, such as a position
+            embedding. Or a function `(layer, call,
             x, *args, **kwargs)` that returns what `call(x, *args, **kwargs)` does, such that its
             gradient times `x` is the relevance; build it of `keras.ops`, with
-            `keras.ops.stop_gradient` on what is to be a constant.
+            `keras.ops.stop_gradient` on what is to be a constant. `None` takes back what was
+            registered for the class.
 
     Raises:
         TypeError: if `layer` is not such a class, or `treatment` neither a name nor a function.
@@ -148,6 +176,9 @@ def register(layer: type, treatment: str | Callable) -> None:
     """
     if not (isinstance(layer, type) and issubclass(layer, layers.Layer)):
         raise TypeError(f"Expected a subclass of keras.layers.Layer. Received: layer={layer!r}.")
+    if treatment is None:
+        _REGISTERED.pop(layer, None)
+        return
     if isinstance(treatment, str):
         if treatment not in TREATMENTS:
             raise ValueError(_checks.unknown("treatment", treatment, TREATMENTS))
@@ -161,7 +192,14 @@ def register(layer: type, treatment: str | Callable) -> None:
 
 def _own(function: Callable) -> Callable[[Call], Any]:
     def treatment(call: Call) -> Any:
-        return function(call.layer, call, *call.args, **call.kwargs)
+        try:
+            return function(call.layer, call, *call.args, **call.kwargs)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"The function registered for the layer {call.layer.name!r} of class "
+                f"{type(call.layer).__name__} failed. It is called as (layer, call, x, ...), with "
+                f"all that the layer is called with. {type(error).__name__}: {error}"
+            ) from error
 
     return treatment
 
@@ -191,6 +229,28 @@ def registered(layer: Any) -> Callable[[Call], Any] | None:
 def state() -> tuple:
     """What is registered, to know when something changed."""
     return tuple((kind, id(treatment)) for kind, treatment in _REGISTERED.items())
+
+
+def expect_like(node: Node, outputs: list) -> None:
+    """Raises unless what was registered for a layer returns tensors as the layer does."""
+    found = [getattr(each, "shape", None) for each in outputs]
+    wanted = [tensor.shape for tensor in node.outputs]
+    if len(found) != len(wanted) or not all(map(_fits, found, wanted)):
+        raise ValueError(
+            f"The function registered for the layer {node.op.layer.name!r} of class "
+            f"{type(node.op.layer).__name__} has to return what the layer does, "
+            f"{_listed(wanted)}. It returned: {_listed(found)}."
+        )
+
+
+def _listed(shapes: list) -> str:
+    return ", ".join("no tensor" if shape is None else str(tuple(shape)) for shape in shapes)
+
+
+def _fits(found, wanted) -> bool:
+    if found is None or len(found) != len(wanted):
+        return False
+    return all(None in pair or pair[0] == pair[1] for pair in zip(found, wanted, strict=True))
 
 
 def refused(node: Node) -> str:

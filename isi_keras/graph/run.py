@@ -1,7 +1,9 @@
 """One pass of a graph whose gradient is relevance."""
 
 import dataclasses
+import functools
 import math
+import operator
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,13 +27,15 @@ class Run:
     Args:
         absorbed: zeros `(N,)` by name, whose derivatives are the relevance that ends in biases and
             in `epsilon`; empty if nobody asks.
+        checks: whether layers are looked at, of which only is known what somebody says of them.
     """
 
-    def __init__(self, absorbed: Mapping[str, Any] | None = None):
-        self.absorbed = absorbed or {}
+    def __init__(self, absorbed: Mapping[str, Any] | None = None, checks: bool = False):
+        self.absorbed, self.checks = absorbed or {}, checks
         self.values: dict[int, Any] = {}
         self.ones: dict[int, Any] = {}
         self._weights = Weights(wide=True)
+        self._fixed: dict[int, Any] = {}
         self._probes: dict[int, Any] = {}
 
     def enter(self, node: Node, probes: Mapping[str, Any]) -> None:
@@ -47,18 +51,20 @@ class Run:
 
     def fixed(self, tensor: Tensor) -> Any:
         """The value of a tensor as a constant."""
-        value = self.raw(tensor)
-        return ops.stop_gradient(value) if is_float(value) else value
+        if id(tensor) not in self._fixed:
+            value = self.raw(tensor)
+            self._fixed[id(tensor)] = ops.stop_gradient(value) if is_float(value) else value
+        return self._fixed[id(tensor)]
 
     def signal(self, tensor: Tensor) -> Any:
         """The value of a tensor, through which relevance passes."""
         ones = self.one(tensor)
         if ones is None:
             value, probe = self.raw(tensor), self._probes.get(id(tensor))
-            return value if probe is None else value + ops.stop_gradient(value) * probe
-        value = self.raw(tensor)
+            return value if probe is None else value + self.fixed(tensor) * probe
+        value = self.fixed(tensor)
         value = value if is_float(value) else ops.cast(value, "float32")
-        return ops.stop_gradient(value) * ops.cast(ones, value.dtype)
+        return value * ops.cast(ones, value.dtype)
 
     def one(self, tensor: Tensor) -> Any:
         """The ones of a tensor that is the model's input still, otherwise `None`."""
@@ -77,32 +83,36 @@ class Run:
             linear = dataclasses.replace(linear, absorbed=self.absorbed["bias"])
         elif rule == Epsilon(epsilon=0.0):
             return value  # z / z = 1: the rule is the plain gradient
-        total, linear = ops.stop_gradient(value), dataclasses.replace(linear, biased=rule.bias)
-        for weight, part in rule.parts(linear):
-            total = total + self.scaled(part, value, rule.epsilon, weight)
-        return total
+        linear = dataclasses.replace(linear, biased=rule.bias)
+        return ops.stop_gradient(value) + self.scaled(_parts(rule, linear), value, rule.epsilon)
 
     def passed(self, value, z, epsilon: float = 1e-7):
         """A tensor equal to `value`, entry by entry a function of `z`, which gets its relevance."""
-        return ops.stop_gradient(value) + self.scaled(z, value, epsilon)
+        return ops.stop_gradient(value) + self.scaled([(1.0, z)], value, epsilon)
 
-    def scaled(self, part, value, epsilon: float, weight: Any = 1.0):
-        """Zero, with the gradient of `part` times `weight * value / stab(part)`."""
-        part = ops.cast(part, value.dtype)
-        weight = ops.cast(weight, value.dtype) if ops.is_tensor(weight) else weight
-        share = ops.stop_gradient(weight * ratio(value, part, epsilon))
-        zero = (part - ops.stop_gradient(part)) * share
+    def scaled(self, parts, value, epsilon: float):
+        """Zero, with the gradient of each part times its `weight * value / stab(part)`."""
+        found, weights = [], []
+        for weight, part in parts:
+            weight = ops.cast(weight, value.dtype) if ops.is_tensor(weight) else weight
+            part = ops.cast(part, value.dtype)
+            share = ratio(value, part, epsilon)
+            share = share if _is_whole(weight) else weight * share
+            found.append(part * ops.stop_gradient(share))
+            weights.append(weight)
+        total = _sum(found)
+        zero = total - ops.stop_gradient(total)
         if not self.absorbed:
             return zero
-        return self.absorb("epsilon", zero, weight * value - part * share)
+        whole = _sum(weights)
+        return self.absorb("epsilon", zero, (value if _is_whole(whole) else whole * value) - total)
 
     def absorb(self, name: str, outputs, value):
         """The outputs, of which `value` is a part whose relevance goes to the absorber `name`."""
         if not self.absorbed:
             return outputs
-        value = ops.broadcast_to(ops.cast(value, outputs.dtype), ops.shape(outputs))
         share = ops.cast(along(self.absorbed[name], outputs), outputs.dtype)
-        return outputs + share * ops.stop_gradient(finite(value))
+        return outputs + share * ops.stop_gradient(finite(ops.cast(value, outputs.dtype)))
 
     def absorbing(self, value, like):
         """A constant whose relevance is that of a bias, where it is taken in beside `like`."""
@@ -113,9 +123,32 @@ class Run:
         return value + share * finite(value, INFINITE)
 
 
+def _parts(rule: Rule, linear: Linear) -> list:
+    """The parts of a rule, which may be somebody else's."""
+    try:
+        return [(weight, part) for weight, part in rule.parts(linear)]
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        if type(rule).__module__.startswith("isi_keras."):
+            raise
+        raise ValueError(
+            f"The rule {rule!r} failed. Its parts(linear) has to return a list of pairs, (weight, "
+            "part); of a Linear, ones is there where the rule says proportional = False. "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
 def finite(value, infinite: float = math.inf):
     """A constant with 0 for what is infinite, of which no share of 0 is 0."""
-    return ops.where(ops.abs(value) < infinite, value, ops.zeros_like(value))
+    known = ops.isfinite(value) if infinite == math.inf else ops.abs(value) < infinite
+    return ops.where(known, value, 0.0)
+
+
+def _is_whole(weight) -> bool:
+    return isinstance(weight, float) and weight == 1
+
+
+def _sum(values):
+    return functools.reduce(operator.add, values)
 
 
 def is_float(tensor) -> bool:
@@ -131,7 +164,8 @@ def carrying(value, gradient_of):
 def ratio(numerator, denominator, epsilon: float):
     """`numerator / (denominator + epsilon * sign(denominator))`, sign(0) = +1, and 1 for 0 / 0."""
     if epsilon:
-        return numerator / ops.where(denominator < 0, denominator - epsilon, denominator + epsilon)
+        less, more = (ops.convert_to_tensor(e, denominator.dtype) for e in (-epsilon, epsilon))
+        return numerator / (denominator + ops.where(denominator < 0, less, more))
     zero = denominator == 0
     whole = ops.where(zero, ops.ones_like(denominator), denominator)
     return ops.where(zero, ops.ones_like(denominator), numerator / whole)

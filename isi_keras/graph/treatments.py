@@ -90,7 +90,7 @@ def normalization(run: Run, plan: Plan, node: Node) -> Any:
         return run.passed(value, centred)
     beta = run.fixed(beta) if isinstance(beta, Tensor) else ops.convert_to_tensor(beta)
     beta = ops.reshape(beta, [size if k in axes else 1 for k, size in enumerate(x.shape)])
-    outputs = ops.stop_gradient(value) + run.scaled(centred, value - beta, 1e-7)
+    outputs = ops.stop_gradient(value) + run.scaled([(1.0, centred)], value - beta, 1e-7)
     return run.absorb("bias", outputs, beta)
 
 
@@ -152,7 +152,9 @@ def whole(treatment: Callable, rule: Rule) -> Treatment:
 
     def treated(run: Run, plan: Plan, node: Node) -> Any:
         args, kwargs = _arguments(run, plan, node)
-        return treatment(registry.Call(run, node.op.layer, args, kwargs, rule))
+        outputs = treatment(registry.Call(run, node.op.layer, args, kwargs, rule))
+        registry.expect_like(node, keras.tree.flatten(outputs))
+        return outputs
 
     return treated
 

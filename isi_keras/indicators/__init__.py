@@ -41,5 +41,7 @@ NAMES: dict[str, Callable[[], Indicator]] = {
 
 
 def get(identifier: Any) -> Indicator:
-    """Turns a name, a configuration or an `Indicator` into an `Indicator`."""
+    """Turns a name, a configuration, an `Indicator`, a rule or a composite into an `Indicator`."""
+    if isinstance(identifier, rules.Rule | composites.Composite):
+        return Relevance(identifier)
     return _component.get(identifier, Indicator, NAMES)

@@ -34,7 +34,8 @@ class Relevance(Indicator):
     $|\partial y / \partial x_i|$.
 
     Under a composite with a rule for the first layer the relevance is the rule's, wherever $c$ is.
-    Relevance is computed in float32, also where the model computes in half precision.
+    Relevance is computed in float32, also where the model computes in half precision; the logits
+    are those that it returns, so what they are rounded by is part of `elsewhere` in an account.
 
     Args:
         rule: a `Rule` for every linear layer, a `Composite`, or the name of one: `"z"` (epsilon 0,
@@ -139,4 +140,5 @@ class Propagated:
 
     def logits(self, model, x, variables):
         """The logits as a function of the variables."""
-        return self._as_logits(self._plans.of(x).outputs(x, variables))
+        plan = self._plans.of(x)
+        return self._as_logits(plan.as_returned(x, plan.outputs(x, variables)))

@@ -287,11 +287,11 @@ def _ended(model, graph: Graph, outputs, from_logits: bool | None) -> Cut:
 def unclear(model: keras.Model, graph: Graph) -> str:
     """The text for outputs of which it cannot be known whether they are logits."""
     behind, node = hidden(graph), graph.producers.get(id(graph.output))
-    last = "its input" if node is None else node.kind
+    last = "its input" if node is None else node.name
     seen = "" if behind is None else f", behind which is a {behind}"
     return (
         f"It cannot be known whether the outputs of the model {model.name!r} are logits: "
-        f"the last operation is {last}{seen} and it returns "
+        f"the last operation is {last}{seen}, and it returns "
         f"{graph.output.shape[-1]} value(s) a sample. Wrap the model: "
         "isi_keras.logits(model, from_logits=True) takes the outputs as logits (one as those of "
         "two classes); isi_keras.outputs(model) takes them as values, to be explained, or attacked "

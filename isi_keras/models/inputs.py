@@ -183,7 +183,7 @@ def as_classes(name: str, classes: Any, samples: int, count: int) -> np.ndarray:
     """Class indices as an int32 array `(samples,)`; a single index stands for all samples.
 
     Raises:
-        TypeError: if they are not integers.
+        TypeError: if they are no integers (or booleans, or reals that are such).
         ValueError: if their number is wrong or one is not among the `count` classes.
     """
     array = _array(name, classes)
@@ -194,6 +194,8 @@ def as_classes(name: str, classes: Any, samples: int, count: int) -> np.ndarray:
         )
     if array.ndim == 2:
         array = array[:, 0]
+    if array.dtype.kind in "bf" and array.ndim and (array == np.round(array)).all():
+        array = array.astype("int64")  # as Keras keeps the labels of two classes
     if array.dtype.kind not in "iu":
         raise TypeError(
             f"Expected {name} to be class indices, integers. Received: dtype {array.dtype}."

@@ -29,4 +29,10 @@ class Rule(_component.Component, abc.ABC):
         """
 
     def __post_init__(self):
+        missing = [name for name in ("epsilon", "bias") if not hasattr(self, name)]
+        if missing:
+            raise TypeError(
+                f"Expected {type(self).__name__} to have the fields epsilon and bias, as every "
+                f"rule. Missing: {', '.join(missing)}."
+            )
         _checks.not_negative("epsilon", self.epsilon)

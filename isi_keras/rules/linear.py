@@ -1,6 +1,7 @@
 """A linear layer at its input, to be run with other weights."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -69,11 +70,11 @@ class Linear:
 
     def agreeing(self):
         """The sum of its positive terms: of products whose factors have the same sign."""
-        return self._terms(positive, negative)
+        return self._terms(self._kernels, positive)
 
     def opposing(self):
         """The sum of its negative terms."""
-        return self._terms(negative, positive)
+        return self._terms(self._kernels[::-1], negative)
 
     def bound(self, value):
         """A bound on the model's input as one on `x`, of the shape of `x`."""
@@ -81,11 +82,19 @@ class Linear:
             return self.bounded(value)
         return ops.broadcast_to(ops.convert_to_tensor(value, self.x.dtype), ops.shape(self.x))
 
-    def _terms(self, of_positive, of_negative):
+    def _terms(self, kernels, bias):
         if self.nonnegative:
-            return self.run(self.x, of_positive(self.kernel), of_positive)
-        terms = self.run(positive(self.x), of_positive(self.kernel), of_positive)
-        return terms + self.run(negative(self.x), of_negative(self.kernel))
+            return self.run(self.x, kernels[0], bias)
+        terms = self.run(self._inputs[0], kernels[0], bias)
+        return terms + self.run(self._inputs[1], kernels[1])
+
+    @functools.cached_property
+    def _inputs(self):
+        return positive(self.x), negative(self.x)
+
+    @functools.cached_property
+    def _kernels(self):
+        return positive(self.kernel), negative(self.kernel)
 
 
 def along(vector, z, rank: int | None = None):

@@ -30,6 +30,24 @@ np.savez(sys.argv[2], **attack_all(fixed_network(), images()))
 """
 
 
+@pytest.mark.skipif(keras.config.backend() != "torch", reason="others never change in place")
+def test_weights_that_change_during_a_pass_are_read_again():
+    """As another thread's optimizer does it; what is returned is of one state of the weights."""
+    weight, passes = keras.Variable(np.ones(3)), []
+
+    def twice(values):
+        first = values * 1
+        if not passes:
+            weight.assign_add(np.ones(3))
+        passes.append(None)
+        return first, values * 1
+
+    first, second = backend.jit(twice)(weight.value)
+    assert len(passes) == 2
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(first), [2, 2, 2])
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(second), [2, 2, 2])
+
+
 @pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="each pair needs one side")
 @pytest.mark.parametrize("other", OTHERS)
 def test_backends_agree(other, tmp_path):

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from keras import ops
+from keras import layers, ops
 from makers.rows import rows
 
 import isi_keras as isi
@@ -32,6 +32,44 @@ def test_of_axes(kind, axis):
     np.testing.assert_array_equal(ops.convert_to_numpy(value), expected)
     found = ops.convert_to_numpy(pullback(ops.ones_like(value)))
     np.testing.assert_array_equal(found, AXES[kind, axis])
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("sizes", [(2, 2), ((2, 3, 1), (1, 2, 2)), (3, 1)])
+def test_pooling_over_three_axes(sizes, padding):
+    """Its values are Keras' own, and its gradient arrives once, also where all values are equal."""
+    x = np.random.default_rng(0).normal(size=(2, 5, 6, 4, 3)).astype("float32")
+    x[1] = 0.5
+    pool = ops.max_pool(keras.KerasTensor(x.shape), *sizes, padding)._keras_history.operation
+    value, pullback = backend.vjp(lambda x: picks.pooled(pool, x), backend.tensor(x))
+    wanted = pool.call(ops.convert_to_tensor(x))
+    np.testing.assert_array_equal(ops.convert_to_numpy(value), ops.convert_to_numpy(wanted))
+    cotangent = np.random.default_rng(1).normal(size=value.shape).astype("float32")
+    found = ops.convert_to_numpy(pullback(backend.tensor(cotangent)))
+    np.testing.assert_allclose(found.sum((1, 2, 3)), cotangent.sum((1, 2, 3)), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("indicator", ["epsilon", "epsilon_plus_flat"])
+def test_a_volume_with_a_background(indicator):
+    """Its logit arrives whole, on every backend."""
+    convolution = layers.Conv3D(3, 3, activation="relu", bias_initializer="ones")
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 6, 1)),
+            convolution,
+            layers.MaxPooling3D(2),
+            layers.Flatten(),
+            layers.Dense(3, use_bias=False),
+        ]
+    )
+    x = np.zeros((2, 6, 6, 6, 1), "float32")
+    x[:, 3:, 3:, 3:] = np.random.default_rng(0).uniform(size=(2, 3, 3, 3, 1))
+    found = isi.explain(model, x, target=1, indicator=indicator, conservation=True)
+    np.testing.assert_allclose(found.conservation["elsewhere"], 0, atol=1e-5)
+    slopes = isi.explain(model, x, target=1, indicator="sensitivity").relevance
+    weights = ops.convert_to_numpy(convolution.kernel).sum((0, 1, 2, 3))  # all units are above 0
+    last = ops.convert_to_numpy(model.layers[-1].kernel)[:, 1].reshape(-1, 3)
+    np.testing.assert_allclose(slopes.sum((1, 2, 3, 4)), (last @ weights).sum(), rtol=1e-3)
 
 
 def test_what_is_no_number_spoils_the_gradient():

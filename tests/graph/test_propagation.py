@@ -100,6 +100,43 @@ def test_half_precision_equals_single():
         assert half.layers[0].compute_dtype != "float32"
 
 
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_what_counts_is_the_class_that_half_precision_returns(policy):
+    """Attacks by relevance end where the model's own prediction turns, not where single would."""
+    kinds = [layers.Dense(16, "relu", dtype=policy), layers.Dense(3, dtype=policy)]
+    model = keras.Sequential([keras.Input((8,)), *kinds, layers.Softmax(dtype="float32")])
+    random = np.random.default_rng(0)
+    model.set_weights([random.normal(0, 0.3, w.shape) for w in model.weights])
+    x = random.uniform(-1, 1, (300, 8)).astype("float32")
+
+    def predicted(rows):
+        return model.predict(rows, verbose=0).argmax(1)
+
+    for norm in ("linf", "l2"):
+        result = isi.Attack("relevance", norm, bounds=(-1, 1))(model, x)
+        turned = predicted(result.adversarial) != predicted(x)
+        assert result.success.sum() > 50
+        assert turned[result.success].all()
+    found = isi.explain(model, x, conservation=True)
+    np.testing.assert_array_equal(found.prediction, predicted(x))
+    rounded = 2e-2 if "bfloat16" in policy else 2e-3
+    np.testing.assert_allclose(found.conservation["elsewhere"], 0, atol=rounded)
+
+
+def test_no_map_where_the_model_returns_no_number():
+    """A mean of which a mask leaves nothing; the maps of the other samples stay as they are."""
+    ids = keras.Input((7,), dtype="int32")
+    rows = layers.Embedding(20, 8, mask_zero=True)(ids)
+    model = keras.Model(ids, layers.Dense(3, "softmax")(layers.GlobalAveragePooling1D()(rows)))
+    x = np.random.default_rng(0).integers(1, 20, (3, 7))
+    wanted = isi.explain(model, x[[0, 2]]).relevance
+    x[1] = 0
+    with pytest.warns(UserWarning, match=r"NaN for 1 of 3 samples \(the first is sample 1\)"):
+        found = isi.explain(model, x)
+    assert np.isnan(found.relevance[1]).all()
+    np.testing.assert_allclose(found.relevance[[0, 2]], wanted, atol=1e-6)
+
+
 class TestSeveralInputs:
     def test_list_and_dictionary_agree(self):
         model, x = composed("two_inputs")

@@ -511,6 +511,20 @@ class Shifted(layers.Layer):
         return self.activation(ops.matmul(x, self.kernel) + self.bias)
 
 
+class Turned(Shifted):
+    """It falls where inputs and kernel rise."""
+
+    def call(self, x):
+        return self.activation(self.bias - ops.matmul(x, self.kernel))
+
+
+class Unit(Shifted):
+    """Its kernel is divided by its length."""
+
+    def call(self, x):
+        return self.activation(ops.matmul(x, self.kernel / ops.norm(self.kernel)) + self.bias)
+
+
 class Cubed(layers.Layer):
     def call(self, x):
         return x**3
@@ -766,6 +780,61 @@ class TestLayersOfOnesOwn:
             isi.register(Doubled, "liner")
         with pytest.raises(TypeError, match=r"or a function \(layer, call, x\)\. Received: 3"):
             isi.register(Doubled, 3)
+
+    @pytest.mark.parametrize(
+        ("kind", "match"),
+        [
+            (Turned, r"'odd' of class Turned, registered as 'linear', returns values below 0"),
+            (Unit, r"'odd' of class Unit, registered as 'linear', is not linear in its kernel"),
+        ],
+    )
+    def test_what_is_linear_otherwise_is_refused_where_signs_count(self, kind, match):
+        """Seen through, its map is that of the kernel with the sign in it."""
+        isi.register(kind, None)
+        own, x = self.model(kind(name="odd")), self.x
+        seen = {rule: isi.explain(own, x, indicator=rule).relevance for rule in ("z", "zplus")}
+        isi.register(kind, "linear")
+        np.testing.assert_allclose(isi.explain(own, x).relevance, seen["z"], rtol=1e-4, atol=1e-6)
+        with pytest.raises(ValueError, match=match):
+            isi.explain(own, x, indicator="zplus")
+        isi.register(kind, None)
+        again = isi.explain(own, x, indicator="zplus")
+        np.testing.assert_array_equal(again.relevance, seen["zplus"])
+
+    @pytest.mark.parametrize(
+        ("treatment", "match"),
+        [
+            (lambda layer, call, x: None, r"has to return what the layer does, \(None, 3\)\. It"),
+            (lambda layer, call, x: x, r"what the layer does, \(None, 3\)\. It returned: \(3, 5\)"),
+            (lambda call, x: x, r"of class Shifted failed\. It is called as \(layer, call, x, "),
+            (
+                "activation",
+                r"is no function of each entry: of the shape \(3, 5\) it makes \(3, 3\)",
+            ),
+        ],
+    )
+    def test_errors_of_what_was_registered(self, treatment, match):
+        isi.register(Shifted, treatment)
+        with pytest.raises(ValueError, match=match):
+            isi.explain(self.model(Shifted(name="odd")), self.x)
+
+    def test_a_rule_whose_weights_do_not_sum_to_1(self):
+        @dataclasses.dataclass(frozen=True, eq=False)
+        class Half(isi.rules.Rule):
+            epsilon: float = 1e-6
+            bias: bool = True
+
+            def parts(self, linear):
+                return [(0.5, linear.plain())]
+
+        with pytest.raises(ValueError, match=r"parts of .*Half\(.* have to sum to 1"):
+            isi.explain(self.model(Cubed()), self.x, indicator=Half())
+
+    def test_a_registered_layer_hides_what_is_in_it(self):
+        isi.register(Shifted, "linear")
+        model = keras.Sequential([keras.Input((6,)), Shifted(name="odd")])
+        with pytest.raises(ValueError, match=r"last operation is the layer 'odd' as a whole"):
+            isi.explain(model, self.x)
 
     def test_quantized_weights_are_scaled_back(self):
         model = keras.Sequential(

@@ -122,7 +122,7 @@ def test_bounds_of_another_shape(model):
         ),
         (np.eye(3)[np.arange(12) % 3], ValueError, r"one-hot rows, pass {}\.argmax\(-1\)"),
         (
-            np.zeros(12),
+            np.full(12, 0.5),
             TypeError,
             r"Expected {} to be class indices, integers\. Received: dtype float64",
         ),

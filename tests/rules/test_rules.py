@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -16,7 +17,7 @@ import isi_keras as isi
 from isi_keras import composites, rules
 from isi_keras.composites import Composite
 from isi_keras.graph.run import ratio
-from isi_keras.rules import AlphaBeta, Epsilon, Flat, Gamma, WSquare, ZBox, ZPlus
+from isi_keras.rules import AlphaBeta, Epsilon, Flat, Gamma, Rule, WSquare, ZBox, ZPlus
 
 with np.load(GOLDEN / "zennit.npz", allow_pickle=False) as _data:
     ZENNIT = dict(_data)
@@ -242,6 +243,58 @@ def test_gradient_times_input_of_a_linear_model_by_target():
     found = isi.explain(model, x, target=np.array([2, 0]))
     np.testing.assert_allclose(found.relevance, x * kernel[:, [2, 0]].T)
     np.testing.assert_array_equal(found.target, [2, 0])
+
+
+def test_errors_of_rules_of_ones_own():
+    """Each says which rule it is and what it has to return."""
+
+    class Undecorated(Rule):
+        epsilon: float = 1e-6
+        bias: bool = True
+
+        def parts(self, linear):
+            return [(1.0, linear.plain())]
+
+    @dataclasses.dataclass(frozen=True, eq=False)
+    class WithoutEpsilon(Rule):
+        bias: bool = True
+
+        def parts(self, linear):
+            return [(1.0, linear.plain())]
+
+    @dataclasses.dataclass(frozen=True, eq=False)
+    class Parts(Rule):
+        made: Callable = None
+        epsilon: float = 1e-6
+        bias: bool = True
+
+        def parts(self, linear):
+            return self.made(linear)
+
+        def get_config(self):
+            return {"made": str(self.made)}
+
+    class Same(Epsilon):
+        """No field is added, so that it need not be decorated."""
+
+    with pytest.raises(
+        TypeError, match=r"Expected Undecorated to be a dataclass\. Write @dataclass"
+    ):
+        Undecorated()
+    with pytest.raises(TypeError, match=r"WithoutEpsilon to have the fields epsilon and bias"):
+        WithoutEpsilon()
+    model, x = small_network(), images(2)
+    np.testing.assert_array_equal(
+        isi.explain(model, x, indicator=Same()).relevance,
+        isi.explain(model, x, indicator="epsilon").relevance,
+    )
+    failures = [
+        (lambda linear: linear.plain(), r"The rule .*Parts\(.*has to return a list of pairs"),
+        (lambda linear: [(1.0, linear.run(linear.ones, linear.kernel))], r"proportional = False"),
+    ]
+    for made, match in failures:
+        with pytest.raises(ValueError, match=match):
+            isi.explain(model, x, indicator=isi.Composite({"dense": Parts(made)}))
 
 
 def test_bad_components():
