@@ -45,7 +45,7 @@ class Composite(_component.Component):
             of them. The first that matches counts.
         fold: whether a `BatchNormalization` is merged into the linear layer directly before or
             after it, for relevance as for inference. The model's weights stay as they are.
-        gates: of a product with a gate (the output of a sigmoid or softmax), as in
+        gates: of an entry-by-entry product with a gate (the output of a sigmoid or softmax), as in
             squeeze-and-excitation: `"signal"` gives all relevance to the other factor, `"halves"`
             an equal share to each.
         attention: how relevance passes attention. `"values"` takes attention weights as constants,

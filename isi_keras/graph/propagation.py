@@ -112,15 +112,18 @@ class Propagation:
                 self._probe(run, tensor, asked)
         return ops.cast(run.signal(plan.graph.output), "float32")
 
-    def as_returned(self, x, outputs):
-        """The outputs with the values that a model of half precision returns for a batch.
+    def returned(self, x, variables: Mapping[str, Any]):
+        """The outputs with the values that the model returns, also one of half precision.
 
-        Relevance is computed in single precision; which class wins is the model's to say.
+        Relevance is computed in single precision; which class wins is the model's to say. What it
+        rounds is absorbed with `epsilon`.
         """
+        outputs = self.outputs(x, variables)
         if not self._bare.is_half:
             return outputs
-        value = ops.stop_gradient(ops.cast(forward(self._bare, x), "float32"))
-        return ops.where(ops.isfinite(outputs), carrying(value, outputs), value)
+        value = ops.cast(forward(self._bare, x), "float32")
+        returned = ops.where(ops.isfinite(outputs), carrying(value, outputs), value)
+        return Run(variables.get("absorbed")).absorb("epsilon", returned, value - outputs)
 
     def _watched(self, run: Run, node: Node, step, probes) -> None:
         run.enter(self._inner(node), probes)

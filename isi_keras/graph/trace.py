@@ -62,11 +62,17 @@ class _OpenBatchError(Exception):
 
 
 class Reads(keras.StatelessScope):
-    """Notes which variables are read, and keeps what is assigned to them to itself."""
+    """Notes which variables are read and assigned, and keeps what is assigned to itself."""
 
     def __init__(self, state_mapping: Any = None):
         super().__init__(state_mapping)
         self.read: dict[int, Any] = {}
+        self.assigned: dict[int, Any] = {}
+
+    def add_update(self, update):  # noqa: D102
+        variable, _ = update
+        self.assigned[id(variable)] = variable
+        super().add_update(update)
 
     def get_current_value(self, variable):  # noqa: D102
         if keras.backend.is_float_dtype(variable.dtype):

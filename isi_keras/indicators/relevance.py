@@ -35,7 +35,7 @@ class Relevance(Indicator):
 
     Under a composite with a rule for the first layer the relevance is the rule's, wherever $c$ is.
     Relevance is computed in float32, also where the model computes in half precision; the logits
-    are those that it returns, so what they are rounded by is part of `elsewhere` in an account.
+    are those that it returns, so what they are rounded by is part of `epsilon` in an account.
 
     Args:
         rule: a `Rule` for every linear layer, a `Composite`, or the name of one: `"z"` (epsilon 0,
@@ -140,5 +140,4 @@ class Propagated:
 
     def logits(self, model, x, variables):
         """The logits as a function of the variables."""
-        plan = self._plans.of(x)
-        return self._as_logits(plan.as_returned(x, plan.outputs(x, variables)))
+        return self._as_logits(self._plans.of(x).returned(x, variables))

@@ -14,6 +14,11 @@ _TYPES |= {"float16", "float32", "float64"}
 # Floating-point numbers that NumPy does not know as such.
 _NARROW = {"bfloat16", "float8_e4m3fn", "float8_e5m2"}
 
+_OF_TEXT = (
+    " Look words up outside of the model; of a keras.utils.FeatureSpace explain the model of its "
+    "encoded features, get_encoded_features()."
+)
+
 
 def as_inputs(model, x) -> Any:
     """The inputs as arrays `(N, ...)` that the model accepts: one, or a list or dictionary of them.
@@ -155,7 +160,11 @@ def _as_input(model, word: str, x, spec: Spec | None) -> np.ndarray:
             f"Received: {word} of shape {x.shape}.{hint}"
         )
     if x.dtype.kind not in "fiub":
-        raise TypeError(f"Expected {word} to be an array of numbers. Received: dtype {x.dtype}.")
+        text = x.dtype.kind in "US"
+        raise TypeError(
+            f"Expected {word} to be an array of numbers. Received: dtype {x.dtype}."
+            f"{_OF_TEXT if text else ''}"
+        )
     integers = spec is not None and spec.dtype is not None and "int" in spec.dtype
     finite = np.isfinite(x).reshape(len(x), -1).all(1)
     if not finite.all():
