@@ -157,6 +157,24 @@ def _batch_normalized(self, inputs, training=None, mask=None):
     return ops.cast(outputs, self.compute_dtype)
 
 
+def _averaged(self, inputs, mask=None):
+    """A mean over the steps that a mask leaves is one operation, as a mean over all is."""
+    last = self.data_format == "channels_last"
+    if mask is None or keras.backend.standardize_dtype(mask.dtype) != "bool":
+        return layers.GlobalAveragePooling1D.call(self, inputs, mask)
+    options = {"axis": 1 if last else 2, "keepdims": self.keepdims}
+    shape = self.compute_output_shape(inputs.shape)
+    function = Called(_mean_of_some, options)
+    kept = ops.expand_dims(mask, 2 if last else 1)
+    return Own("Mean", function, shape, inputs.dtype, **options)(inputs, kept)
+
+
+def _mean_of_some(x, kept, axis, keepdims):
+    kept = ops.cast(kept, x.dtype)
+    summed = ops.sum(x * kept, axis=axis, keepdims=keepdims)
+    return summed / ops.sum(kept, axis=axis, keepdims=keepdims)
+
+
 def _distributed(self, inputs, training=None, mask=None):
     """Time steps as samples; one by one if they are masked."""
     if mask is not None:
@@ -220,6 +238,7 @@ _METHODS: list[tuple[type, str, Callable]] = [
     (layers.Conv1D, "call", _by_its_operation),
     (layers.BatchNormalization, "call", _batch_normalized),
     (layers.CategoryEncoding, "call", _encoded),
+    (layers.GlobalAveragePooling1D, "call", _averaged),
     *(
         (kind, "convolution_op", _in_groups)
         for kind in (layers.Conv1D, layers.Conv2D, layers.Conv3D)

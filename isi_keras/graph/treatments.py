@@ -247,10 +247,15 @@ def treatment_of(plan: Plan, node: Node) -> Treatment:
         return taylor_softmax
     if kind in table.ACTIVATIONS - table.STRAIGHT:
         return activation
-    pooled = node.scope and "Pooling" in type(node.scope[-1]).__name__
-    if kind in table.POOLINGS and pooled:
+    if kind in table.POOLINGS and (kind != "Mean" or _is_pooling(node)):
         return averaging
     return plain
+
+
+def _is_pooling(node: Node) -> bool:
+    """Whether a node is of a layer that pools."""
+    kinds = type(node.scope[-1]).__mro__ if node.scope else ()
+    return any("Pooling" in kind.__name__ for kind in kinds)
 
 
 def _arguments(run: Run, plan: Plan, node: Node) -> tuple[tuple, dict]:

@@ -587,6 +587,64 @@ class LoudDense(layers.Dense):
         return super().call(x) * 3
 
 
+class TestPooling:
+    """It has the rule for "pooling", however it is spelled."""
+
+    composites = (
+        Composite({"pooling": "zplus"}),
+        Composite("epsilon", names={"mean": "zplus"}),
+        Composite({"pooling": isi.rules.Epsilon(0.3)}),
+    )
+
+    def model(self, masked, seed=0):
+        ids = keras.Input((4,), dtype="int32")
+        rows = layers.Embedding(6, 3, mask_zero=masked)(ids)
+        mean = layers.GlobalAveragePooling1D(name="mean")(rows)
+        model = keras.Model(ids, layers.Dense(3)(mean))
+        random = np.random.default_rng(seed)
+        model.set_weights([random.normal(size=w.shape) for w in model.weights])
+        return model
+
+    @pytest.mark.parametrize("composite", composites)
+    def test_a_mask_that_leaves_all(self, composite):
+        ids = np.array([[3, 1, 2, 4], [5, 2, 2, 1]])
+        found, wanted = (
+            isi.explain(self.model(masked), ids, target=1, indicator=composite).relevance
+            for masked in (True, False)
+        )
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
+
+    def test_a_mask_with_holes(self):
+        """Against NumPy: the mean is a matrix, of which a mask leaves some rows."""
+        model, ids = self.model(True), np.array([[0, 1, 2, 4], [0, 0, 3, 1]])
+        found = isi.explain(model, ids, target=1, indicator=self.composites[0], conservation=True)
+        table, kernel, bias = (w.astype("float64") for w in model.get_weights())
+        for row, relevance in zip(ids, found.relevance, strict=True):
+            kept = (row != 0) / (row != 0).sum()
+            mean = oracles.Linear(np.kron(kept[:, None], np.eye(3)), np.zeros(3), "ZPlus")
+            last, x = oracles.Linear(kernel, bias), table[row].ravel()
+            seed = last.output(mean.output(x)) * np.eye(3)[1]
+            wanted = mean.relevance(x, last.relevance(mean.output(x), seed))
+            np.testing.assert_allclose(relevance, wanted.reshape(4, 3).sum(1), rtol=1e-3, atol=1e-6)
+        np.testing.assert_allclose(found.conservation["elsewhere"], 0, atol=1e-5)
+
+    def test_as_an_operation(self):
+        x = np.random.default_rng(7).normal(size=(2, 6, 6, 2)).astype("float32")
+        inputs = keras.Input((6, 6, 2))
+        start, end = layers.Conv2D(3, 1, activation="tanh"), layers.Dense(3)
+        pools = layers.AveragePooling2D(2), lambda t: ops.average_pool(t, 2, 2)
+        maps = [
+            isi.explain(
+                keras.Model(inputs, end(layers.Flatten()(pool(start(inputs))))),
+                x,
+                target=1,
+                indicator=self.composites[0],
+            ).relevance
+            for pool in pools
+        ]
+        np.testing.assert_allclose(*maps, rtol=1e-4, atol=1e-6)
+
+
 class TestLayersOfOnesOwn:
     x = np.random.default_rng(15).normal(size=(4, 6)).astype("float32")
 
