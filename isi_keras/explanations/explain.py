@@ -195,12 +195,17 @@ def _compile(planned, indicator, sample, alone: bool, wants) -> compiling.Compil
             "relevance": significance.relevance,
             "logits": logits,
             "predicted": predicted,
-            "explained": ops.sum(goal.seed(logits) * logits, axis=-1),
+            "explained": _weighted(goal.seed(logits), logits),
             "layers": pulled.get("layers", {}),
             "absorbed": pulled.get("absorbed", {}),
         }
 
     return compiling.compiled(run, planned.model, planned.graphs.any_rows)
+
+
+def _weighted(seed, logits):
+    """Their sum by the seed, in which a class that is masked by minus infinity has no part."""
+    return ops.sum(ops.where(seed == 0, 0.0, seed * logits), axis=-1)
 
 
 def _explanation(model, indicator, inputs, wanted, others, found, layers) -> Explanation:

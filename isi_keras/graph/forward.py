@@ -85,8 +85,8 @@ def called(node: Node, args: tuple, kwargs: dict) -> Any:
         return _attended(node.op, *args, **kwargs)
     if node.kind in picks.KINDS and keras.config.backend() == "jax":
         return picks.picked(node.kind, node.op, *args, **kwargs)
-    if node.kind == "MaxPool" and keras.config.backend() == "tensorflow":
-        return picks.pooled(node.op, *args, **kwargs)
+    if node.kind in picks.POOLINGS and keras.config.backend() == "tensorflow":
+        return picks.pooled(node.kind, node.op, *args, **kwargs)
     return node.op.call(*args, **kwargs)
 
 

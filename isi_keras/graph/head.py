@@ -3,11 +3,13 @@
 from typing import NamedTuple
 
 import keras
+import numpy as np
 from keras import ops
 
 from isi_keras.graph import operations as table
 from isi_keras.graph.moves import moved_axis
 from isi_keras.graph.nodes import Graph, Node, Own, Tensor
+from isi_keras.graph.run import carrying, is_float
 
 _LEAST = -1e9  # the logit of a class that a mask rules out
 
@@ -164,3 +166,33 @@ def _is_zero(value) -> bool:
     if isinstance(value, int | float):
         return value == 0
     return ops.is_tensor(value) and not ops.convert_to_numpy(value).any()
+
+
+def excludes(graph: Graph) -> bool:
+    """Whether some constant of a graph is minus infinity, as it is put where classes are not."""
+    return any(
+        np.isneginf(ops.convert_to_numpy(value)).any()
+        for node in graph.nodes
+        for value in keras.tree.flatten((node.args, node.kwargs))
+        if isinstance(value, float | np.ndarray | np.floating) or ops.is_tensor(value)
+        if is_float(ops.convert_to_tensor(value))
+    )
+
+
+def as_logits(outputs, pair: bool, excluded: bool):
+    """Outputs of a graph as logits, float32.
+
+    Args:
+        outputs: what it returns.
+        pair: whether one unit $z$ stands for two classes, $(-z, z)$. Of 0 the first is predicted,
+            also by backends that hold -0 for less than 0.
+        excluded: whether classes may have minus infinity. They get -1e9 beside others.
+    """
+    outputs = ops.cast(outputs, "float32")
+    if excluded:
+        some = ops.any(ops.isfinite(outputs), axis=-1, keepdims=True)
+        outputs = ops.where(some, ops.maximum(outputs, _LEAST), outputs)
+    if not pair:
+        return outputs
+    other = ops.where(outputs == 0, carrying(ops.zeros_like(outputs), -outputs), -outputs)
+    return ops.concatenate([other, outputs], axis=-1)

@@ -30,7 +30,7 @@ def linear(run: Run, plan: Plan, place: Place) -> Any:
         known = _after_affine(run, place, place.before, known)
     z = _value(run, place, known.x if place.before is None else known.z)
     if place.after is not None:
-        scale, shift = affine(run, place.after)
+        scale, shift = (ops.cast(part, x.dtype) for part in affine(run, place.after))
         rank = len(z.shape)
         channels = table.channel_axis(place.node, rank)
         bias = along_axis(shift, channels, rank)
@@ -85,7 +85,7 @@ def _known(run: Run, plan: Plan, place: Place, x, ones) -> Linear:
 
         args, kwargs = keras.tree.map_structure(operand, (node.args, node.kwargs))
         z = run.call(node, args, kwargs)
-        return z if bias is None else z + bias
+        return z if bias is None else z + ops.cast(bias, z.dtype)
 
     bounded = None
     if plan.facts.has(place.x, Fact.ENTRY):
@@ -122,12 +122,13 @@ def _after_affine(run: Run, place: Place, norm: Node, known: Linear) -> Linear:
     rank = len(known.x.shape)
     axis = table.channel_axis(node, rank)
     before = run.signal(norm.args[0])
-    scale, shift = affine(run, norm)
+    scale, shift = (ops.cast(part, before.dtype) for part in affine(run, norm))
     constant = ops.broadcast_to(along_axis(shift, axis, rank), ops.shape(before))
     bias = ops.stop_gradient(known.contract(constant, known.kernel, known.bias))
     plain = before * along_axis(scale, axis, rank) + constant
+    scale = ops.cast(scale, known.kernel.dtype)
     kernel = scaled(known.kernel, scale, table.INPUT_AXIS[node.kind])
-    through = carrying(run.fixed(place.x), plain)
+    through = carrying(run.fixed(place.x), ops.cast(plain, known.x.dtype))
     return dataclasses.replace(
         known, x=before, z=through, kernel=kernel, bias=bias, nonnegative=False
     )

@@ -10,11 +10,13 @@ those of a black background are: so it goes over two axes and then over the thir
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import keras
 from keras import ops
 
+POOLINGS = "MaxPool", "AdaptiveMaxPool"
 KINDS = {"Max": 1, "Amax": 1, "Min": -1, "Amin": -1}
 
 
@@ -41,21 +43,39 @@ def picked(kind: str, op: Any, x: Any) -> Any:
     return ops.stop_gradient(value) + spoilt * ops.where(ops.isinf(value), 0, found)
 
 
-def pooled(op: Any, inputs: Any) -> Any:
-    """What a max-pooling returns."""
+def pooled(kind: str, op: Any, inputs: Any) -> Any:
+    """What a max-pooling returns, or one that adapts itself."""
     if len(inputs.shape) != 5:
         return op.call(inputs)
     first = op.data_format == "channels_first"
     x = ops.moveaxis(inputs, 1, -1) if first else inputs
-    sizes, strides = (
-        (each,) * 3 if isinstance(each, int) else tuple(each)
-        for each in (op.pool_size, op.pool_size if op.strides is None else op.strides)
-    )
     _, deep, high, wide, channels = ops.shape(x)
-    x = ops.reshape(x, (-1, high, wide, channels))
-    x = ops.max_pool(x, sizes[1:], strides[1:], op.padding, "channels_last")
+    pools = _adaptive(op) if kind == "AdaptiveMaxPool" else _fixed(op)
+    x = pools[0](ops.reshape(x, (-1, high, wide, channels)))
     _, high, wide, _ = ops.shape(x)
-    x = ops.reshape(x, (-1, deep, high * wide, channels))
-    x = ops.max_pool(x, (sizes[0], 1), (strides[0], 1), op.padding, "channels_last")
+    x = pools[1](ops.reshape(x, (-1, deep, high * wide, channels)))
     x = ops.reshape(x, (-1, ops.shape(x)[1], high, wide, channels))
     return ops.moveaxis(x, -1, 1) if first else x
+
+
+def _fixed(op: Any) -> list[Callable]:
+    """The pooling over the last two axes, and over the first beside others."""
+    sizes = _three(op.pool_size)
+    strides = sizes if op.strides is None else _three(op.strides)
+    return [
+        lambda x: ops.max_pool(x, sizes[1:], strides[1:], op.padding, "channels_last"),
+        lambda x: ops.max_pool(x, (sizes[0], 1), (strides[0], 1), op.padding, "channels_last"),
+    ]
+
+
+def _adaptive(op: Any) -> list[Callable]:
+    deep, *others = _three(op.output_size)
+    size = math.prod(others)
+    return [
+        lambda x: ops.adaptive_max_pool(x, tuple(others), "channels_last"),
+        lambda x: ops.adaptive_max_pool(x, (deep, size), "channels_last"),
+    ]
+
+
+def _three(sizes: Any) -> tuple:
+    return (sizes,) * 3 if isinstance(sizes, int) else tuple(sizes)

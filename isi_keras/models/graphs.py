@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops
 
 from isi_keras import backend
-from isi_keras.graph import registry
+from isi_keras.graph import head, registry
 from isi_keras.graph.forward import forward
 from isi_keras.graph.head import Cut, cut, hidden, linear_end
 from isi_keras.graph.nodes import Graph
@@ -68,7 +68,7 @@ class Graphs:
         check_own(model, whole)
         if not same:
             check_same(model, whole, sample)
-        self._entire, self._calls = whole, 0
+        self._entire, self._calls, self._excluded = whole, 0, head.excludes(whole)
         self.compare(given)
         self.units = outputs.shape[-1]
         _expect_varying(model, whole, self.units)
@@ -204,10 +204,8 @@ class Graphs:
 
     def as_logits(self, outputs: Any) -> Any:
         """The outputs of a graph as logits: one unit `z` is two classes, `(-z, z)`, or a value."""
-        outputs = ops.cast(outputs, "float32")
-        if self.units > 1 or self.one_value:
-            return outputs
-        return ops.concatenate([-outputs, outputs], axis=-1)
+        pair = self.units == 1 and not self.one_value
+        return head.as_logits(outputs, pair, self._excluded)
 
 
 def _say_if_coarse(graph: Graph) -> None:

@@ -41,12 +41,24 @@ def test_pooling_over_three_axes(sizes, padding):
     x = np.random.default_rng(0).normal(size=(2, 5, 6, 4, 3)).astype("float32")
     x[1] = 0.5
     pool = ops.max_pool(keras.KerasTensor(x.shape), *sizes, padding)._keras_history.operation
-    value, pullback = backend.vjp(lambda x: picks.pooled(pool, x), backend.tensor(x))
+    value, pullback = backend.vjp(lambda x: picks.pooled("MaxPool", pool, x), backend.tensor(x))
     wanted = pool.call(ops.convert_to_tensor(x))
     np.testing.assert_array_equal(ops.convert_to_numpy(value), ops.convert_to_numpy(wanted))
     cotangent = np.random.default_rng(1).normal(size=value.shape).astype("float32")
     found = ops.convert_to_numpy(pullback(backend.tensor(cotangent)))
     np.testing.assert_allclose(found.sum((1, 2, 3)), cotangent.sum((1, 2, 3)), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_adaptive_pooling_over_three_axes(data_format):
+    shape = (4, 5, 4, 2) if data_format == "channels_last" else (2, 4, 5, 4)
+    pool = layers.AdaptiveMaxPooling3D((3, 2, 2), data_format=data_format)
+    ends = [layers.Flatten(), layers.Dense(3, use_bias=False)]
+    model = keras.Sequential([keras.Input(shape), pool, *ends])
+    x = np.random.default_rng(0).integers(0, 3, (3, *shape)).astype("float32")
+    x[0] = 1
+    found = isi.explain(model, x, target=0, conservation=True)
+    np.testing.assert_allclose(found.conservation["elsewhere"], 0, atol=1e-5)
 
 
 @pytest.mark.parametrize("indicator", ["epsilon", "epsilon_plus_flat"])

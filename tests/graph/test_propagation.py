@@ -130,7 +130,65 @@ def test_double_precision_equals_single(rule):
     np.testing.assert_allclose(found, wanted, atol=1e-5 * np.abs(wanted).max())
 
 
+@pytest.mark.filterwarnings("ignore:Explicitly requested dtype float64")
+@pytest.mark.parametrize("rule", ["epsilon", "zplus"])
+@pytest.mark.parametrize(
+    "types", [("float32", "float64"), ("float64", "float32"), ("float64", "bfloat16")]
+)
+def test_layers_of_several_precisions(types, rule):
+    """A batch normalisation of another precision is merged as one of the same is."""
+    x = np.random.default_rng(0).normal(size=(5, 6)).astype("float32")
+    pairs = (layers.Dense, layers.BatchNormalization), (layers.BatchNormalization, layers.Dense)
+
+    def model(kinds, *types):
+        parts = [
+            kind(*([4] if kind is layers.Dense else []), dtype=dtype)
+            for kind, dtype in zip(kinds, types, strict=True)
+        ]
+        return keras.Sequential([keras.Input((6,)), *parts, layers.Dense(3)])
+
+    for kinds in pairs:
+        made, plain = model(kinds, *types), model(kinds, "float32", "float32")
+        plain.set_weights(made.get_weights())
+        found, wanted = (
+            isi.explain(m, x, target=1, indicator=rule, conservation=True) for m in (made, plain)
+        )
+        rounded = 0.05 if "bfloat16" in types else 1e-4
+        scale = np.abs(wanted.relevance).max()
+        np.testing.assert_allclose(found.relevance, wanted.relevance, atol=rounded * scale)
+        np.testing.assert_allclose(found.conservation["elsewhere"], 0, atol=1e-4)
+
+
+def test_a_class_that_is_masked_by_infinity():
+    """It gets -1e9: the account closes, and attacks do what they do where -1e9 is the mask."""
+    inputs, allowed = keras.Input((6,)), ops.convert_to_tensor([True, True, False, True])
+    logits = layers.Dense(4)(layers.Dense(8, "relu")(inputs))
+    x = np.random.default_rng(0).normal(size=(20, 6)).astype("float32")
+    results = []
+    for least in (-np.inf, -1e9):
+        model = keras.Model(inputs, layers.Softmax()(ops.where(allowed, logits, least)))
+        found = isi.explain(model, x, conservation=True)
+        assert (found.logits[:, 2] == -1e9).all()
+        np.testing.assert_allclose(found.conservation["elsewhere"], 0, atol=1e-5)
+        results.append(isi.Attack("relevance", "l2", bounds=(-4, 4))(model, x))
+    assert results[0].success.any()
+    np.testing.assert_allclose(results[0].adversarial, results[1].adversarial, atol=1e-6)
+
+
+def test_of_a_unit_at_zero_the_first_class_is_predicted():
+    """As by `p > 0.5`, also where -0 is held for less than 0; its map is not lost."""
+    model = keras.Sequential(
+        [keras.Input((2,)), layers.Dense(1, "sigmoid", kernel_initializer="ones")]
+    )
+    x = np.array([[1, -1], [-1, 1], [2, -1]], "float32")
+    found = isi.explain(model, x)
+    np.testing.assert_array_equal(found.prediction, [0, 0, 1])
+    np.testing.assert_array_equal(found.relevance, [[-1, 1], [1, -1], [2, -1]])
+
+
 class Drawing(layers.Layer):
+    """It drops one row of twenty."""
+
     def __init__(self, always):
         super().__init__()
         self.always, self.seed = always, keras.random.SeedGenerator(1)
@@ -138,7 +196,8 @@ class Drawing(layers.Layer):
     def call(self, x, training=False):
         if not (training or self.always):
             return x
-        return x + keras.random.normal(ops.shape(x), seed=self.seed)
+        drawn = keras.random.uniform((ops.shape(x)[0], 1), seed=self.seed)
+        return x * ops.cast(drawn > 0.05, x.dtype)
 
 
 def test_what_draws_at_inference_is_refused_at_once():
@@ -151,7 +210,10 @@ def test_what_draws_at_inference_is_refused_at_once():
         ValueError, match=r"draws at random at inference \(by .*seed_generator_state"
     ):
         isi.explain(model(True), x)
-    assert np.isfinite(isi.explain(model(False), x).relevance).all()
+    recurrent = [layers.Reshape((20, 3)), layers.LSTM(4, dropout=0.2), layers.Dense(3)]
+    dropping = keras.Sequential([keras.Input((60,)), *recurrent])  # it draws, and uses nothing
+    for still in (model(False), dropping):
+        assert np.isfinite(isi.explain(still, x).relevance).all()
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
