@@ -35,7 +35,7 @@ class Component:
         if "__dataclass_fields__" not in vars(cls) and not _adds_nothing(cls):
             raise TypeError(
                 f"Expected {cls.__name__} to be a dataclass. Write "
-                f"@dataclasses.dataclass(frozen=True, eq=False) above its class."
+                "@dataclasses.dataclass(frozen=True, eq=False) above its class."
             )
         return super().__new__(cls)
 
@@ -71,7 +71,7 @@ class Component:
 
 def _adds_nothing(cls: type) -> bool:
     """Whether a class has the fields of the one it extends."""
-    own = vars(cls).get("__annotations__", {}).values()
+    own = inspect.get_annotations(cls).values()
     return dataclasses.is_dataclass(cls) and all("ClassVar" in str(kind) for kind in own)
 
 

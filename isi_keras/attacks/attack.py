@@ -24,7 +24,8 @@ class Attack(BaseAttack):
     norm turns score and direction into a change. A sample ends when its goal is reached.
 
     Args:
-        indicator: a name such as `"relevance"` or `"sensitivity"`, or an `Indicator`.
+        indicator: a name such as `"relevance"` or `"sensitivity"`, an `Indicator`, or a `Rule` or
+            `Composite` of relevance.
         norm: `"l0"` (fewest inputs), `"l2"`, `"linf"` or a `Norm`.
         max_steps: how many steps a sample may take, at least 1. Under `L0` no more than
             `max_steps * features` inputs change.

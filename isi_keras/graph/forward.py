@@ -77,9 +77,8 @@ def called(node: Node, args: tuple, kwargs: dict) -> Any:
     """What the operation of a node returns.
 
     JAX loses gradients of a greatest or least value and TensorFlow multiplies some, see `picks`.
-    Torch's fused attention is
-    spelled out where there is a mask or a bias, which may stand for one: on CPUs its gradient is
-    wrong for queries that may look at nothing, as those of padding.
+    Torch's fused attention is spelled out where there is a mask or a bias, which may stand for one:
+    on CPUs its gradient is wrong for queries that may look at nothing, as those of padding.
     """
     if node.kind == "DotProductAttention" and keras.config.backend() == "torch":
         return _attended(node.op, *args, **kwargs)

@@ -121,7 +121,7 @@ class Propagation:
         outputs = self.outputs(x, variables)
         if not self._bare.is_half:
             return outputs
-        value = ops.cast(forward(self._bare, x), "float32")
+        value = ops.stop_gradient(ops.cast(forward(self._bare, x), "float32"))
         returned = ops.where(ops.isfinite(outputs), carrying(value, outputs), value)
         return Run(variables.get("absorbed")).absorb("epsilon", returned, value - outputs)
 

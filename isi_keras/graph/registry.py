@@ -157,11 +157,10 @@ def register(layer: type, treatment: str | Callable | None) -> None:
             `"activation"` for a function of each entry, through which relevance passes unchanged.
             `"gradient"` for one that is homogeneous (`f(2 x) = 2 f(x)`), such as pooling or a
             learned scale, also if it adds something that does not depend on `x`, such as a position
-            embedding. Or a function `(layer, call,
-            x, *args, **kwargs)` that returns what `call(x, *args, **kwargs)` does, such that its
-            gradient times `x` is the relevance; build it of `keras.ops`, with
-            `keras.ops.stop_gradient` on what is to be a constant. `None` takes back what was
-            registered for the class.
+            embedding. Or a function `(layer, call, x, *args, **kwargs)` that returns what
+            `call(x, *args, **kwargs)` does, such that its gradient times `x` is the relevance;
+            build it of `keras.ops`, with `keras.ops.stop_gradient` on what is to be a constant.
+            `None` takes back what was registered for the class.
 
     Raises:
         TypeError: if `layer` is not such a class, or `treatment` neither a name nor a function.
