@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from isi_keras.graph import picks
@@ -69,8 +70,8 @@ def widened(node: Node, args: tuple, kwargs: dict) -> Any:
     """What a node returns, in single precision where it says half."""
     if node.kind in ("Cast", "ConvertToTensor") and _half(getattr(node.op, "dtype", None)):
         return ops.cast(args[0], "float32")
-    args, kwargs = keras.tree.map_structure(_widen, (args, kwargs))
-    return keras.tree.map_structure(_widen, called(node, args, kwargs))
+    args, kwargs = keras.tree.map_structure(widen, (args, kwargs))
+    return keras.tree.map_structure(widen, called(node, args, kwargs))
 
 
 def called(node: Node, args: tuple, kwargs: dict) -> Any:
@@ -107,7 +108,13 @@ def _attended(op, query, key, value, bias=None, mask=None, scale=None):
     return ops.einsum("nhts,nshd->nthd", ops.softmax(scores, axis=-1), value)
 
 
-def _widen(value):
+def as_array(constant: Any) -> np.ndarray:
+    """A constant as an array; of one number of bfloat16 TensorFlow makes none."""
+    return ops.convert_to_numpy(widen(constant))
+
+
+def widen(value: Any) -> Any:
+    """A tensor in single precision, if it is in half."""
     return ops.cast(value, "float32") if ops.is_tensor(value) and _half(value.dtype) else value
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from isi_keras.graph import operations as table
+from isi_keras.graph.forward import HALF, as_array, widen
 from isi_keras.graph.moves import moved_axis
 from isi_keras.graph.nodes import Graph, Node, Own, Tensor
 from isi_keras.graph.run import carrying, is_float
@@ -146,8 +147,9 @@ class _Cutter:
         logits = self.logits_of(kept)
         if logits is None or "LogSoftmax" in self.removed:
             return None
-        op = Own("Where", _ruled_out, node.outputs[0].shape, logits.dtype)
-        outputs = [Tensor(node.outputs[0].shape, logits.dtype)]
+        dtype = "float32" if logits.dtype in HALF else logits.dtype  # float16 does not hold -1e9
+        op = Own("Where", _ruled_out, node.outputs[0].shape, dtype)
+        outputs = [Tensor(node.outputs[0].shape, dtype)]
         self.nodes.append(Node(op, (mask, logits, _LEAST), {}, outputs, node.scope))
         if id(logits) in self.classes:
             self.classes[id(outputs[0])] = self.classes[id(logits)]
@@ -155,6 +157,7 @@ class _Cutter:
 
 
 def _ruled_out(mask, logits, least):
+    logits = widen(logits)
     return ops.where(mask, logits, ops.cast(least, logits.dtype))
 
 
@@ -165,13 +168,13 @@ def _real(tensor) -> str:
 def _is_zero(value) -> bool:
     if isinstance(value, int | float):
         return value == 0
-    return ops.is_tensor(value) and not ops.convert_to_numpy(value).any()
+    return ops.is_tensor(value) and not as_array(value).any()
 
 
 def excludes(graph: Graph) -> bool:
     """Whether some constant of a graph is minus infinity, as it is put where classes are not."""
     return any(
-        np.isneginf(ops.convert_to_numpy(value)).any()
+        np.isneginf(as_array(value)).any()
         for node in graph.nodes
         for value in keras.tree.flatten((node.args, node.kwargs))
         if isinstance(value, float | np.ndarray | np.floating) or ops.is_tensor(value)

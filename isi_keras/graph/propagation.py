@@ -115,14 +115,16 @@ class Propagation:
     def returned(self, x, variables: Mapping[str, Any]):
         """The outputs with the values that the model returns, also one of half precision.
 
-        Relevance is computed in single precision; which class wins is the model's to say. What it
-        rounds is absorbed with `epsilon`.
+        Relevance is computed in single precision; which class wins is the model's to say, unless
+        numbers are too large for it once compiled. What it rounds is absorbed with `epsilon`.
         """
         outputs = self.outputs(x, variables)
         if not self._bare.is_half:
             return outputs
         value = ops.stop_gradient(ops.cast(forward(self._bare, x), "float32"))
-        returned = ops.where(ops.isfinite(outputs), carrying(value, outputs), value)
+        finite, lost = ops.isfinite(outputs), ops.logical_not(ops.isfinite(value))
+        returned = ops.where(finite, carrying(value, outputs), value)
+        returned = ops.where(ops.logical_and(finite, lost), outputs, returned)
         return Run(variables.get("absorbed")).absorb("epsilon", returned, value - outputs)
 
     def _watched(self, run: Run, node: Node, step, probes) -> None:

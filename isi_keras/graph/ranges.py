@@ -10,6 +10,7 @@ from keras import ops
 
 from isi_keras import _checks
 from isi_keras.graph import operations as table
+from isi_keras.graph.forward import as_array
 from isi_keras.graph.nodes import Graph, Node, Tensor
 
 Range = tuple[float, float]
@@ -68,10 +69,9 @@ class Ranges:
             return self._known.get(id(value), (0.0, 1.0) if _is_bool(value) else ANY)
         if _checks.is_number(value):
             return float(value), float(value)
-        if ops.is_tensor(value) or isinstance(value, np.ndarray):
-            value = ops.convert_to_numpy(value)  # a constant, also inside a trace
-            return (float(value.min()), float(value.max())) if value.size else ANY
-        return ANY
+        held = ops.is_tensor(value) or isinstance(value, np.ndarray)
+        value = as_array(value) if held else np.zeros(0)
+        return (float(value.min()), float(value.max())) if value.size else ANY
 
     def is_positive(self, value: Any) -> bool:
         """Whether a value is known not to be below 0."""

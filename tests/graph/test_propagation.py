@@ -175,6 +175,28 @@ def test_a_class_that_is_masked_by_infinity():
     np.testing.assert_allclose(results[0].adversarial, results[1].adversarial, atol=1e-6)
 
 
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("least", [-np.inf, None])
+def test_masked_classes_in_half_precision(policy, least):
+    """Whether a mask lies before the softmax or after it, attacks end as in single precision."""
+    x = np.random.default_rng(0).normal(size=(20, 6)).astype("float32")
+    allowed, results = ops.convert_to_tensor([True, True, False, True]), []
+    for dtype in ("float32", policy):
+        inputs = keras.Input((6,))
+        hidden = layers.Dense(8, "relu", dtype=dtype)(inputs)
+        logits = layers.Dense(4, dtype=dtype)(hidden)
+        if least is None:
+            outputs = ops.where(allowed, ops.softmax(logits), ops.cast(0.0, logits.dtype))
+        else:
+            outputs = ops.softmax(ops.where(allowed, logits, ops.cast(least, logits.dtype)))
+        model = keras.Model(inputs, outputs)
+        random = np.random.default_rng(1)
+        model.set_weights([0.4 * random.normal(size=w.shape) for w in model.weights])
+        results.append(isi.Attack("relevance", "l2", bounds=(-4, 4))(model, x).success)
+    assert results[0].mean() > 0.5
+    assert (results[0] == results[1]).mean() >= 0.9
+
+
 def test_of_a_unit_at_zero_the_first_class_is_predicted():
     """As by `p > 0.5`, also where -0 is held for less than 0; its map is not lost."""
     model = keras.Sequential(
