@@ -23,9 +23,8 @@ def forward(graph: Graph, x: Any, wide: bool = False) -> Any:
         wide: whether half precision is widened to single, as for relevance.
     """
     graph, call = (graph.wide, widened) if wide else (graph, called)
-    values = dict(
-        zip(map(id, keras.tree.flatten(graph.inputs)), keras.tree.flatten(x), strict=True)
-    )
+    inputs = keras.tree.flatten(graph.inputs)
+    values = dict(zip(map(id, inputs), keras.tree.flatten(x), strict=True))
     read = Weights(wide)
 
     def value(tensor):
@@ -60,9 +59,7 @@ class Weights:
         if id(weight) not in self._read:
             value = ops.convert_to_tensor(weight.variable)
             dtype = "float32" if self._wide and weight.dtype in HALF else weight.dtype
-            if keras.backend.standardize_dtype(value.dtype) != dtype:
-                value = ops.cast(value, dtype)
-            self._read[id(weight)] = value
+            self._read[id(weight)] = ops.cast(value, dtype)
         return self._read[id(weight)]
 
 
