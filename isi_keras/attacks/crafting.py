@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from isi_keras import backend, models
+from isi_keras import _nested, backend, models
 from isi_keras.attacks import goal_in_training, labels
 from isi_keras.attacks.base import BaseAttack
 from isi_keras.attacks.state import UNKNOWN, Samples
@@ -191,6 +191,12 @@ def sample_of(model, domain: Domain, moved: tuple[str, ...] | None = None) -> An
             said which of several move, or bounds do not fit.
     """
     model, random = models.Classifier(model).model, np.random.default_rng(0)
+    if _nested.structure_of(model) is not None:
+        raise ValueError(
+            f"The inputs of the model {model.name!r} lie in dictionaries or lists of others, which "
+            "training does not know. Wrap it, the weights stay the same: keras.Model(model.inputs, "
+            "model.output) takes a list of them."
+        )
     example = example_of(model, _UNKNOWN_SIZE)
     if example is None:
         example = np.zeros((1, *(size or _UNKNOWN_SIZE for size in _input_shape(model))))

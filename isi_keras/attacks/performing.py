@@ -61,7 +61,7 @@ def perform(
         size,
         run.max_steps,
         record.watch if trajectory else None,
-        fixed=not planned.graphs.any_rows,
+        fixed=planned.graphs.least_rows,
     )
     record.check(type(run).__name__, whole.domain, run.max_steps)
     with beside(task.beside):

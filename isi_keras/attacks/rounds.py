@@ -42,7 +42,7 @@ def drive(
     max_steps: int,
     watch: Callable[[np.ndarray, Any], None] | None = None,
     *,
-    fixed: bool = False,
+    fixed: int = 0,
 ) -> None:
     """Runs the rounds of an attack one after another; each keeps its own batch full.
 

@@ -30,7 +30,7 @@ def drive(
     most: int,
     watch: Callable[[np.ndarray, Any], None] | None = None,
     *,
-    fixed: bool = False,
+    fixed: int = 0,
 ) -> None:
     """Runs `step` until every sample has ended.
 
@@ -45,16 +45,17 @@ def drive(
         finished: is handed the indices of samples that ended, and their state, as arrays.
         batch_size: the number of slots. When no sample waits and a fifth of them are empty, these
             go; on JAX, which compiles for seconds, seven eighths in one go, down to no fewer than
-            16. With `fixed`, none goes.
+            16.
         most: after how many steps a sample must have ended.
         watch: is called after each step with the sample in each slot (-1 for none) and the second
             thing `step` returned.
-        fixed: whether the batch keeps its size, as the model is traced anew for another.
+        fixed: how many slots there are at least, of which none goes, as the model is traced anew
+            for another number of samples or insists on one; 0 if they may go.
     """
     total = len(keras.tree.flatten(given)[0])
-    size = min(batch_size, total)
+    size = max(min(batch_size, total), fixed)
     slots, age, waiting = np.full(size, -1), np.zeros(size, int), 0
-    held, state = start(_each(lambda rows: tensor(rows[:size]), given))
+    held, state = start(_each(lambda rows: tensor(rows[np.arange(size) % total]), given))
     nobody = _rows(given, slots, slots[:0])
     state = state._replace(stop=ops.full_like(state.stop, int(Stop.EMPTY)))
     while True:

@@ -213,10 +213,12 @@ def _explanation(model, indicator, inputs, wanted, others, found, layers) -> Exp
     relevance, of_layers = _numbered((found["relevance"], found["layers"]), logits)
     if isinstance(inputs, list):
         relevance = dict(zip(names_of(model, inputs), relevance, strict=True))
-    prediction = found["predicted"]
+    prediction, x = found["predicted"], _by_name(model, inputs)
+    if isinstance(x, Mapping):  # in the order of the model: JAX returns dictionaries sorted
+        relevance = {name: relevance[name] for name in x}
     _warn_of_infinite(relevance, logits)
     return Explanation(
-        x=_by_name(model, inputs),
+        x=x,
         relevance=relevance,
         logits=logits,
         prediction=prediction,

@@ -1,12 +1,13 @@
 """One call of a layer as Keras makes it: what it converts, which masks it hands on."""
 
 import inspect
+import textwrap
 
 import keras
 from keras import ops
 
 from isi_keras import _keras
-from isi_keras.graph.nodes import Tensor, Weight
+from isi_keras.graph.nodes import Tensor, UntraceableError, Weight
 
 _each = keras.tree.map_structure
 _flat = keras.tree.flatten
@@ -73,3 +74,16 @@ def mask(layer, first, outputs, masks) -> None:
     for tensor, mask in zip(tensors, _flat(made), strict=False):
         if isinstance(tensor, Tensor) and mask is not None and _keras.mask_of(tensor) is None:
             _keras.set_mask(tensor, mask)
+
+
+def named(layer, error: Exception) -> UntraceableError:
+    """The error of a layer inside, which says which layer it is."""
+    if isinstance(error, UntraceableError):
+        return error
+    text = textwrap.shorten(str(error), 300)
+    return UntraceableError(
+        f"The layer {layer.name!r} of class {type(layer).__name__} does not compute with symbolic "
+        f"tensors, nor does Keras know the shape of what it returns: {type(error).__name__}: "
+        f"{text} Compute with keras.ops (keras.ops.where or keras.ops.cond in place of `if`), or "
+        "give it compute_output_spec."
+    )

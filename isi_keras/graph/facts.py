@@ -156,9 +156,9 @@ class Facts:
         return Fact.GATE if gates and all(map(self._ranges.is_positive, rest)) else Fact.NONE
 
 
-# They give ids other numbers, by TensorFlow, which JAX cannot compile.
-_NUMBERS = (keras.layers.Hashing, keras.layers.IntegerLookup)
-_NUMBERS = () if keras.config.backend() == "jax" else _NUMBERS
+BY_TENSORFLOW = (keras.layers.Hashing, keras.layers.IntegerLookup)
+"""They give ids other numbers, by TensorFlow, which JAX cannot compile."""
+_NUMBERS = () if keras.config.backend() == "jax" else BY_TENSORFLOW
 _FLAT = {"Angle", "FloorDivide", "Heaviside"}  # steps of real numbers
 
 

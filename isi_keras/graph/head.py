@@ -7,10 +7,13 @@ import numpy as np
 from keras import ops
 
 from isi_keras.graph import operations as table
+from isi_keras.graph import registry, wholes
+from isi_keras.graph.ends import ORDERED, is_bounded, is_complement, is_pair, rises
 from isi_keras.graph.forward import HALF, as_array, widen
 from isi_keras.graph.moves import moved_axis
 from isi_keras.graph.nodes import Graph, Node, Own, Tensor
 from isi_keras.graph.run import carrying, is_float
+from isi_keras.graph.softmaxes import with_softmaxes
 
 _LEAST = -1e9  # the logit of a class that a mask rules out
 
@@ -37,13 +40,17 @@ def cut(graph: Graph) -> Cut | None:
     """The graph without the softmax or sigmoid at its end; `None` if there is none.
 
     What comes after it (reshaping, a cast, other heads beside it) stays, and so does a mask, whose
-    classes get a logit of -1e9.
+    classes get a logit of -1e9. What changes no order of its outputs (bounds, a logarithm, of a
+    softmax also a positive factor or a term) is gone with it, and `1 - sigmoid(z)` has the logit
+    `-z`. Of `[1 - p, p]` the logit of `p` alone is left, as of a model of one unit.
     """
-    cutter = _Cutter(graph)
+    cutter = _Cutter(with_softmaxes(graph))
     output = cutter.logits_of(graph.output)
     if output is None:
         return None
     removed = frozenset(cutter.removed)
+    if is_pair(graph, graph.output):
+        return Cut(graph.with_output(cutter.second(output), cutter.nodes), removed, graph)
     last = len(graph.output.shape) - 1
     grouped = removed != {"Sigmoid"} and cutter.classes.get(id(output)) != last
     return Cut(graph.with_output(output, cutter.nodes), removed, graph, grouped)
@@ -55,6 +62,8 @@ def linear_end(graph: Graph) -> bool:
     if node is not None and node.kind in ("Add", "BatchNorm"):
         parts = [graph.producers.get(id(t)) for t in node.tensors]
         return any(part is not None and weights.in_linear(part) for part in parts)
+    if node is not None and node.kind == "Whole":
+        return registry.is_linear(node.op.layer) and wholes.ending(node.op.layer) is None
     return node is not None and weights.in_linear(node)
 
 
@@ -100,7 +109,7 @@ def _moved(graph: Graph, tensor) -> Node | None:
 
 class _Cutter:
     def __init__(self, graph: Graph):
-        self.graph, self.nodes, self.removed = graph, [], set()
+        self.graph, self.nodes, self.removed, self._logarithm = graph, [], set(), False
         self.classes: dict[int, int] = {}
         """The axis along which the classes of one softmax lie, by the id of their logits."""
 
@@ -117,8 +126,8 @@ class _Cutter:
             return logits
         if node.kind == "Where":
             return self._masked(node)
-        if node.kind == "Log" and self._is(node.tensors[0], "Softmax"):
-            return self.logits_of(node.tensors[0])
+        if len(node.tensors) == 1 and node.kind in ORDERED:
+            return self._ordered(node)
         if node.kind not in table.AFTER_HEAD:
             return None
         found = {id(t): self.logits_of(t) for t in node.tensors}
@@ -136,9 +145,29 @@ class _Cutter:
         self.nodes.append(Node(node.op, args, kwargs, outputs, node.scope))
         return made
 
-    def _is(self, tensor, kind: str) -> bool:
-        node = self.graph.producers.get(id(tensor))
-        return node is not None and node.kind == kind
+    def _ordered(self, node: Node) -> Tensor | None:
+        """The logits of what a function of each entry returns that keeps their order."""
+        logits = self.logits_of(node.tensors[0])
+        whole = tuple(node.outputs[0].shape) == tuple(node.tensors[0].shape)
+        if logits is None or self._logarithm or not whole:
+            return None
+        if is_bounded(node):
+            return logits
+        if self.removed == {"Sigmoid"} and is_complement(node):
+            return self._own("Negative", ops.negative, logits, logits.shape)
+        if self.removed != {"Softmax"} or not rises(node):
+            return None  # scaled, a sigmoid may be a value between two bounds
+        self._logarithm = node.kind == "Log"
+        return logits
+
+    def second(self, logits: Tensor) -> Tensor:
+        """The second of two logits, `(N, 1)`."""
+        return self._own("GetItem", _second, logits, (logits.shape[0], 1))
+
+    def _own(self, kind: str, function, logits: Tensor, shape) -> Tensor:
+        made = Tensor(shape, _real(logits))
+        self.nodes.append(Node(Own(kind, function, shape, made.dtype), (logits,), {}, [made], ()))
+        return made
 
     def _masked(self, node: Node) -> Tensor | None:
         mask, kept, other = node.args
@@ -154,6 +183,10 @@ class _Cutter:
         if id(logits) in self.classes:
             self.classes[id(outputs[0])] = self.classes[id(logits)]
         return outputs[0]
+
+
+def _second(logits):
+    return logits[:, 1:]
 
 
 def _ruled_out(mask, logits, least):

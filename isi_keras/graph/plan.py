@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -10,6 +9,7 @@ import numpy as np
 
 from isi_keras.composites import Composite
 from isi_keras.graph import operations as table
+from isi_keras.graph import registry
 from isi_keras.graph.facts import Fact, Facts
 from isi_keras.graph.nodes import Graph, Node, Tensor
 
@@ -53,13 +53,10 @@ class Plan:
         graph: a graph that ends in logits.
         composite: which rule serves which node.
         entries: whether the input is multiplied by ones, by which relevance is differentiated.
-        treated: a function from a `Whole` node to whether its relevance is known.
     """
 
-    def __init__(
-        self, graph: Graph, composite: Composite, entries: bool, treated: Callable[[Node], bool]
-    ):
-        self.graph, self.composite, self._treated = graph, composite, treated
+    def __init__(self, graph: Graph, composite: Composite, entries: bool):
+        self.graph, self.composite = graph, composite
         self.facts = Facts(graph, entries, first=entries and composite.has_first)
         self.linear: dict[int, Linear] = {}
         """By the id of its last node."""
@@ -99,6 +96,12 @@ class Plan:
         return all(self.facts.has(t, Fact.ENTRY) for t in node.outputs)
 
     # ---- linear nodes
+
+    def first_of(self, node: Node) -> Tensor | None:
+        """The input that a linear layer takes which is run as a whole; `None` for all others."""
+        whole = node.kind == "Whole" and registry.is_linear(node.op.layer)
+        found = node.args[0] if whole else None
+        return found if self.facts.has(found, Fact.ENTRY) and not self.is_entry(node) else None
 
     def kernel_of(self, node: Node) -> Any:
         """The constant factor of a linear node; `None` if it is none."""
@@ -211,7 +214,7 @@ class Plan:
         if id(node) in self.linear:
             return [self.linear[id(node)].source]
         if kind == "Whole":
-            if not self._treated(node):
+            if registry.treatment_of(node.op.layer) is None:
                 self.unknown.append(node)
             return relevant
         if kind in ("Take", "OneHot"):

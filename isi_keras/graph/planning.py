@@ -10,7 +10,7 @@ import keras
 from isi_keras.composites import KINDS
 from isi_keras.graph import operations as table
 from isi_keras.graph import registry
-from isi_keras.graph.facts import Fact
+from isi_keras.graph.facts import BY_TENSORFLOW, Fact
 from isi_keras.graph.nodes import Node, Tensor
 from isi_keras.graph.plan import Plan
 from isi_keras.graph.run import is_float
@@ -56,6 +56,12 @@ def _check_reached(plan: Plan) -> None:
         return
     steps = [n for n in plan.graph.nodes if n.kind in table.DISCRETE | {"Whole", "Cast"}]
     what = steps[-1].name if steps else "a constant"
+    if steps and steps[-1].kind == "Whole" and isinstance(steps[-1].op.layer, BY_TENSORFLOW):
+        raise ValueError(
+            f"There is no relevance rule for the layer {steps[-1].op.layer.name!r}: it computes by "
+            "TensorFlow, of which the other backend sees nothing. Explain the model that takes its "
+            "ids."
+        )
     raise ValueError(
         "There is no relevance rule for a model whose logits depend on its input by steps "
         f"alone: no relevance passes {what}. Explain the model that follows, e.g. of the "
@@ -69,6 +75,7 @@ def check_first(plan: Plan) -> None:
     live = [n for n in graph.nodes if plan.is_live(n)]
     begun = _begun(plan)
     places = [place.x for place in plan.linear.values() if plan.is_live(place.parts[-1])]
+    places += [plan.first_of(node) for node in live]
     served = set().union(*(begun.get(id(x), ()) for x in places))
     owed = {id(t) for t in keras.tree.flatten(graph.inputs) if is_float(t) and _serves(first, t)}
 

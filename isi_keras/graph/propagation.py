@@ -8,11 +8,11 @@ from keras import ops
 
 from isi_keras.composites import Composite
 from isi_keras.graph import operations as table
-from isi_keras.graph import planning, registry, treatments
+from isi_keras.graph import planning, treatments
 from isi_keras.graph.conservation import Watch
 from isi_keras.graph.entries import entry
 from isi_keras.graph.forward import forward, put
-from isi_keras.graph.linear import linear, rule_of
+from isi_keras.graph.linear import linear
 from isi_keras.graph.nodes import Graph, Node
 from isi_keras.graph.plan import Plan
 from isi_keras.graph.run import ABSORBERS, Run, carrying, is_float
@@ -53,12 +53,12 @@ class Propagation:
         self._absorbed, self._bare, graph = absorbed, graph, graph.wide
         if composite.attention == "attnlrp":
             graph = with_softmaxes(graph)
-        plan = Plan(graph, composite, True, self._is_treated)
+        plan = Plan(graph, composite, True)
         floats = all(map(is_float, keras.tree.flatten(sample)))
         changed = any(plan.is_entry(node) and not _is_moved(node) for node in graph.nodes)
         self.gated = composite.has_first or not floats or (changed and not centred)
         if not self.gated:
-            plan = Plan(graph, composite, False, self._is_treated)
+            plan = Plan(graph, composite, False)
         self.plan = plan
         planning.check_known(self.plan, on_unknown)
         if composite.attention == "attnlrp":
@@ -164,15 +164,8 @@ class Propagation:
             return lambda run: linear(run, plan, place)
         if plan.is_entry(node):
             return lambda run: entry(run, plan, node)
-        if node.kind == "Whole":
-            found = registry.treatment_of(node.op.layer) or registry.unknown
-            rule = rule_of(plan, node, False)
-            return lambda run: treatments.whole(found, rule)(run, plan, node)
         treatment = treatments.treatment_of(plan, node)
         return lambda run: treatment(run, plan, node)
-
-    def _is_treated(self, node: Node) -> bool:
-        return registry.treatment_of(node.op.layer) is not None
 
 
 def _is_moved(node: Node) -> bool:

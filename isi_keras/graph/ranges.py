@@ -163,6 +163,9 @@ class Ranges:
         if not _checks.is_number(exponent):
             return POSITIVE if self.is_positive(base) else ANY
         low, high = self.of(base)
+        if low < 0 and exponent > 0 and exponent % 2 == 0:
+            least = 0.0 if high >= 0 else _end(lambda v: v**exponent, high)
+            return least, max(_end(lambda v: v**exponent, v) for v in (low, high))
         if low < 0:
             return POSITIVE if exponent % 2 == 0 else ANY
         ends = [

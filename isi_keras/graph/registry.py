@@ -1,144 +1,24 @@
 """Layers that are treated as a whole: those that were registered, and those nothing is known of."""
 
-import dataclasses
 import textwrap
 from collections.abc import Callable
 from typing import Any
 
-import keras
-import numpy as np
-from keras import layers, ops
+from keras import layers
 
 from isi_keras import _checks, _keras
+from isi_keras.graph import wholes
 from isi_keras.graph.nodes import Node, Whole
-from isi_keras.graph.run import Run
-from isi_keras.rules import Epsilon, Rule
-from isi_keras.rules.linear import Linear, negative, positive
-
-_each = keras.tree.map_structure
-
-
-@dataclasses.dataclass(frozen=True)
-class Call:
-    """A layer of the user's at one place.
-
-    Args:
-        run: the pass.
-        layer: the layer.
-        args, kwargs: what it is called with, tensors.
-        rule: the rule that the composite has for it.
-    """
-
-    run: Run
-    layer: Any
-    args: tuple
-    kwargs: dict
-    rule: Rule
-
-    def __call__(self, *args) -> Any:
-        """What the layer returns for other tensors."""
-        return _single(self.layer)(*(args or self.args), **self.kwargs)
-
-
-def linear(call: Call) -> Any:
-    """A layer with a kernel and perhaps a bias, and a function at its end."""
-    layer, run = _single(call.layer), call.run
-    activation = _keras.read(layer, "activation")
-    bare = layer if activation is None else _with(layer, "activation", keras.activations.linear)
-    bias = _keras.read(layer, "bias")
-    variable = _keras.kernel(layer, "kernel")
-    others = [(v, v.value) for v in layer.variables if v is not variable and v is not bias]
-
-    def contract(x, kernel, added):
-        values = [(variable, kernel)]
-        fits = bias is not None and added is not None and added.shape == bias.shape
-        if bias is not None:
-            values.append((bias, added if fits else ops.zeros(bias.shape, bias.dtype)))
-        with keras.StatelessScope([*others, *values]):
-            z = bare.call(x, *call.args[1:], **call.kwargs)
-        return z if fits or added is None else z + added
-
-    (x, *_) = call.args
-    kernel = ops.convert_to_tensor(variable)
-    if run.checks and not isinstance(call.rule, Epsilon):
-        _expect_terms(layer, call.rule, lambda x, kernel: contract(x, kernel, None), x, kernel)
-    added = None if bias is None else ops.convert_to_tensor(bias)
-    z = contract(x, kernel, added)
-    outputs = run.surrogate(call.rule, Linear(x, z, contract, kernel, added, summand=False), z)
-    if activation is None or activation is keras.activations.linear:
-        return outputs
-    return run.passed(activation(outputs), outputs)
-
-
-def _expect_terms(layer: Any, rule: Rule, contract: Callable, x, kernel) -> None:
-    """Raises unless what a layer sums is what a rule takes it for: inputs times weights."""
-    size = ops.convert_to_numpy(contract(ops.abs(x), ops.abs(kernel)))
-    parts = contract(x, positive(kernel)) + contract(x, negative(kernel))
-    lost = ops.convert_to_numpy(parts - contract(x, kernel))
-    what = f"The layer {layer.name!r} of class {type(layer).__name__}, registered as 'linear',"
-    advice = "Write it with keras.ops, which needs no registration; or use the rule 'epsilon'."
-    if np.abs(lost).max() > 1e-3 * np.abs(size).max():
-        raise ValueError(f"{what} is not linear in its kernel, as {rule!r} needs it. {advice}")
-    if size.min() < -1e-4 * np.abs(size).max():
-        raise ValueError(
-            f"{what} returns values below 0 for inputs and a kernel that are not: its terms have "
-            f"not the signs of its kernel, as {rule!r} takes them to have. {advice}"
-        )
-
-
-def quantized(call: Call) -> Any:
-    """A dense layer of 8-bit weights: they stand for what they are when scaled back."""
-    layer, run = call.layer, call.run
-    (x, *_) = call.args
-    scale = ops.cast(layer.kernel_scale, "float32")
-    kernel = ops.cast(_keras.kernel(layer, "kernel"), "float32") / scale
-    bias = _keras.read(layer, "bias")
-    bias = None if bias is None else ops.cast(bias, "float32")
-
-    def contract(x, kernel, bias):
-        z = ops.matmul(x, kernel)
-        return z if bias is None else z + bias
-
-    value, z = call(), contract(x, kernel, bias)
-    activation = _keras.read(layer, "activation")
-    linear = activation is None or activation is keras.activations.linear
-    # Its inputs are quantized, too, so the value that is shared out is the layer's own.
-    total = value if linear else z
-    outputs = run.surrogate(call.rule, Linear(x, z, contract, kernel, bias), total)
-    return outputs if linear else run.passed(value, outputs)
-
-
-def activation(call: Call) -> Any:
-    """A function of each entry passes relevance on unchanged."""
-    outputs, (x, *_) = call(), call.args
-    if tuple(outputs.shape) != tuple(x.shape):
-        raise ValueError(
-            f"The layer {call.layer.name!r} of class {type(call.layer).__name__}, registered as "
-            f"'activation', is no function of each entry: of the shape {tuple(x.shape)} it makes "
-            f"{tuple(outputs.shape)}. Register a function, see isi_keras.register."
-        )
-    return call.run.passed(outputs, x)
-
-
-def gradient(call: Call) -> Any:
-    """The plain gradient; what comes of an input of zeros is a bias."""
-    outputs = call()
-    if not call.run.absorbed:
-        return outputs
-    first, *others = call.args
-    return call.run.absorb("bias", outputs, call(_each(ops.zeros_like, first), *others))
-
-
-def unknown(call: Call) -> Any:
-    """The plain gradient, on request."""
-    return call()
-
+from isi_keras.graph.run import is_float
+from isi_keras.graph.wholes import Call
 
 TREATMENTS: dict[str, Callable[[Call], Any]] = {
-    "linear": linear,
-    "activation": activation,
-    "gradient": gradient,
+    "linear": wholes.linear,
+    "activation": wholes.activation,
+    "gradient": wholes.gradient,
 }
+_QUANTIZED = layers.Dense, layers.EinsumDense
+_MODES = "int8", "int4", "gptq", "awq"
 _REGISTERED: dict[type, Callable[[Call], Any]] = {}
 
 
@@ -210,10 +90,28 @@ def is_whole(layer: Any) -> bool:
 
 def treatment_of(layer: Any) -> Callable[[Call], Any] | None:
     """What is known of a layer that is treated as a whole."""
-    plain = type(layer).__mro__[0] is layers.Dense and _keras.read(layer, "lora") is False
-    if _mode(layer) == "int8" and plain:
-        return quantized
-    return registered(layer)
+    if _mode(layer) is None:
+        return registered(layer)
+    known = type(layer) in _QUANTIZED or isinstance(layer, layers.Embedding)
+    return wholes.quantized if known and _mode(layer) in _MODES else registered(layer)
+
+
+def looks_up(node: Node) -> bool:
+    """Whether a layer that is treated as a whole takes indices of the rows of a table."""
+    index = node.tensors and not is_float(node.tensors[0])
+    return bool(index) and isinstance(node.op.layer, layers.Embedding)
+
+
+def parted(layer: Any) -> tuple[Any, Callable | None]:
+    """A layer as what is treated as a whole of it, and the function at its end beside that."""
+    if treatment_of(layer) is not wholes.quantized:
+        return layer, None
+    return wholes.without_end(layer), wholes.ending(layer)
+
+
+def is_linear(layer: Any) -> bool:
+    """Whether a layer that is treated as a whole is linear, up to a function at its end."""
+    return treatment_of(layer) in (wholes.linear, wholes.quantized)
 
 
 def _mode(layer: Any) -> str | None:
@@ -277,19 +175,3 @@ def refused(node: Node) -> str:
         "function; or pass Relevance(on_unknown='gradient') to let its plain gradient stand; or "
         "use indicator='sensitivity', which needs no rules."
     )
-
-
-def _single(layer: Any) -> Any:
-    """The layer, or a copy that computes in single instead of half precision."""
-    policy = _keras.read(layer, "dtype_policy")
-    if policy.compute_dtype not in ("float16", "bfloat16"):
-        return layer
-    name = _keras.NAMES["dtype_policy"].attribute
-    return _with(layer, name, keras.DTypePolicy("float32"))
-
-
-def _with(layer: Any, name: str, value: Any) -> Any:
-    """A copy of a layer, of the same variables, with another attribute."""
-    made = object.__new__(type(layer))
-    vars(made).update({**vars(layer), name: value})
-    return made

@@ -2,15 +2,14 @@
 
 import concurrent.futures
 import contextlib
-import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 from keras import ops
 
 from isi_keras import _keras, _operators
-from isi_keras.graph import bodies, calls, expanded, rewritten
+from isi_keras.graph import bodies, calls, expanded, registry, rewritten
 from isi_keras.graph.nodes import Graph, Node, Own, Tensor, UntraceableError, Weight, Whole
 from isi_keras.graph.operations import BODIES
 from isi_keras.graph.shadows import Shadows
@@ -20,7 +19,12 @@ _flat = keras.tree.flatten
 
 
 def trace(
-    model: keras.Model, sample: Any, whole=lambda layer: False, *, any_rows: bool = True
+    model: keras.Model,
+    sample: Any,
+    whole=lambda layer: False,
+    *,
+    any_rows: bool = True,
+    packed: Callable[[Any], Any] = lambda x: x,
 ) -> Graph:
     """The graph of a model for inputs like the sample.
 
@@ -32,6 +36,7 @@ def trace(
         sample: inputs of the model, or a structure of them.
         whole: which layers are to be nodes of their own.
         any_rows: whether the number of samples is left open; otherwise it is that of the sample.
+        packed: from a structure like the sample to what the model is called with.
 
     Raises:
         ValueError: if the model returns other than one tensor.
@@ -46,8 +51,9 @@ def trace(
         with place, _operators.comparing_values():
             if any_rows:
                 with contextlib.suppress(_OpenBatchError):
-                    return _Tracer(model, whole).graph(sample, batch=None)
-            return _Tracer(model, whole).graph(sample, batch=_flat(sample)[0].shape[0])
+                    return _Tracer(model, whole, packed).graph(sample, batch=None)
+            rows = _flat(sample)[0].shape[0]
+            return _Tracer(model, whole, packed).graph(sample, batch=rows)
 
     # A thread of its own is outside of any trace of the backend, and counts names for itself.
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
@@ -81,8 +87,8 @@ class Reads(keras.StatelessScope):
 
 
 class _Tracer:
-    def __init__(self, model: keras.Model, whole):
-        self.model, self.whole, self.open = model, whole, False
+    def __init__(self, model: keras.Model, whole, packed):
+        self.model, self.whole, self.packed, self.open = model, whole, packed, False
         self.shadows = Shadows(self._called, expanded.overriding)
         self.nodes: list[Node] = []
         self.layers: dict[str, list] = {}
@@ -106,7 +112,7 @@ class _Tracer:
             sample,
         )
         self._made.update((id(t), t) for t in _flat(inputs))
-        outputs = self._outputs(inputs)
+        outputs = self._outputs(self.packed(inputs))
         tensors = [t for t in _flat(outputs) if t is not None]
         if len(tensors) != 1 or not isinstance(tensors[0], Tensor):
             raise ValueError(
@@ -149,7 +155,9 @@ class _Tracer:
         args = calls.as_declared(layer, args)
         args, kwargs, first, masks = calls.prepared(layer, args, kwargs)
         if self.whole(layer):
-            return self._as_whole(layer, args, kwargs, root, None)
+            bare, activation = registry.parted(layer)
+            outputs = self._as_whole(bare, args, kwargs, root, None)
+            return outputs if activation is None else activation(outputs)
         try:
             with Reads() as scope:  # what is read would become a constant
                 outputs = shadow.call(*args, **kwargs)
@@ -181,7 +189,7 @@ class _Tracer:
         except Exception as error:
             if self.open:
                 raise _OpenBatchError from error
-            raise _named(layer, why or error) from error
+            raise calls.named(layer, why or error) from error
         outputs = op(*args, **kwargs)
         if layer.supports_masking:
             calls.mask(layer, _flat(args)[0], outputs, _each(_keras.mask_of, args[0]))
@@ -256,19 +264,6 @@ class _Tracer:
         while id(value) in self._alias:
             value = self._alias[id(value)]
         return value
-
-
-def _named(layer, error: Exception) -> UntraceableError:
-    """The error of a layer inside, which says which layer it is."""
-    if isinstance(error, UntraceableError):
-        return error
-    text = textwrap.shorten(str(error), 300)
-    return UntraceableError(
-        f"The layer {layer.name!r} of class {type(layer).__name__} does not compute with symbolic "
-        f"tensors, nor does Keras know the shape of what it returns: {type(error).__name__}: "
-        f"{text} Compute with keras.ops (keras.ops.where or keras.ops.cond in place of `if`), or "
-        "give it compute_output_spec."
-    )
 
 
 def _counts_samples(op) -> bool:

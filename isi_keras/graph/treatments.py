@@ -8,13 +8,13 @@ from keras import ops
 
 from isi_keras import _checks
 from isi_keras.graph import operations as table
-from isi_keras.graph import registry
+from isi_keras.graph import registry, wholes
+from isi_keras.graph.entries import Bounds
 from isi_keras.graph.facts import Fact
 from isi_keras.graph.linear import affine, rule_of
 from isi_keras.graph.nodes import Node, Tensor
 from isi_keras.graph.plan import Plan
 from isi_keras.graph.run import INFINITE, Run, carrying, finite
-from isi_keras.rules import Rule
 from isi_keras.rules.linear import Linear, along_axis
 
 Treatment = Callable[[Run, Plan, Node], Any]
@@ -147,16 +147,18 @@ def lookup(run: Run, plan: Plan, node: Node) -> Any:
     return ops.stop_gradient(outputs) * ops.cast(ones, outputs.dtype)
 
 
-def whole(treatment: Callable, rule: Rule) -> Treatment:
+def whole(run: Run, plan: Plan, node: Node) -> Any:
     """A layer as a whole, by what was registered for it."""
-
-    def treated(run: Run, plan: Plan, node: Node) -> Any:
-        args, kwargs = _arguments(run, plan, node)
-        outputs = treatment(registry.Call(run, node.op.layer, args, kwargs, rule))
-        registry.expect_like(node, keras.tree.flatten(outputs))
-        return outputs
-
-    return treated
+    treatment = registry.treatment_of(node.op.layer) or wholes.unknown
+    args, kwargs = _arguments(run, plan, node)
+    first = plan.first_of(node)
+    rule, given = rule_of(plan, node, first is not None), {}
+    if first is not None:
+        args = args if rule.proportional else (run.fixed(first), *args[1:])
+        given = {"ones": run.one(first), "bounded": Bounds(run, plan, first)}
+    outputs = treatment(wholes.Call(run, node.op.layer, args, kwargs, rule, **given))
+    registry.expect_like(node, keras.tree.flatten(outputs))
+    return outputs
 
 
 # ---- the rules of AttnLRP
@@ -227,6 +229,8 @@ def treatment_of(plan: Plan, node: Node) -> Treatment:
     attnlrp = plan.composite.attention == "attnlrp"
     if kind in table.NORMS:
         return normalization
+    if kind == "Whole":
+        return lookup if registry.looks_up(node) else whole
     if kind == "BatchNorm":
         return batch_normalization
     if kind == "DotProductAttention":

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from isi_keras import _keras
+from isi_keras._nested import packed
 from isi_keras.graph.expanded import IDLE
 from isi_keras.graph.nodes import Graph
 from isi_keras.graph.trace import Reads
@@ -15,9 +16,11 @@ _SHOWN = 3
 
 def run(model: keras.Model, sample: Any) -> Any:
     """What the model itself returns."""
+    # What is given stays as it is: on Torch a layer may divide it in place.
+    sample = keras.tree.map_structure(keras.ops.copy, sample)
     # A scope hides another one around it, which may say other values.
     with Reads([(variable, variable.value) for variable in variables_of(model)]) as scope:
-        outputs = keras.tree.flatten(model(sample, training=False))
+        outputs = keras.tree.flatten(model(packed(model, sample), training=False))
         outputs = [tensor for tensor in outputs if tensor is not None]
     _check_certain(model, scope.assigned.values())
     _check_variables(model, scope.read.values())

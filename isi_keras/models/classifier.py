@@ -9,7 +9,8 @@ from keras import ops
 from isi_keras.models.calling import several_outputs
 from isi_keras.models.compiling import cached
 from isi_keras.models.data_format import data_format_of
-from isi_keras.models.graphs import Graphs, unclear
+from isi_keras.models.endings import unclear
+from isi_keras.models.graphs import Graphs
 from isi_keras.models.held import steady
 from isi_keras.models.inputs import as_inputs
 from isi_keras.models.moving import as_names

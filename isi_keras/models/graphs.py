@@ -12,15 +12,16 @@ import keras
 import numpy as np
 from keras import ops
 
-from isi_keras import backend
+from isi_keras import _nested, backend
 from isi_keras.graph import head, registry
 from isi_keras.graph.forward import forward
-from isi_keras.graph.head import Cut, cut, hidden, linear_end
+from isi_keras.graph.head import Cut, cut, linear_end
 from isi_keras.graph.nodes import Graph
 from isi_keras.graph.trace import trace
 from isi_keras.models.agreement import check_same, is_same, rows_of
 from isi_keras.models.calling import check_own, run
 from isi_keras.models.compared import count_of, pair, some
+from isi_keras.models.endings import ended, expect_varying, not_of_rows
 from isi_keras.models.held import steady
 from isi_keras.models.layers import nodes
 
@@ -52,34 +53,46 @@ class Graphs:
     ):
         self._model, self._whole = weakref.ref(model), as_values or bool(from_logits)
         self._rows, given = _declared(model), sample
-        sample = self.few(sample) if self._rows else pair(sample)
-        outputs = run(model, sample)  # first, as it builds what is not built yet
-        whole = trace(model, sample, registry.is_whole)
+        sample, outputs = self._first(model, sample)  # it builds what is not built yet
+        whole = _traced(model, sample)
         same = rows_of(whole) is None and is_same(model, whole, sample, outputs)
         if rows_of(whole) is None and not same:
             # A layer takes the number of samples for another one where it is open.
-            whole = trace(model, sample, registry.is_whole, any_rows=False)
+            whole = _traced(model, sample, any_rows=False)
         self._sample = sample
         if len(outputs.shape) != 2:
-            raise ValueError(
-                f"Expected a classifier with outputs of shape (N, classes). The model "
-                f"{model.name!r} returns ({', '.join(map(str, ('N', *outputs.shape[1:])))})."
-            )
+            raise ValueError(not_of_rows(model, outputs.shape))
         check_own(model, whole)
         if not same:
             check_same(model, whole, sample)
         self._entire, self._calls, self._excluded = whole, 0, head.excludes(whole)
         self.compare(given)
         self.units = outputs.shape[-1]
-        _expect_varying(model, whole, self.units)
+        expect_varying(model, whole, self.units)
         alone = self.units == 1 and from_logits is None and linear_end(whole)
         self.one_value = self.units == 1 and (as_values or alone)
         made = Cut(whole, frozenset(), whole)
         if not (self._whole or alone):
-            made = _ended(model, whole, outputs, from_logits)
+            made = ended(model, whole, outputs, from_logits)
+        self.units = made.graph.output.shape[-1]
         self.removed, self.grouped = made.removed, made.grouped
         self._made: dict[int | None, Cut] = {rows_of(whole): made}
         _say_if_coarse(whole)
+
+    def _first(self, model: keras.Model, x: Any) -> tuple[Any, Any]:
+        """Some samples and what the model returns for them; two, if it takes so few."""
+        if self._rows:
+            return (sample := self.few(x)), run(model, sample)
+        try:
+            return (sample := pair(x)), run(model, sample)
+        except Exception:
+            declared = keras.tree.flatten(getattr(model, "inputs", None) or x)[0].shape[0]
+            self._rows = declared or keras.tree.flatten(x)[0].shape[0]
+            try:
+                return (sample := self.few(x)), run(model, sample)
+            except Exception:
+                pass  # the number of samples is not what is wrong
+            raise
 
     def of(self, x: Any) -> Graph:
         """The graph for a batch."""
@@ -89,9 +102,9 @@ class Graphs:
         rows = keras.tree.flatten(x)[0].shape[0]
         if self._rows is not None and rows != self._rows:
             raise ValueError(
-                f"The model was built for batches of {self._rows} samples, as its recurrent layers "
-                f"keep a state of each. Received a batch of {rows}. Pass batch_size={self._rows} "
-                "and at least as many samples."
+                f"The model takes batches of {self._rows} samples, as it was built for so many or "
+                f"its recurrent layers keep a state of each. Received a batch of {rows}. Pass "
+                f"batch_size={self._rows} and at least as many samples."
             )
         rows = None if None in self._made else rows
         if rows not in self._made:
@@ -112,6 +125,11 @@ class Graphs:
         made = self._made.get(None)
         wholes = made is None or any(node.kind == "Whole" for node in made.graph.nodes)
         return self._rows is None and not wholes
+
+    @property
+    def least_rows(self) -> int:
+        """How many samples there are in a batch that keeps its size at least; 0 if it need not."""
+        return 0 if self.any_rows else self._rows or 1
 
     def batch_size(self) -> int:
         """How many samples there are in a batch that nobody gave the size of, a power of two.
@@ -136,7 +154,7 @@ class Graphs:
             return ops.take(some, count % some.shape[0], axis=0)
 
         x = keras.tree.map_structure(repeated, self._sample)
-        traced = trace(model, x, registry.is_whole, any_rows=False)
+        traced = _traced(model, x, any_rows=False)
         check_same(model, traced, x)
         made = None if self._whole else cut(traced)
         return Cut(traced, frozenset(), traced) if made is None else made
@@ -208,6 +226,11 @@ class Graphs:
         return head.as_logits(outputs, pair, self._excluded)
 
 
+def _traced(model: keras.Model, sample: Any, any_rows: bool = True) -> Graph:
+    packed = functools.partial(_nested.packed, model)
+    return trace(model, sample, registry.is_whole, any_rows=any_rows, packed=packed)
+
+
 def _say_if_coarse(graph: Graph) -> None:
     """Warns where a GPU takes float32 with 10 bits instead of 23, as backends do by default."""
     words, setting = backend.coarse() or (None, "")
@@ -249,50 +272,3 @@ class PerGraph:
         if id(graph) not in self._made:
             self._made[id(graph)] = self._make(graph)
         return self._made[id(graph)]
-
-
-def _expect_varying(model: keras.Model, graph: Graph, units: int) -> None:
-    """Raises if the model returns 1 whatever comes in."""
-    found = cut(graph) if units == 1 else None
-    if found is not None and found.removed & {"Softmax", "LogSoftmax"}:
-        raise ValueError(
-            f"The model {model.name!r} ends in a softmax over one unit, which is always 1: there "
-            "is nothing to explain or attack, and nothing was trained. For two classes end it with "
-            "keras.layers.Dense(1, 'sigmoid') or Dense(2, 'softmax'), for a value with Dense(1)."
-        )
-
-
-def _ended(model, graph: Graph, outputs, from_logits: bool | None) -> Cut:
-    """The graph that ends in logits."""
-    found = cut(graph)
-    if found is not None:
-        return found
-    if from_logits is False:
-        raise ValueError(
-            f"from_logits=False, but the model {model.name!r} ends in no softmax or sigmoid "
-            "that could be removed. Pass from_logits=True if its outputs are logits, or end "
-            "it with keras.layers.Softmax()."
-        )
-    units = outputs.shape[-1]
-    values = ops.convert_to_numpy(outputs)
-    if linear_end(graph) and units > 1:
-        return Cut(graph, frozenset(), graph)
-    if units == 1 or hidden(graph) is not None or bool(((values >= 0) & (values <= 1)).all()):
-        raise ValueError(unclear(model, graph))
-    return Cut(graph, frozenset(), graph)
-
-
-def unclear(model: keras.Model, graph: Graph) -> str:
-    """The text for outputs of which it cannot be known whether they are logits."""
-    behind, node = hidden(graph), graph.producers.get(id(graph.output))
-    last = "its input" if node is None else node.name
-    seen = "" if behind is None else f", behind which is a {behind}"
-    return (
-        f"It cannot be known whether the outputs of the model {model.name!r} are logits: "
-        f"the last operation is {last}{seen}, and it returns "
-        f"{graph.output.shape[-1]} value(s) a sample. Wrap the model: "
-        "isi_keras.logits(model, from_logits=True) takes the outputs as logits (one as those of "
-        "two classes); isi_keras.outputs(model) takes them as values, to be explained, or attacked "
-        "with goal=isi_keras.goals.Above(value) or Below(value); or end it with "
-        "keras.layers.Softmax() (or a sigmoid for one unit), which is then removed."
-    )

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from isi_keras import _checks
+from isi_keras import _checks, _nested
 from isi_keras.sources import tables
 
 _TYPES = {"bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))}
@@ -23,14 +23,15 @@ _OF_TEXT = (
 def as_inputs(model, x) -> Any:
     """The inputs as arrays `(N, ...)` that the model accepts: one, or a list or dictionary of them.
 
-    They are float32, or of the integer type that the model declares.
+    They are float32, or of the integer type that the model declares. What lies in dictionaries or
+    lists of others is in one, see `_nested`.
 
     Raises:
         TypeError: if an input is not a numeric array.
         ValueError: if one is empty, not finite, or not of the model's input shape, if there are too
             many or too few, or if their numbers of samples differ.
     """
-    specs = _specs(model)
+    x, specs = _nested.flat(model, x), _specs(model)
     if specs is None or (len(specs) == 1 and not isinstance(x, Mapping)):
         if not isinstance(x, Mapping) and not _is_list_of_arrays(x):
             return _as_input(model, "x", x, specs[0] if specs else None)
@@ -98,8 +99,7 @@ def example_of(model, size: int = 1) -> Any:
     found = {}
     for spec in specs:
         shape = [1, *(size if given is None else given for given in (spec.shape or ())[1:])]
-        integers = "int" in (spec.dtype or "")
-        found[spec.name] = np.zeros(shape, spec.dtype if integers else "float32")
+        found[spec.name] = np.zeros(shape, _held(spec))
     by_name = len(found) > 1 or isinstance(getattr(model, "input", None), Mapping)
     return found if by_name else found[specs[0].name]
 
@@ -118,7 +118,10 @@ def _specs(model) -> list[Spec] | None:
     if not inputs:
         return None
     structure = getattr(model, "input", None)
-    if isinstance(structure, Mapping):
+    if _nested.structure_of(model) is not None:
+        each = _nested.leaves(structure)
+        inputs, names = list(each.values()), list(each)
+    elif isinstance(structure, Mapping):
         inputs, names = [structure[name] for name in structure], list(structure)
     else:
         specs = model.input_spec or [None] * len(inputs)
@@ -130,6 +133,12 @@ def _specs(model) -> list[Spec] | None:
         Spec(name, tuple(tensor.shape), str(tensor.dtype))
         for name, tensor in zip(names, inputs, strict=True)
     ]
+
+
+def _held(spec: Spec) -> str:
+    """The type of what is given for an input: that which it declares, if these are no reals."""
+    declared = spec.dtype or ""
+    return declared if "int" in declared or declared == "bool" else "float32"
 
 
 def _keys(x) -> list[str]:
@@ -165,14 +174,13 @@ def _as_input(model, word: str, x, spec: Spec | None) -> np.ndarray:
             f"Expected {word} to be an array of numbers. Received: dtype {x.dtype}."
             f"{_OF_TEXT if text else ''}"
         )
-    integers = spec is not None and spec.dtype is not None and "int" in spec.dtype
     finite = np.isfinite(x).reshape(len(x), -1).all(1)
     if not finite.all():
         raise ValueError(
             f"{word} holds NaN or infinity in {(~finite).sum()} of {len(x)} samples, the first at "
             f"index {int(np.argmin(finite))}. Remove or repair them."
         )
-    return x.astype(spec.dtype if spec is not None and integers else "float32")
+    return x.astype("float32" if spec is None else _held(spec))
 
 
 def dtype_of(x: Any) -> np.dtype:

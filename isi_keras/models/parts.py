@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from isi_keras._nested import flat
 from isi_keras.models.inputs import as_inputs, dtype_of, names_of
 from isi_keras.models.moving import Moving
 
@@ -55,6 +56,7 @@ def parted(model, x, moved: tuple[str, ...] | None = None) -> Parts:
         _expect_real(model, f" in {name!r}", every[name])
     shapes = tuple(every[name].shape[1:] for name in moved)
     moving = Moving(moved, shapes, names, isinstance(inputs, Mapping))
+    x = flat(model, x)
     given = x if isinstance(x, Mapping) else dict(zip(names, x, strict=True))
     types = {name: dtype_of(given[name]) for name in moved}
     return Parts(moving, moving.of(inputs), moving.held(inputs), _common(types))

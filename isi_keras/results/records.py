@@ -124,7 +124,7 @@ class Explanation(Result):
         names = [
             list(part) if isinstance(part, Mapping) else [] for part in (self.x, self.relevance)
         ]
-        if names[0] != names[1]:
+        if sorted(names[0]) != sorted(names[1]):
             raise ValueError(
                 f"expected relevance of the inputs {names[0]}. Received: that of {names[1]}"
             )

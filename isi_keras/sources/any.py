@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from isi_keras import _checks
+from isi_keras import _checks, _nested
 from isi_keras.sources import factories, files, folders, hashes
 from isi_keras.sources.rows import Rows, Several, as_array, as_labels, write_array
 from isi_keras.sources.streams import KINDS, Stream, is_stream, stream_of
@@ -72,9 +72,8 @@ def _of(source: Any, column: str | None, images: folders.Format | None) -> Rows 
     x, labels = source if isinstance(source, tuple) and len(source) == 2 else (source, None)
     try:
         if isinstance(x, Mapping):
-            return Several(
-                {str(name): as_array(part) for name, part in x.items()}, as_labels(labels)
-            )
+            parts = _nested.of_data(x).items()
+            return Several({str(name): as_array(part) for name, part in parts}, as_labels(labels))
         return files.described(as_array(x), as_labels(labels))
     except TypeError as error:
         raise TypeError(

@@ -20,6 +20,10 @@ def head(function, shape=(4,)):
     return keras.Model(inputs, End()(layers.Dense(6)(inputs)))
 
 
+def written_out(raised):
+    return raised / ops.sum(raised, axis=-1, keepdims=True)
+
+
 def split(x, *functions):
     parts = zip(functions, ops.split(x, len(functions), axis=-1), strict=True)
     return ops.concatenate([function(part) for function, part in parts], axis=-1)
@@ -38,6 +42,15 @@ ONE = {
     ],
     "flipped": lambda z: ops.flip(ops.softmax(z), axis=1),
     "sigmoids": lambda z: split(z, ops.sigmoid, ops.sigmoid),
+    "bounded": lambda z: ops.clip(ops.softmax(z), 1e-7, 1 - 1e-7),
+    "bounded from below": lambda z: ops.maximum(1e-6, ops.softmax(z)),
+    "percent": lambda z: layers.Rescaling(100.0)(ops.softmax(z)),
+    "smoothed": lambda z: 0.9 * ops.softmax(z) + 0.1 / 6,
+    "divided": lambda z: (ops.softmax(z) - 0.5) / 2.0,
+    "logarithm of a sum": lambda z: ops.log(ops.softmax(z) + 1e-7),
+    "logarithm of bounds": lambda z: ops.log(ops.clip(ops.softmax(z), 1e-7, 1.0)),
+    "of a logarithm": lambda z: ops.exp(ops.log_softmax(z)),
+    "written out": lambda z: written_out(ops.exp(z - ops.max(z, -1, keepdims=True))),
 }
 SEVERAL = {
     "rows": lambda z: ops.reshape(ops.softmax(ops.reshape(z, (-1, 2, 3))), (-1, 6)),
@@ -50,6 +63,23 @@ PARTS = {
     "of the classes": lambda z: ops.softmax(z)[:, 1:],
     "of another axis": lambda z: ops.softmax(ops.reshape(z, (-1, 2, 3)), axis=1)[:, 0],
     "of a group": lambda z: ops.reshape(ops.softmax(z), (-1, 2, 3))[:, 0],
+}
+UNORDERED = {
+    "narrow bounds": lambda z: ops.clip(ops.softmax(z), 0.2, 1.0),
+    "low bounds": lambda z: ops.clip(ops.softmax(z), 0.0, 0.8),
+    "turned over": lambda z: 1 - ops.softmax(z),
+    "negative": lambda z: -2.0 * ops.softmax(z),
+    "by class": lambda z: ops.softmax(z) * ops.arange(1.0, 7.0),
+    "inverse": lambda z: 1 / ops.softmax(z),
+    "value between bounds": lambda z: 100 * ops.sigmoid(z),
+    "bounded logarithm": lambda z: ops.maximum(ops.log(ops.softmax(z)), -0.1),
+}
+PAIRS = {
+    "joined": lambda p: ops.concatenate([1 - p, p], axis=-1),
+    "stacked": lambda p: ops.stack([1 - p[:, 0], p[:, 0]], axis=-1),
+    "by layers": lambda p: layers.Concatenate()([layers.Lambda(lambda p: 1.0 - p)(p), p]),
+    "bounded": lambda p: ops.clip(ops.concatenate([1 - p, p], axis=-1), 1e-7, 1 - 1e-7),
+    "first": lambda p: ops.concatenate([p, 1 - p], axis=-1),
 }
 
 
@@ -102,3 +132,54 @@ def test_of_several_softmaxes_the_greatest_output_is_predicted(x, name):
 def test_a_part_of_a_softmax_is_none(x, name):
     with pytest.raises(ValueError, match=r"cannot be known.*behind which is a Softmax"):
         isi.explain(head(PARTS[name]), x)
+
+
+@pytest.mark.parametrize("name", UNORDERED)
+def test_what_may_change_the_order_is_none(x, name):
+    with pytest.raises(ValueError, match=r"cannot be known.*behind which is a S"):
+        isi.explain(head(UNORDERED[name]), x)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_a_probability_beside_its_complement_is_that_of_one_unit(x, name):
+    """`[1 - p, p]` has the map, and the attacks, of the model that returns `p`."""
+    inputs = keras.Input((4,))
+    hidden = layers.Dense(5, "elu", bias_initializer="ones")(inputs)
+    probability = layers.Dense(1, "sigmoid", bias_initializer="ones")(hidden)
+
+    class End(layers.Layer):
+        def call(self, p):
+            return PAIRS[name](p)
+
+    one, two = (keras.Model(inputs, end) for end in (probability, End()(probability)))
+    turned = name == "first"
+    right, found = (isi.explain(model, x, indicator="epsilon") for model in (one, two))
+    np.testing.assert_array_equal(found.prediction, two.predict(x, verbose=0).argmax(-1))
+    np.testing.assert_array_equal(found.prediction, right.prediction ^ turned)
+    np.testing.assert_allclose(found.relevance, right.relevance, atol=1e-6)
+    np.testing.assert_allclose(found.logits, right.logits[:, :: -1 if turned else 1], atol=1e-6)
+    attack = isi.MinimalL0(bounds=(-9, 9))
+    result = attack(two, x[:8])
+    after = two.predict(result.adversarial, verbose=0).argmax(-1)
+    np.testing.assert_array_equal(result.success, after != result.clean_prediction)
+    assert result.success.any()
+
+
+def test_a_complement_alone(x):
+    inputs = keras.Input((4,))
+    p = layers.Dense(1, "sigmoid")(inputs)
+    found = isi.explain(keras.Model(inputs, 1 - p), x, indicator="z")
+    right = isi.explain(keras.Model(inputs, p), x, indicator="z")
+    np.testing.assert_array_equal(found.prediction, 1 - right.prediction)
+    np.testing.assert_allclose(found.relevance, right.relevance, atol=1e-6)
+
+
+def test_two_probabilities_that_are_no_complements(x):
+    """Each is a label of its own."""
+    inputs = keras.Input((4,))
+    p, q = (layers.Dense(1, "sigmoid")(inputs) for _ in range(2))
+    model = keras.Model(inputs, ops.concatenate([1 - p, q], axis=-1))
+    logits = isi.explain(model, x, indicator="z").logits
+    np.testing.assert_allclose(1 / (1 + np.exp(-logits)), model.predict(x, verbose=0), atol=1e-5)
+    with pytest.raises(ValueError, match="each is a label of its own"):
+        isi.MinimalL0(bounds=(-9, 9))(model, x[:2])

@@ -189,6 +189,8 @@ GATES = {
     "at most one": gated(lambda g: ops.minimum(ops.relu(g), 1.0)),
     "cut by hand": gated(lambda g: ops.maximum(ops.minimum(g, 1.0), 0.0)),
     "tanh": gated(lambda g: (1 + ops.tanh(g)) / 2),
+    "to an even power": gated(lambda g: ops.tanh(g) ** 2),
+    "of a cosine": gated(lambda g: ops.power(ops.cos(g), 4)),
     "sine": gated(lambda g: 0.5 * ops.sin(g) + 0.5),
     "where or one": gated(lambda g: ops.where(g > 0, ops.sigmoid(g), 1.0)),
     "times an inverse": attended(

@@ -645,6 +645,24 @@ class TestPooling:
         np.testing.assert_allclose(*maps, rtol=1e-4, atol=1e-6)
 
 
+def einsum(equation, *shape):
+    return lambda: layers.EinsumDense(equation, shape, bias_axes=equation.partition("->")[2][-1])
+
+
+QUANTIZED = {
+    "dense": (lambda: layers.Dense(3), 0),
+    "einsum": (einsum("abc,cd->abd", 5, 3), 0),
+    "two new axes": (einsum("abc,cde->abde", 5, 2, 2), 0),
+    "two axes summed": (einsum("abc,bcd->ad", 3), (0, 1)),
+    "a shared axis": (einsum("abc,bcd->abd", 5, 3), 1),
+}
+"""Dense layers of an input (N, 5, 6), and the axes of their kernels that have one step."""
+_BITS = {
+    "int8": keras.quantizers.Int8QuantizationConfig,
+    "int4": lambda: keras.quantizers.Int4QuantizationConfig(block_size=None),
+}
+
+
 class TestLayersOfOnesOwn:
     x = np.random.default_rng(15).normal(size=(4, 6)).astype("float32")
 
@@ -816,6 +834,17 @@ class TestLayersOfOnesOwn:
             isi.explain(cubed, self.x).relevance, isi.explain(plain, self.x).relevance, rtol=1e-5
         )
 
+    def test_an_activation_that_mixes_entries_is_said(self):
+        """Registered so, it passes relevance unchanged, as some do with norms."""
+
+        class Whitened(layers.Layer):
+            def call(self, x):
+                return x - ops.mean(x, axis=-1, keepdims=True)
+
+        isi.register(Whitened, "activation")
+        with pytest.warns(UserWarning, match="'odd' of class Whitened, registered as 'activation'"):
+            isi.explain(self.model(Whitened(name="odd")), self.x)
+
     @pytest.mark.parametrize("rule", ["z", "epsilon", "zplus", "alpha2beta1", "gamma"])
     def test_linear(self, rule):
         isi.register(Shifted, "linear")
@@ -894,15 +923,50 @@ class TestLayersOfOnesOwn:
         with pytest.raises(ValueError, match=r"last operation is the layer 'odd' as a whole"):
             isi.explain(model, self.x)
 
-    def test_quantized_weights_are_scaled_back(self):
-        model = keras.Sequential(
-            [keras.Input((6,)), layers.Dense(8, "relu", name="small"), layers.Dense(2)]
-        )
-        plain = isi.explain(model, self.x, indicator="epsilon_plus", target=0)
-        for layer in model.layers:
+    @pytest.mark.parametrize(
+        ("kind", "mode"),
+        [(kind, "int8") for kind in QUANTIZED] + [(kind, "int4") for kind in [*QUANTIZED][:4]],
+    )
+    def test_quantized_weights_are_scaled_back(self, kind, mode):
+        """As by the weights that the same rounding leaves, found by NumPy from the plain ones."""
+        make, axes = QUANTIZED[kind]
+        inputs = keras.Input((5, 6))
+        layer = make()
+        model = keras.Model(inputs, layers.Flatten()(layer(inputs)))
+        x = np.random.default_rng(5).normal(size=(3, 5, 6)).astype("float32")
+        layer.bias.assign(np.random.default_rng(6).normal(size=layer.bias.shape))
+        kernel = ops.convert_to_numpy(layer.kernel)
+        most = {"int8": 127, "int4": 7}[mode]
+        step = np.abs(kernel).max(axis=axes, keepdims=True) / most
+        rounded = np.round(kernel / step) * step
+        layer.kernel.assign(rounded)
+        plain = {}
+        rules = "epsilon", "zplus", "alpha2beta1", "gamma"
+        firsts = isi.rules.WSquare(), isi.rules.Flat(), isi.rules.ZBox(-4, 4)
+        rules = [*rules, *(isi.Composite("epsilon", first=first) for first in firsts)]
+        for number, rule in enumerate(rules):
+            plain[number] = isi.explain(model, x, indicator=rule, target=1).relevance
+        layer.kernel.assign(kernel)
+        layer.quantize(mode, config=_BITS[mode]())
+        for number, rule in enumerate(rules):
+            found = isi.explain(model, x, indicator=rule, target=1, conservation=True)
+            np.testing.assert_allclose(found.logits, ops.convert_to_numpy(model(x)), atol=1e-5)
+            scale = np.abs(plain[number]).max()  # the inputs are rounded too
+            np.testing.assert_allclose(found.relevance, plain[number], atol=0.05 * scale)
+            np.testing.assert_allclose(found.conservation["elsewhere"], 0, atol=1e-4)
+
+    def test_the_function_at_the_end_of_a_quantized_layer_is_seen(self):
+        """A softmax is taken off, and others are treated as they are elsewhere."""
+        ids = keras.Input((6,), dtype="int32")
+        parts = layers.Embedding(9, 8), layers.Dense(7, "relu"), layers.Flatten()
+        hidden = parts[2](parts[1](parts[0](ids)))
+        model = keras.Model(ids, layers.Dense(3, "softmax")(hidden))
+        x = np.random.default_rng(7).integers(0, 9, (4, 6))
+        plain = isi.explain(model, x, indicator="zplus", target=1)
+        for layer in (*parts[:2], model.layers[-1]):
             layer.quantize("int8")
-        found = isi.explain(model, self.x, indicator="epsilon_plus", target=0, conservation=True)
-        np.testing.assert_array_equal(found.logits, ops.convert_to_numpy(model(self.x)))
+        found = isi.explain(model, x, indicator="zplus", target=1, conservation=True)
+        np.testing.assert_array_equal(found.prediction, model.predict(x, verbose=0).argmax(-1))
         scale = np.abs(plain.relevance).max()
         np.testing.assert_allclose(found.relevance, plain.relevance, atol=0.05 * scale)
         np.testing.assert_allclose(found.conservation["elsewhere"], 0, atol=1e-4)
@@ -924,12 +988,11 @@ class TestLayersOfOnesOwn:
         assert np.abs(found.relevance).max() > 1e-3
 
     def test_other_quantized_layers_are_refused(self):
-        ids = keras.Input((6,), dtype="int32")
-        embedding = layers.Embedding(9, 4, name="small")
-        model = keras.Model(ids, layers.Dense(2)(layers.Flatten()(embedding(ids))))
-        embedding.quantize("int8")
-        with pytest.raises(ValueError, match=r"'small' of class Embedding, as it is quantized"):
-            isi.explain(model, np.ones((2, 6), "int32"))
+        model = keras.Sequential([keras.Input((6,)), layers.Dense(2, name="small")])
+        model.layers[0].quantize("float8")
+        model = isi.logits(model, from_logits=True)
+        with pytest.raises(ValueError, match=r"'small' of class Dense, as it is quantized"):
+            isi.explain(model, np.ones((2, 6), "float32"))
 
     def test_low_rank_adaptation(self):
         model = keras.Sequential([keras.Input((6,)), layers.Dense(4, "relu"), layers.Dense(2)])

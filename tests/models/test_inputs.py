@@ -7,6 +7,7 @@ import scipy.sparse
 from makers.networks import images, small_network
 
 import isi_keras as isi
+from isi_keras.training import AdversarialTraining
 
 
 @pytest.fixture(scope="module")
@@ -248,3 +249,137 @@ class TestTypes:
         np.testing.assert_array_equal(result.adversarial, [[0, -2, 0, 0]] * 2)
         blind = isi.Attack("epsilon_plus_flat", "l0", bounds=(-2, 2))(flat, np.zeros((2, 4)))
         assert blind.stop_reason.tolist() == ["no_gradient"] * 2
+
+
+class Nested(keras.Model):
+    """It declares no inputs."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def call(self, x):
+        return self.inner([x["p"]["a"], x["b"]])
+
+
+class TestNested:
+    """Inputs within dictionaries and lists of others, by names that say where they lie."""
+
+    x = np.random.default_rng(4).normal(size=(6, 3)).astype("float32")
+
+    @pytest.fixture
+    def models(self):
+        """A model of a list, and the same of nested inputs: the model, its inputs and names."""
+        a, b = keras.Input((3,), name="a"), keras.Input((3,), name="b")
+        hidden = keras.layers.Dense(7, "relu")(keras.layers.Concatenate()([a, b]))
+        outputs = keras.layers.Dense(2)(hidden)
+        flat, x = keras.Model([a, b], outputs), self.x
+        within = Nested(flat)
+        within({"p": {"a": x}, "b": -x})
+        return flat, {
+            "dictionaries": (
+                keras.Model({"p": {"a": a}, "b": b}, outputs),
+                {"p": {"a": x}, "b": -x},
+                ("p.a", "b"),
+            ),
+            "a list in one": (
+                keras.Model({"p": [a], "b": b}, outputs),
+                {"p": [x], "b": -x},
+                ("p.0", "b"),
+            ),
+            "lists": (keras.Model([a, [b]], outputs), [x, [-x]], ("0", "1.0")),
+            "a dictionary in one": (
+                keras.Model([a, {"b": b}], outputs),
+                [x, {"b": -x}],
+                ("0", "1.b"),
+            ),
+            "subclassed": (within, {"p": {"a": x}, "b": -x}, ("p.a", "b")),
+        }
+
+    @pytest.mark.parametrize(
+        "kind", ["dictionaries", "a list in one", "lists", "a dictionary in one", "subclassed"]
+    )
+    def test_as_of_a_model_of_a_list(self, models, kind, tmp_path):
+        flat, (model, x, names) = models[0], models[1][kind]
+        right = isi.explain(flat, [self.x, -self.x], indicator="zplus", target=1)
+        found = isi.explain(model, x, indicator="zplus", target=1)
+        assert tuple(found.relevance) == names
+        for name, wanted in zip(names, right.relevance.values(), strict=True):
+            np.testing.assert_allclose(found.relevance[name], wanted, atol=1e-6)
+        found.save(tmp_path / "found.npz")
+        again = isi.Explanation.load(tmp_path / "found.npz")
+        np.testing.assert_array_equal(again.relevance[names[0]], found.relevance[names[0]])
+        by_name = dict(zip(names, (self.x, -self.x), strict=True))
+        given = by_name if isinstance(x, dict) else [self.x, -self.x]
+        same = isi.explain(model, given, indicator="zplus", target=1)
+        np.testing.assert_array_equal(same.relevance[names[1]], found.relevance[names[1]])
+        attack = isi.MinimalL0(bounds=(-9, 9))
+        (moved, *_) = right.relevance
+        wanted = attack(isi.logits(flat, moving=moved), [self.x, -self.x])
+        result = attack(isi.logits(model, moving=names[0]), x)
+        np.testing.assert_array_equal(result.adversarial, wanted.adversarial)
+
+    def test_runs_take_them_and_training_says_how(self, models, tmp_path):
+        model, x, names = models[1]["dictionaries"]
+        attack = isi.MinimalL0(bounds=(-9, 9))
+        moved = isi.logits(model, moving=names[0])
+        run = isi.run(attack, moved, x, out=tmp_path / "run", shard_size=3, batch_size=3, verbose=0)
+        at_once = attack(moved, x, batch_size=3)
+        np.testing.assert_array_equal(run.result().adversarial, at_once.adversarial)
+        with pytest.raises(ValueError, match=r"in dictionaries or lists of others.*Wrap it"):
+            AdversarialTraining(model, isi.Attack(max_steps=1), moving=names[0])
+
+    def test_what_is_not_as_it_was_declared(self, models):
+        model, x, _ = models[1]["dictionaries"]
+        with pytest.raises(ValueError, match=r"Expected the inputs 'p\.a', 'b' in x\. Missing"):
+            isi.explain(model, {"p": x["p"]["a"], "b": x["b"]})
+
+
+@pytest.mark.once(on="jax")
+def test_a_dictionary_keeps_its_order(tmp_path):
+    """JAX returns dictionaries sorted by their keys."""
+    z, b = keras.Input((3,), name="z"), keras.Input((3,), name="b")
+    model = keras.Model({"z": z, "b": b}, keras.layers.Dense(2)(z + b))
+    x = np.random.default_rng(3).normal(size=(2, 2, 3)).astype("float32")
+    found = isi.explain(model, {"z": x[0], "b": x[1]}, indicator="z")
+    assert list(found.relevance) == list(found.x) == ["z", "b"]
+    found.save(tmp_path / "found.npz")
+    again = isi.Explanation.load(tmp_path / "found.npz")
+    np.testing.assert_array_equal(again.relevance["z"], found.relevance["z"])
+
+
+def test_booleans_are_inputs_as_numbers_are():
+    """A model that declares them has the map of one that takes 0 and 1; attacks hold them."""
+    held, real = keras.Input((4,), dtype="bool"), keras.Input((4,))
+    dense = keras.layers.Dense(5, "relu"), keras.layers.Dense(2)
+    model = keras.Model(held, dense[1](dense[0](keras.ops.cast(held, "float32"))))
+    numbers = keras.Model(real, dense[1](dense[0](real)))
+    rng = np.random.default_rng(6)
+    x = rng.random((5, 4)) > 0.5
+    for rule in ("z", "zplus", isi.Composite("epsilon", first=isi.rules.ZBox(0, 1))):
+        found = isi.explain(model, x, indicator=rule, target=1).relevance
+        wanted = isi.explain(numbers, x.astype("float32"), indicator=rule, target=1).relevance
+        np.testing.assert_allclose(found, wanted, atol=1e-6)
+    with pytest.raises(TypeError, match=r"takes integers \(bool\), which an attack cannot move"):
+        isi.Attack()(model, x)
+    both = keras.Model([real, held], dense[1](dense[0](keras.ops.where(held, real, 0.0 * real))))
+    given = [rng.uniform(-1, 1, (5, 4)).astype("float32"), x]
+    result = isi.MinimalL0(bounds=(-1, 1))(both, given)
+    after = both.predict([result.adversarial, x], verbose=0).argmax(-1)
+    np.testing.assert_array_equal(result.success, after != result.clean_prediction)
+    (kept,) = (rows for name, rows in result.inputs.items() if rows.dtype == bool)
+    np.testing.assert_array_equal(kept, x)
+
+
+@pytest.mark.parametrize(
+    ("cut", "match"),
+    [
+        (lambda z: z[:, 0], r"returns \(N\)\. An axis more .*model\.output\[:, None\]\)"),
+        (lambda z: z[:, None], r"returns \(N, 1, 2\)\. One of its .*model\.output\[:, 0\]\)"),
+    ],
+)
+def test_outputs_of_another_shape(cut, match):
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, cut(keras.layers.Dense(2)(inputs)))
+    with pytest.raises(ValueError, match=match):
+        isi.explain(model, np.ones((2, 4), "float32"))

@@ -52,7 +52,7 @@ def test_functions_take_it_for_the_model():
 def test_a_model_is_traced_once(monkeypatch):
     model, x, runs = small_network(), images(5), []
     traced = graphs.trace
-    monkeypatch.setattr(graphs, "trace", lambda *args: runs.append(1) or traced(*args))
+    monkeypatch.setattr(graphs, "trace", lambda *a, **named: runs.append(1) or traced(*a, **named))
     explanation = isi.explain(model, x)
     isi.pixel_flipping(model, explanation, steps=2)
     isi.parameter_randomisation(model, x)
@@ -126,6 +126,65 @@ def test_the_batch_that_nobody_gave_the_size_of():
     assert isi.logits(model).plan(np.ones((4, 5, 2), "float32")).batch_size(None, 40) == 4
 
 
+class OfFour(layers.Layer):
+    """It takes so many samples alone."""
+
+    def call(self, x):
+        return ops.reshape(x, (4, 6))
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_models_of_a_fixed_number_of_samples(rng, declared):
+    """They are run in batches of it, as declared by the model, or else as first given."""
+    dense = [layers.Dense(6, "relu"), layers.Dense(3)]
+    inputs = keras.Input((5,))
+    free = keras.Model(inputs, dense[1](dense[0](inputs)))
+    if declared:
+        inputs = keras.Input(batch_shape=(4, 5))
+        fixed = keras.Model(inputs, dense[1](OfFour()(dense[0](inputs))))
+    else:
+        fixed = Subclassed(keras.Sequential([dense[0], OfFour()]), dense[1])
+    x = rng.normal(size=(9, 5)).astype("float32")
+    fixed(x[:4])
+    for count in (4, 8):
+        found, right = (isi.explain(m, x[:count], indicator="zplus") for m in (fixed, free))
+        np.testing.assert_allclose(found.relevance, right.relevance, atol=1e-6)
+    attack = isi.MinimalL0(bounds=(-3, 3))
+    found, right = (attack(model, x[:8]).adversarial for model in (fixed, free))
+    np.testing.assert_allclose(found, right, atol=1e-6)
+    with pytest.raises(ValueError, match=r"takes batches of 4 samples.*Pass batch_size=4"):
+        isi.explain(fixed, x[:3])
+    if not declared:
+        again = Subclassed(fixed.layer, fixed.head)
+        again(x[:4])
+        with pytest.raises(Exception, match=r"reshape|shape"):  # as the model has it
+            isi.explain(again, x)
+
+
+class InPlace(layers.Layer):
+    """As `keras.applications` scale pixels: on Torch what it is given changes."""
+
+    def call(self, x):
+        x /= 2.0
+        x -= 0.5
+        return x
+
+
+def test_a_layer_that_computes_in_place(rng):
+    inputs, dense = keras.Input((5,)), layers.Dense(3)
+    model = keras.Model(inputs, dense(InPlace()(inputs)))
+    plain = keras.Model(inputs, dense(inputs / 2.0 - 0.5))
+    x = rng.normal(size=(70, 5)).astype("float32")
+    given = x.copy()
+    for rule in ("z", isi.Composite("epsilon", first=isi.rules.Flat()), "sensitivity"):
+        found, right = (isi.explain(m, x, indicator=rule, target=1) for m in (model, plain))
+        np.testing.assert_allclose(found.relevance, right.relevance, atol=1e-6)
+    attack = isi.MinimalL0(bounds=(-9, 9))
+    found, right = (attack(m, x).adversarial for m in (model, plain))
+    np.testing.assert_allclose(found, right, atol=1e-6)
+    np.testing.assert_array_equal(x, given)
+
+
 class Mixing(layers.Layer):
     """Right for any number of samples but an open one, which it takes for 1."""
 
@@ -165,9 +224,9 @@ def test_layers_that_take_an_open_number_of_samples_for_another(rng, monkeypatch
 
 
 class Subclassed(keras.Model):
-    def __init__(self, layer):
+    def __init__(self, layer, head=None):
         super().__init__()
-        self.layer, self.head = layer, layers.Dense(3)
+        self.layer, self.head = layer, head or layers.Dense(3)
 
     def call(self, x):
         return self.head(self.layer(x))

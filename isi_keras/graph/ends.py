@@ -1,0 +1,85 @@
+"""What models do to probabilities that tells no more than these did."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from isi_keras.graph import operations as table
+from isi_keras.graph.nodes import Graph, Node, Tensor
+
+_BOUNDED = frozenset({"Clip", "Maximum", "Minimum"})
+ORDERED = table.AFFINE | _BOUNDED | {"Log"}
+_LEAST, _MOST = 1e-3, 1 - 1e-3  # bounds of probabilities that leave apart which is the greatest
+_ALONE = frozenset({"Reshape", "Squeeze", "ExpandDims", "Cast", "Identity", "GetItem", "Subtract"})
+
+
+def is_complement(node: Node) -> bool:
+    """Whether a node is `1 - p`."""
+    return node.kind == "Subtract" and _number(node.args[0]) == 1
+
+
+def is_bounded(node: Node) -> bool:
+    """Whether a node keeps probabilities off 0, off 1, or both."""
+    if node.kind not in _BOUNDED:
+        return False
+    if node.kind == "Clip":
+        least, most = (_number(node.argument(name)) for name in ("x_min", "x_max"))
+    else:
+        number = next((n for n in map(_number, node.args) if n is not None), None)
+        least, most = (number, 1) if node.kind == "Maximum" else (0, number)
+    return least is not None and most is not None and least <= _LEAST and most >= _MOST
+
+
+def rises(node: Node) -> bool:
+    """Whether a node is a logarithm, adds one number to all entries, or multiplies by a positive.
+
+    Args:
+        node: one with a single tensor.
+    """
+    if node.kind == "Log":
+        return True
+    number = next((n for n in map(_number, node.args) if n is not None), None)
+    if number is None or node.kind not in table.AFFINE:
+        return False
+    first = isinstance(node.args[0], Tensor)
+    if node.kind == "Add" or (first and node.kind == "Subtract"):
+        return True
+    return number > 0 and (node.kind == "Multiply" or (first and node.kind != "Subtract"))
+
+
+def is_pair(graph: Graph, tensor: Tensor) -> bool:
+    """Whether a tensor is `[1 - p, p]` or `[p, 1 - p]` of one probability `p` a sample."""
+    node = graph.producers.get(id(tensor))
+    while node is not None and (is_bounded(node) or node.kind in ("Cast", "Identity")):
+        node = graph.producers.get(id(node.tensors[0]))
+    if node is None or node.kind not in ("Concatenate", "Stack") or len(node.tensors) != 2:
+        return False
+    (first, one), (second, other) = (_made(graph, each) for each in node.tensors)
+    return tuple(tensor.shape[1:]) == (2,) and one == other and first != second
+
+
+def _made(graph: Graph, tensor: Tensor) -> tuple[bool, list]:
+    """Whether a probability is a complement, and how what it is one of was made."""
+    turned, steps = False, []
+    node = graph.producers.get(id(tensor))
+    while node is not None and node.kind in _ALONE and len(node.tensors) == 1:
+        if is_complement(node):
+            turned = not turned
+        elif node.kind == "Subtract":
+            break
+        else:
+            rest = [v for v in keras.tree.flatten(node.args) if not isinstance(v, Tensor)]
+            steps.append((node.kind, tuple(node.outputs[0].shape), str(rest)))
+        tensor = node.tensors[0]
+        node = graph.producers.get(id(tensor))
+    return turned, [*steps, id(tensor)]
+
+
+def _number(value: Any) -> float | None:
+    """A constant of one number."""
+    if isinstance(value, Tensor) or not (np.isscalar(value) or hasattr(value, "shape")):
+        return None
+    array = np.asarray(ops.convert_to_numpy(value))
+    return float(array.ravel()[0]) if array.size == 1 and array.dtype.kind in "fiu" else None
