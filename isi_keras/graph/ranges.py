@@ -132,14 +132,13 @@ class Ranges:
         if kind == "Rsqrt":
             low, high = self.of(node.args[0])
             return _quotient((1.0, 1.0), (math.sqrt(max(low, 0)), math.sqrt(max(high, 0))))
-        if kind in ("Square", "Abs", "Absolute", "Fabs"):
+        if kind in ("Abs", "Absolute", "Fabs"):
             low, high = self.of(node.args[0])
-            power = 2 if kind == "Square" else 1
-            least = 0.0 if low <= 0 <= high else min(abs(low), abs(high))
-            return least**power, max(abs(low), abs(high)) ** power
+            return max(0.0, low, -high), max(-low, high)
         if kind == "Negative":
-            low, high = self.of(node.args[0])
-            return -high, -low
+            return _product(self.of(node.args[0]), (-1.0, -1.0))
+        if kind == "Square":
+            return self._power(node.args[0], 2)
         if kind == "Clip":
             low, high = self.of(node.args[0])
             least, most = node.argument("x_min"), node.argument("x_max")
@@ -155,17 +154,15 @@ class Ranges:
     def _of_two(self, node: Node, function: Callable) -> Range:
         one, other = node.args[:2]
         if node.kind == "Multiply" and one is other:
-            low, high = self.of(one)
-            return (0.0 if low < 0 < high else min(low**2, high**2)), max(low**2, high**2)
+            return self._power(one, 2)
         return function(self.of(one), self.of(other))
 
     def _power(self, base, exponent) -> Range:
         if not _checks.is_number(exponent):
             return POSITIVE if self.is_positive(base) else ANY
         low, high = self.of(base)
-        if low < 0 and exponent > 0 and exponent % 2 == 0:
-            least = 0.0 if high >= 0 else _end(lambda v: v**exponent, high)
-            return least, max(_end(lambda v: v**exponent, v) for v in (low, high))
+        if low < 0 < exponent and exponent % 2 == 0:
+            low, high = max(0.0, -high), max(-low, high)
         if low < 0:
             return POSITIVE if exponent % 2 == 0 else ANY
         ends = [

@@ -217,7 +217,9 @@ def ending(layer: Any) -> Callable | None:
 
 def without_end(layer: Any) -> Any:
     """The layer, or a copy without the function at its end."""
-    return layer if ending(layer) is None else _with(layer, "activation", None)
+    if ending(layer) is None:
+        return layer
+    return _with(layer, "activation", keras.activations.linear)
 
 
 def _single(layer: Any) -> Any:
