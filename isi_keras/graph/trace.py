@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from isi_keras import _keras, _operators
-from isi_keras.graph import bodies, calls, expanded, registry, rewritten
+from isi_keras.graph import bodies, calls, expanded, registry, rewritten, wholes
 from isi_keras.graph.nodes import Graph, Node, Own, Tensor, UntraceableError, Weight, Whole
 from isi_keras.graph.operations import BODIES
 from isi_keras.graph.shadows import Shadows
@@ -190,7 +190,8 @@ class _Tracer:
             if self.open:
                 raise _OpenBatchError from error
             raise calls.named(layer, why or error) from error
-        outputs = op(*args, **kwargs)
+        op.outputs = wholes.known(layer, args, op.outputs)
+        outputs = op.symbolic_call(*args, **kwargs)  # also of constants alone
         if layer.supports_masking:
             calls.mask(layer, _flat(args)[0], outputs, _each(_keras.mask_of, args[0]))
         return outputs

@@ -209,6 +209,16 @@ def unknown(call: Call) -> Any:
     return call()
 
 
+def known(layer: Any, args: tuple, spec: Any) -> Any:
+    """What a layer returns, with sizes that Keras leaves open and its inputs tell."""
+    if not isinstance(layer, keras.layers.EinsumDense) or None not in spec.shape:
+        return spec
+    terms = _terms(layer, len(args[0].shape))
+    sizes = dict(zip(terms.outputs, spec.shape, strict=True))
+    sizes.update(zip(terms.inputs, args[0].shape, strict=True))
+    return keras.KerasTensor([sizes[k] for k in terms.outputs], spec.dtype)
+
+
 def ending(layer: Any) -> Callable | None:
     """The function at the end of a layer."""
     found = _keras.read(layer, "activation")

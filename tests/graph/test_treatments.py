@@ -957,13 +957,22 @@ class TestLayersOfOnesOwn:
 
     def test_the_function_at_the_end_of_a_quantized_layer_is_seen(self):
         """A softmax is taken off, and others are treated as they are elsewhere."""
-        ids = keras.Input((6,), dtype="int32")
-        parts = layers.Embedding(9, 8), layers.Dense(7, "relu"), layers.Flatten()
-        hidden = parts[2](parts[1](parts[0](ids)))
+
+        class Placed(layers.Layer):
+            def __init__(self):
+                super().__init__()
+                self.words, self.places = layers.Embedding(9, 8), layers.Embedding(6, 8)
+
+            def call(self, ids):
+                return self.words(ids) + self.places(np.arange(6))
+
+        ids, placed = keras.Input((6,), dtype="int32"), Placed()
+        mixed = layers.EinsumDense("abc,cd->abd", (None, 7), activation="relu")
+        hidden = layers.Reshape((42,))(mixed(placed(ids)))
         model = keras.Model(ids, layers.Dense(3, "softmax")(hidden))
         x = np.random.default_rng(7).integers(0, 9, (4, 6))
         plain = isi.explain(model, x, indicator="zplus", target=1)
-        for layer in (*parts[:2], model.layers[-1]):
+        for layer in (placed.words, placed.places, mixed, model.layers[-1]):
             layer.quantize("int8")
         found = isi.explain(model, x, indicator="zplus", target=1, conservation=True)
         np.testing.assert_array_equal(found.prediction, model.predict(x, verbose=0).argmax(-1))
