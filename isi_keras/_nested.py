@@ -3,57 +3,79 @@
 `{"p": {"a": rows}, "b": rows}` has the inputs `"p.a"` and `"b"`.
 """
 
-import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-_GIVEN: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
-"""Of what structure the inputs of a model were that does not declare them."""
+_KINDS = Mapping, list, tuple
 
 
 def structure_of(model: Any) -> Any:
-    """The nested structure of the inputs that a model declares; `None` if they lie in one."""
-    declared = getattr(model, "input", None)
-    return declared if any(isinstance(part, _KINDS) for part in _parts(declared)) else None
+    """The structure of the inputs that a model declares, or was built for; `None` if none nests."""
+    structure = getattr(model, "input", None)
+    if structure is None:
+        structure = (model.get_build_config() or {}).get("input_shape")
+    return structure if any(_holds(part) for part in _parts(structure)) else None
 
 
 def leaves(structure: Any) -> dict[str, Any]:
-    """What a structure holds, by names that say where."""
-    return dict(_leaves(structure, structure, ()))
+    """What a structure holds, by names that say where.
+
+    Raises:
+        ValueError: if two of them are one.
+    """
+    return _named(_leaves(structure, structure, ()))
 
 
 def flat(model: Any, x: Any) -> Any:
-    """The inputs of a model in one dictionary, or one list; as they are if they lie in one."""
+    """The inputs of a model in one dictionary, or one list; as they are if they lie in one.
+
+    Raises:
+        ValueError: if they lie in others than the model takes.
+    """
     structure = structure_of(model)
-    if structure is None:
+    if structure is None or not isinstance(x, _KINDS):
+        return x
+    try:
+        found = _named(_leaves(structure, x, ()))
+    except (LookupError, TypeError) as error:
         if not _has_dictionary_within(x):
             return x
-        structure = _GIVEN[model] = _shaped(x, lambda name: None)
-    try:
-        found = dict(_leaves(structure, x, ()))
-    except (LookupError, TypeError):
-        return x  # flat already, or what the model does not take
-    return found if isinstance(x, Mapping) else list(found.values())
+        raise ValueError(
+            f"Expected the inputs {', '.join(map(repr, leaves(structure)))} of the model "
+            f"{model.name!r}, in the dictionaries and lists that it takes them in. {error}"
+        ) from error
+    return list(found.values()) if _is_list_of(model, x) else found
 
 
 def of_data(x: Mapping[str, Any]) -> dict[str, Any]:
-    """A dictionary of arrays without those within."""
-    return leaves(x) if _has_dictionary_within(x) else dict(x)
+    """A dictionary of arrays without dictionaries within."""
+    return _named(_of_data(x, ())) if _has_dictionary_within(x) else dict(x)
 
 
 def packed(model: Any, x: Any) -> Any:
     """The inputs of a model as it takes them, from those in one dictionary or one list."""
-    structure = structure_of(model) or _GIVEN.get(model)
+    structure = structure_of(model)
     if structure is None:
         return x
     names = leaves(structure)
-    named = isinstance(x, Mapping) and set(x) == set(names)
-    rows = x.values() if isinstance(x, Mapping) else x
-    each = x if named else dict(zip(names, rows, strict=True))
+    if isinstance(x, Mapping):
+        return _shaped(structure, lambda name: x[name]) if set(x) == set(names) else x
+    if not _is_list_of(model, x) or len(x) != len(names):
+        return x
+    each = dict(zip(names, x, strict=True))
     return _shaped(structure, lambda name: each[name])
 
 
-_KINDS = Mapping, list, tuple
+def _is_list_of(model: Any, x: Any) -> bool:
+    """Whether inputs are a list, of a model that says what it takes."""
+    return isinstance(x, list | tuple) and getattr(model, "input", None) is not None
+
+
+def _holds(part: Any) -> bool:
+    """Whether a part of a structure is one, and not a tensor, or the shape of one."""
+    if isinstance(part, list | tuple):
+        return not all(size is None or isinstance(size, int) for size in part)
+    return isinstance(part, Mapping)
 
 
 def _parts(x: Any) -> Iterable:
@@ -64,24 +86,48 @@ def _has_dictionary_within(x: Any) -> bool:
     return any(isinstance(part, Mapping) or _has_dictionary_within(part) for part in _parts(x))
 
 
+def _named(found: Iterator[tuple[str, Any]]) -> dict[str, Any]:
+    named: dict[str, Any] = {}
+    for name, part in found:
+        if name in named:
+            raise ValueError(
+                f"Two inputs have the name {name!r}, which says in which dictionary one lies, and "
+                "is the key of the other. Rename one."
+            )
+        named[name] = part
+    return named
+
+
 def _leaves(structure: Any, x: Any, path: tuple) -> Iterator[tuple[str, Any]]:
     """What lies in `x` where the leaves of a structure are."""
-    if isinstance(structure, Mapping):
+    where = ".".join(map(str, path))
+    if not _holds(structure):
+        yield where, x
+    elif isinstance(structure, Mapping):
+        if not isinstance(x, Mapping) or set(x) != set(structure):
+            received = list(x) if isinstance(x, Mapping) else type(x).__name__
+            raise TypeError(f"Received in {where or 'x'}: {received}.")
         for key, part in structure.items():
             yield from _leaves(part, x[key], (*path, key))
-    elif isinstance(structure, list | tuple):
+    else:
         if not isinstance(x, list | tuple) or len(x) != len(structure):
-            raise TypeError
+            raise TypeError(f"Received in {where or 'x'}: {type(x).__name__}.")
         for number, part in enumerate(structure):
             yield from _leaves(part, x[number], (*path, number))
-    else:
+
+
+def _of_data(x: Any, path: tuple) -> Iterator[tuple[str, Any]]:
+    if not isinstance(x, Mapping):
         yield ".".join(map(str, path)), x
+        return
+    for key, part in x.items():
+        yield from _of_data(part, (*path, key))
 
 
-def _shaped(x: Any, value: Callable[[str], Any], path: tuple = ()) -> Any:
+def _shaped(structure: Any, value: Callable[[str], Any], path: tuple = ()) -> Any:
     """A structure with other leaves, by their names."""
-    if isinstance(x, Mapping):
-        return {key: _shaped(part, value, (*path, key)) for key, part in x.items()}
-    if isinstance(x, list | tuple):
-        return type(x)(_shaped(part, value, (*path, n)) for n, part in enumerate(x))
-    return value(".".join(map(str, path)))
+    if not _holds(structure):
+        return value(".".join(map(str, path)))
+    if isinstance(structure, Mapping):
+        return {key: _shaped(part, value, (*path, key)) for key, part in structure.items()}
+    return type(structure)(_shaped(part, value, (*path, n)) for n, part in enumerate(structure))

@@ -11,6 +11,7 @@ from isi_keras.graph.nodes import Graph, Node, Tensor
 
 _BOUNDED = frozenset({"Clip", "Maximum", "Minimum"})
 ORDERED = table.AFFINE | _BOUNDED | {"Log"}
+_ADDED, _FACTORS = 10, (1e-4, 1e4)  # beyond which float32 makes some of them equal
 _LEAST, _MOST = 1e-3, 1 - 1e-3  # bounds of probabilities that leave apart which is the greatest
 _ALONE = frozenset({"Reshape", "Squeeze", "ExpandDims", "Cast", "Identity", "GetItem", "Subtract"})
 
@@ -45,8 +46,9 @@ def rises(node: Node) -> bool:
         return False
     first = isinstance(node.args[0], Tensor)
     if node.kind == "Add" or (first and node.kind == "Subtract"):
-        return True
-    return number > 0 and (node.kind == "Multiply" or (first and node.kind != "Subtract"))
+        return abs(number) <= _ADDED
+    scales = node.kind == "Multiply" or (first and node.kind != "Subtract")
+    return scales and _FACTORS[0] <= number <= _FACTORS[1]
 
 
 def is_pair(graph: Graph, tensor: Tensor) -> bool:

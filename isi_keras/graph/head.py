@@ -109,9 +109,11 @@ def _moved(graph: Graph, tensor) -> Node | None:
 
 class _Cutter:
     def __init__(self, graph: Graph):
-        self.graph, self.nodes, self.removed, self._logarithm = graph, [], set(), False
+        self.graph, self.nodes, self.removed = graph, [], set()
         self.classes: dict[int, int] = {}
         """The axis along which the classes of one softmax lie, by the id of their logits."""
+        self._raised: dict[int, set[str]] = {}
+        """What raised or scaled probabilities, kinds of nodes by the id of their logits."""
 
     def logits_of(self, tensor) -> Tensor | None:
         node = self.graph.producers.get(id(tensor))
@@ -142,22 +144,28 @@ class _Cutter:
             self.classes[id(made)] = axis
         elif node.kind == "GetItem" and self.removed != {"Sigmoid"}:
             return None  # a part of the outputs of a softmax says nothing without the others
+        self._raised[id(made)] = set().union(*(self._raised_by(t) for t in found.values()))
         self.nodes.append(Node(node.op, args, kwargs, outputs, node.scope))
         return made
 
+    def _raised_by(self, logits: Tensor) -> set[str]:
+        return self._raised.get(id(logits), set())
+
     def _ordered(self, node: Node) -> Tensor | None:
         """The logits of what a function of each entry returns that keeps their order."""
+        others, self.removed = self.removed, set()
         logits = self.logits_of(node.tensors[0])
-        whole = tuple(node.outputs[0].shape) == tuple(node.tensors[0].shape)
-        if logits is None or self._logarithm or not whole:
+        removed, self.removed = self.removed, self.removed | others
+        if logits is None or tuple(node.outputs[0].shape) != tuple(node.tensors[0].shape):
             return None
+        raised = self._raised_by(logits)
         if is_bounded(node):
-            return logits
-        if self.removed == {"Sigmoid"} and is_complement(node):
+            return None if raised else logits
+        if removed == {"Sigmoid"} and is_complement(node):
             return self._own("Negative", ops.negative, logits, logits.shape)
-        if self.removed != {"Softmax"} or not rises(node):
+        if removed != {"Softmax"} or "Log" in raised or not rises(node):
             return None  # scaled, a sigmoid may be a value between two bounds
-        self._logarithm = node.kind == "Log"
+        self._raised[id(logits)] = raised | {node.kind}
         return logits
 
     def second(self, logits: Tensor) -> Tensor:
@@ -174,8 +182,8 @@ class _Cutter:
         if not isinstance(kept, Tensor) or not _is_zero(other):
             return None
         logits = self.logits_of(kept)
-        if logits is None or "LogSoftmax" in self.removed:
-            return None
+        if logits is None or "LogSoftmax" in self.removed or self._raised_by(logits):
+            return None  # 0 need not be the least
         dtype = "float32" if logits.dtype in HALF else logits.dtype  # float16 does not hold -1e9
         op = Own("Where", _ruled_out, node.outputs[0].shape, dtype)
         outputs = [Tensor(node.outputs[0].shape, dtype)]

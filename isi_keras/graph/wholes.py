@@ -46,8 +46,9 @@ class Call:
         return Linear(self.args[0], z, contract, kernel, bias, **given)
 
     def __call__(self, *args) -> Any:
-        """What the layer returns for other tensors."""
-        return _single(self.layer)(*(args or self.args), **self.kwargs)
+        """What the layer returns for other tensors, which it may alter in place on Torch."""
+        given = [ops.copy(a) if ops.is_tensor(a) else a for a in args or self.args]
+        return _single(self.layer)(*given, **self.kwargs)
 
 
 def linear(call: Call) -> Any:
@@ -149,8 +150,9 @@ def _terms(layer: Any, rank: int) -> _Terms:
 
 
 def _matrix(call: Call, terms: _Terms, shape: tuple) -> Any:
-    """What a layer of few bits makes of unit vectors, less what it makes of zeros."""
-    layer, sizes = _single(call.layer), dict(zip(terms.inputs, shape, strict=True))
+    """What a layer of few bits makes of unit vectors."""
+    layer = _with(_single(call.layer), "bias", None)
+    sizes = dict(zip(terms.inputs, shape, strict=True))
     summed = [sizes[k] for k in terms.summed]
     (first, *free) = [k for k in terms.inputs if k not in terms.summed]
     kept = [sizes[k] if k in terms.shared else 1 for k in free]
@@ -160,10 +162,8 @@ def _matrix(call: Call, terms: _Terms, shape: tuple) -> Any:
     order = [first, *terms.summed, *free]
     x = ops.transpose(x, [order.index(k) for k in terms.inputs])
 
-    def made(x):
-        return layer(ops.cast(x, "float32"), *call.args[1:], **call.kwargs)
-
-    rows = ops.stop_gradient(made(x) - made(ops.zeros_like(x)))  # one for each unit vector
+    rows = layer(ops.cast(x, "float32"), *call.args[1:], **call.kwargs)
+    rows = ops.stop_gradient(rows)  # one for each unit vector
     rows = ops.transpose(rows, [terms.outputs.index(k) for k in (first, *free, *terms.new)])
     shared = [sizes[k] for k in terms.shared]
     return ops.reshape(rows, (*summed, *shared, *rows.shape[1 + len(free) :]))
@@ -185,7 +185,7 @@ def activation(call: Call) -> Any:
 
 def _say_if_mixed(call: Call, x, outputs) -> None:
     """Warns if an entry of what a layer returns depends on other entries than its own."""
-    own = ops.reshape(ops.arange(math.prod(x.shape)) % 2 == 0, x.shape)
+    own = ops.convert_to_tensor(np.random.default_rng(0).random(x.shape) < 1 / 2)
     other = call(ops.where(own, x, x / 2 + 0.1), *call.args[1:])
     if ops.convert_to_numpy(ops.any(own & (ops.abs(other - outputs) > 1e-4 * ops.abs(outputs)))):
         warnings.warn(

@@ -27,14 +27,14 @@ def in_batches(
             arrays `(B, ...)`. The last batch is filled up by repeating its rows, so that it need
             not be compiled anew; what comes back for these is dropped.
         rows: how many there are, at least 1.
-        batch_size: how many are computed at once, if there are as many.
+        batch_size: how many are computed at once.
         verbose: 1 shows a progress bar.
         unit_name: what the bar calls a row.
 
     Returns:
         The same structure of arrays `(rows, ...)`.
     """
-    size = min(as_batch_size(batch_size), rows)
+    size = as_batch_size(batch_size)
     bar = keras.utils.Progbar(rows, verbose=verbose, unit_name=unit_name)
     found = []
     for begin in range(0, rows, size):

@@ -150,7 +150,8 @@ class Classifier:
 
         made, flat = [], keras.tree.flatten(x)
         rank = max(len(rows.shape) for rows in flat)
-        shapes = tuple((tuple(rows.shape[1:]), str(rows.dtype)) for rows in flat)
+        each = keras.tree.map_structure(lambda rows: (tuple(rows.shape[1:]), str(rows.dtype)), x)
+        shapes = str(each)  # with the names of dictionaries
         graphs, data_format = cached(
             self.model, ("plan", self.from_logits, self.as_values, shapes), known
         )

@@ -1,6 +1,7 @@
 """The graphs of a model: traced, checked against the model itself, and cut to logits."""
 
 import concurrent.futures
+import contextlib
 import functools
 import math
 import warnings
@@ -86,12 +87,9 @@ class Graphs:
         try:
             return (sample := pair(x)), run(model, sample)
         except Exception:
-            declared = keras.tree.flatten(getattr(model, "inputs", None) or x)[0].shape[0]
-            self._rows = declared or keras.tree.flatten(x)[0].shape[0]
-            try:
-                return (sample := self.few(x)), run(model, sample)
-            except Exception:
-                pass  # the number of samples is not what is wrong
+            for self._rows in _sizes(model, x):
+                with contextlib.suppress(Exception):  # the number of samples is not what is wrong
+                    return (sample := self.few(x)), run(model, sample)
             raise
 
     def of(self, x: Any) -> Graph:
@@ -125,6 +123,11 @@ class Graphs:
         made = self._made.get(None)
         wholes = made is None or any(node.kind == "Whole" for node in made.graph.nodes)
         return self._rows is None and not wholes
+
+    @property
+    def insists(self) -> bool:
+        """Whether the model takes batches of one size only."""
+        return self._rows is not None
 
     @property
     def least_rows(self) -> int:
@@ -253,6 +256,15 @@ def _declared(model: keras.Model) -> int | None:
     recurrent = (layer for layer in nodes(model) if isinstance(layer, keras.layers.RNN))
     kept = [layer for layer in recurrent if layer.stateful and layer.states]
     return keras.tree.flatten(kept[0].states)[0].shape[0] if kept else None
+
+
+def _sizes(model: keras.Model, x: Any) -> list[int]:
+    """How many samples a model may insist on: as it declares or was built for, or as are given."""
+    declared = getattr(model, "inputs", None)
+    built = (model.get_build_config() or {}).get("input_shape")
+    first = declared[0].shape[0] if declared else next(iter(keras.tree.flatten(built)), None)
+    given = keras.tree.flatten(x)[0].shape[0]
+    return [size for size in (first, given) if isinstance(size, int)]
 
 
 class PerGraph:

@@ -87,9 +87,12 @@ class Planned:
         """How many samples are computed at once.
 
         Args:
-            given: how many were asked for; `None` for as many as `Graphs.batch_size` says.
+            given: how many were asked for; `None` for as many as `Graphs.batch_size` says, and so
+                whatever is asked for where the model insists on a number.
             rows: how many there are.
         """
+        if self.graphs.insists:
+            return self.graphs.batch_size()
         return min(self.graphs.batch_size() if given is None else as_batch_size(given), rows)
 
     def predict(self, x: Any, batch_size: int | None = None) -> np.ndarray:

@@ -42,6 +42,7 @@ ONE = {
     ],
     "flipped": lambda z: ops.flip(ops.softmax(z), axis=1),
     "sigmoids": lambda z: split(z, ops.sigmoid, ops.sigmoid),
+    "sigmoids and complements": lambda z: split(z, ops.sigmoid, lambda part: 1 - ops.sigmoid(part)),
     "bounded": lambda z: ops.clip(ops.softmax(z), 1e-7, 1 - 1e-7),
     "bounded from below": lambda z: ops.maximum(1e-6, ops.softmax(z)),
     "percent": lambda z: layers.Rescaling(100.0)(ops.softmax(z)),
@@ -72,6 +73,13 @@ UNORDERED = {
     "by class": lambda z: ops.softmax(z) * ops.arange(1.0, 7.0),
     "inverse": lambda z: 1 / ops.softmax(z),
     "value between bounds": lambda z: 100 * ops.sigmoid(z),
+    "masked with 0, above a logarithm": lambda z: ops.where(
+        np.arange(6) > 2, ops.log(ops.softmax(z)), 0.0
+    ),
+    "masked with 0, above others": lambda z: ops.where(np.arange(6) > 2, ops.softmax(z) - 0.5, 0.0),
+    "bounded after a factor": lambda z: ops.minimum(10 * ops.softmax(z), 1.0),
+    "bounded after a term": lambda z: ops.clip(ops.softmax(z) - 1, 0.0, 1.0),
+    "lost beside a large number": lambda z: ops.softmax(z) + 1e8,
     "bounded logarithm": lambda z: ops.maximum(ops.log(ops.softmax(z)), -0.1),
 }
 PAIRS = {
@@ -94,7 +102,7 @@ def test_one_softmax_wherever_its_classes_lie(x, name):
     found = isi.explain(model, x, indicator="z")
     np.testing.assert_array_equal(found.prediction, model.predict(x, verbose=0).argmax(-1))
     assert not isi.logits(model).plan(x).graphs.grouped
-    if name != "sigmoids":
+    if "sigmoids" not in name:
         attack = isi.Attack("sensitivity", "linf", bounds=(-9, 9), max_steps=200)
         result = attack(model, x[:8])
         turned = model.predict(result.adversarial, verbose=0).argmax(-1)

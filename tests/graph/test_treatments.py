@@ -645,8 +645,9 @@ class TestPooling:
         np.testing.assert_allclose(*maps, rtol=1e-4, atol=1e-6)
 
 
-def einsum(equation, *shape):
-    return lambda: layers.EinsumDense(equation, shape, bias_axes=equation.partition("->")[2][-1])
+def einsum(equation, *shape, bias=""):
+    axes = bias or equation.partition("->")[2][-1]
+    return lambda: layers.EinsumDense(equation, shape, bias_axes=axes)
 
 
 QUANTIZED = {
@@ -654,6 +655,7 @@ QUANTIZED = {
     "einsum": (einsum("abc,cd->abd", 5, 3), 0),
     "two new axes": (einsum("abc,cde->abde", 5, 2, 2), 0),
     "two axes summed": (einsum("abc,bcd->ad", 3), (0, 1)),
+    "a bias of each place": (einsum("abc,cd->abd", 5, 3, bias="bd"), 0),
     "a shared axis": (einsum("abc,bcd->abd", 5, 3), 1),
 }
 """Dense layers of an input (N, 5, 6), and the axes of their kernels that have one step."""
@@ -834,12 +836,27 @@ class TestLayersOfOnesOwn:
             isi.explain(cubed, self.x).relevance, isi.explain(plain, self.x).relevance, rtol=1e-5
         )
 
-    def test_an_activation_that_mixes_entries_is_said(self):
+    def test_what_is_registered_may_compute_in_place(self):
+        class Bounded(layers.Layer):
+            def call(self, x):
+                if keras.config.backend() == "torch" and not isinstance(x, keras.KerasTensor):
+                    return x.clamp_(-0.1, 0.1)
+                return ops.clip(x, -0.1, 0.1)
+
+        isi.register(Bounded, "activation")
+        own = self.model(Bounded())
+        plain = self.model(layers.Activation(lambda x: ops.clip(x, -0.1, 0.1)))
+        plain.set_weights(own.get_weights())
+        found, wanted = (isi.explain(m, self.x, indicator="zplus").relevance for m in (own, plain))
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-7)
+
+    @pytest.mark.parametrize("shift", [1, 2])
+    def test_an_activation_that_mixes_entries_is_said(self, shift):
         """Registered so, it passes relevance unchanged, as some do with norms."""
 
         class Whitened(layers.Layer):
             def call(self, x):
-                return x - ops.mean(x, axis=-1, keepdims=True)
+                return x - ops.roll(x, shift, axis=-1)
 
         isi.register(Whitened, "activation")
         with pytest.warns(UserWarning, match="'odd' of class Whitened, registered as 'activation'"):
@@ -925,7 +942,7 @@ class TestLayersOfOnesOwn:
 
     @pytest.mark.parametrize(
         ("kind", "mode"),
-        [(kind, "int8") for kind in QUANTIZED] + [(kind, "int4") for kind in [*QUANTIZED][:4]],
+        [(kind, "int8") for kind in QUANTIZED] + [(kind, "int4") for kind in [*QUANTIZED][:5]],
     )
     def test_quantized_weights_are_scaled_back(self, kind, mode):
         """As by the weights that the same rounding leaves, found by NumPy from the plain ones."""

@@ -329,10 +329,47 @@ class TestNested:
         with pytest.raises(ValueError, match=r"in dictionaries or lists of others.*Wrap it"):
             AdversarialTraining(model, isi.Attack(max_steps=1), moving=names[0])
 
+    @pytest.mark.filterwarnings("ignore:Nested has no configuration")
+    def test_a_subclassed_model_in_a_run(self, models, tmp_path):
+        """Its structure is known of what it was built for."""
+        model, x, names = models[1]["subclassed"]
+        attack, moved = isi.MinimalL0(bounds=(-9, 9)), isi.logits(model, moving=names[0])
+        run = isi.run(attack, moved, x, out=tmp_path / "run", shard_size=3, batch_size=3, verbose=0)
+        at_once = attack(moved, x, batch_size=3)
+        np.testing.assert_array_equal(run.result().adversarial, at_once.adversarial)
+
     def test_what_is_not_as_it_was_declared(self, models):
         model, x, _ = models[1]["dictionaries"]
-        with pytest.raises(ValueError, match=r"Expected the inputs 'p\.a', 'b' in x\. Missing"):
-            isi.explain(model, {"p": x["p"]["a"], "b": x["b"]})
+        rows = x["b"]
+        for wrong in ({"p": rows}, {"p": {"a": rows, "z": rows}, "b": rows}, {"p": {"a": rows}}):
+            with pytest.raises(ValueError, match=r"'p\.a', 'b'"):
+                isi.explain(model, wrong)
+        a, b = keras.Input((3,), name="p.a"), keras.Input((3,), name="a")
+        same = keras.Model({"p.a": a, "p": {"a": b}}, keras.layers.Dense(2)(a + b))
+        with pytest.raises(ValueError, match=r"Two inputs have the name 'p\.a'"):
+            isi.explain(same, {"p.a": rows, "p": {"a": rows}})
+
+    def test_a_model_that_takes_both_forms(self):
+        class Either(Nested):
+            def call(self, x):
+                return super().call(x if "p" in x else {"p": x, "b": x["b"]})
+
+        a, b = keras.Input((3,)), keras.Input((3,))
+        flat = keras.Model([a, b], keras.layers.Dense(2)(keras.layers.Concatenate()([a, b])))
+        model = Either(flat)
+        x = {"p": {"a": self.x}, "b": -self.x}
+        model(x)
+        right = [*isi.explain(flat, [self.x, -self.x], indicator="z").relevance.values()]
+        for given, name in ((x, "p.a"), ({"b": -self.x, "a": self.x}, "a"), (x, "p.a")):
+            found = isi.explain(model, given, indicator="z").relevance
+            np.testing.assert_allclose(found[name], right[0], atol=1e-6)
+            np.testing.assert_allclose(found["b"], right[1], atol=1e-6)
+
+    def test_rows_may_be_a_list(self, models):
+        _, (model, x, names), *_ = models[1].values()
+        listed = {"p": [list(self.x)], "b": (-self.x).tolist()}
+        found, right = (isi.explain(model, given, indicator="z") for given in (listed, x))
+        np.testing.assert_array_equal(found.relevance[names[0]], right.relevance[names[0]])
 
 
 @pytest.mark.once(on="jax")

@@ -126,6 +126,10 @@ def test_the_batch_that_nobody_gave_the_size_of():
     assert isi.logits(model).plan(np.ones((4, 5, 2), "float32")).batch_size(None, 40) == 4
 
 
+def right_of(model, x):
+    return model.predict(x, verbose=0).argmax(-1)
+
+
 class OfFour(layers.Layer):
     """It takes so many samples alone."""
 
@@ -146,19 +150,21 @@ def test_models_of_a_fixed_number_of_samples(rng, declared):
         fixed = Subclassed(keras.Sequential([dense[0], OfFour()]), dense[1])
     x = rng.normal(size=(9, 5)).astype("float32")
     fixed(x[:4])
-    for count in (4, 8):
+    attack = isi.MinimalL0(bounds=(-9, 9))
+    for count in (1, 3, 4, 9):
         found, right = (isi.explain(m, x[:count], indicator="zplus") for m in (fixed, free))
         np.testing.assert_allclose(found.relevance, right.relevance, atol=1e-6)
-    attack = isi.MinimalL0(bounds=(-3, 3))
-    found, right = (attack(model, x[:8]).adversarial for model in (fixed, free))
+        found, right = (attack(model, x[:count]).adversarial for model in (fixed, free))
+        np.testing.assert_allclose(found, right, atol=1e-6)
+    y = right_of(free, x)
+    attacks = [
+        isi.Attack("sensitivity", "linf", bounds=(-9, 9)),
+        isi.Attack("sensitivity", bounds=(-9, 9)),
+    ]
+    found, right = (isi.robustness(m, x, y, attacks=attacks).adversarial for m in (fixed, free))
     np.testing.assert_allclose(found, right, atol=1e-6)
     with pytest.raises(ValueError, match=r"takes batches of 4 samples.*Pass batch_size=4"):
-        isi.explain(fixed, x[:3])
-    if not declared:
-        again = Subclassed(fixed.layer, fixed.head)
-        again(x[:4])
-        with pytest.raises(Exception, match=r"reshape|shape"):  # as the model has it
-            isi.explain(again, x)
+        isi.logits(fixed)(x[:3])
 
 
 class InPlace(layers.Layer):
