@@ -44,8 +44,7 @@ def drive(
         given: all there are, a structure of arrays of `N` rows.
         finished: is handed the indices of samples that ended, and their state, as arrays.
         batch_size: the number of slots. When no sample waits and a fifth of them are empty, these
-            go; on JAX, which compiles for seconds, seven eighths in one go, down to no fewer than
-            16.
+            go; on JAX, which compiles for seconds, seven eighths in one go, 16 at least.
         most: after how many steps a sample must have ended.
         watch: is called after each step with the sample in each slot (-1 for none) and the second
             thing `step` returned.

@@ -101,8 +101,8 @@ class Graphs:
         if self._rows is not None and rows != self._rows:
             raise ValueError(
                 f"The model takes batches of {self._rows} samples, as it was built for so many or "
-                f"its recurrent layers keep a state of each. Received a batch of {rows}. Pass "
-                f"batch_size={self._rows} and at least as many samples."
+                f"its recurrent layers keep a state of each. Received a batch of {rows}. Give "
+                "as many at once; explain, attacks and logits(model).predict(x) do for any number."
             )
         rows = None if None in self._made else rows
         if rows not in self._made:

@@ -163,7 +163,7 @@ def test_models_of_a_fixed_number_of_samples(rng, declared):
     ]
     found, right = (isi.robustness(m, x, y, attacks=attacks).adversarial for m in (fixed, free))
     np.testing.assert_allclose(found, right, atol=1e-6)
-    with pytest.raises(ValueError, match=r"takes batches of 4 samples.*Pass batch_size=4"):
+    with pytest.raises(ValueError, match=r"takes batches of 4 samples.*Give as many at once"):
         isi.logits(fixed)(x[:3])
 
 
