@@ -44,7 +44,8 @@ def cut(graph: Graph) -> Cut | None:
     softmax also a positive factor or a term) is gone with it, and `1 - sigmoid(z)` has the logit
     `-z`. Of `[1 - p, p]` the logit of `p` alone is left, as of a model of one unit.
     """
-    cutter = _Cutter(with_softmaxes(graph))
+    written_out = any(node.kind == "Exp" for node in graph.nodes)
+    cutter = _Cutter(with_softmaxes(graph) if written_out else graph)
     output = cutter.logits_of(graph.output)
     if output is None:
         return None
