@@ -1,6 +1,7 @@
 """How relevance passes each kind of layer, against matrices, closed forms and conservation."""
 
 import dataclasses
+import functools
 import inspect
 import itertools
 import operator
@@ -661,8 +662,10 @@ QUANTIZED = {
 """Dense layers of an input (N, 5, 6), and the axes of their kernels that have one step."""
 _BITS = {
     "int8": keras.quantizers.Int8QuantizationConfig,
-    "int4": lambda: keras.quantizers.Int4QuantizationConfig(block_size=None),
+    "int4": keras.quantizers.Int4QuantizationConfig,
 }
+if "block_size" in inspect.signature(_BITS["int4"]).parameters:  # the oldest Keras has none
+    _BITS["int4"] = functools.partial(_BITS["int4"], block_size=None)
 
 
 class TestLayersOfOnesOwn:
