@@ -1016,6 +1016,27 @@ class TestLayersOfOnesOwn:
         np.testing.assert_allclose(found.relevance, wanted.relevance, atol=1e-6)
         assert np.abs(found.relevance).max() > 1e-3
 
+    def test_quantized_layers_that_compute_in_half_precision(self):
+        """What they round is absorbed with epsilon, and the logits are the model's own."""
+        inputs = keras.Input((5, 8))
+        half = {"dtype": "mixed_bfloat16"}
+        inner = (
+            layers.Dense(8, "relu", **half),
+            layers.EinsumDense("abc,cd->abd", (5, 6), bias_axes="d", **half),
+        )
+        hidden = layers.Flatten()(inner[1](inner[0](inputs)))
+        last = layers.Dense(3, "softmax", **half)
+        model = keras.Model(inputs, last(hidden))
+        x = np.random.default_rng(8).normal(size=(6, 5, 8)).astype("float32")
+        plain = isi.explain(model, x, indicator="zplus", target=1)
+        for layer in (*inner, last):
+            layer.quantize("int8")
+        found = isi.explain(model, x, indicator="zplus", target=1, conservation=True)
+        np.testing.assert_array_equal(found.prediction, model.predict(x, verbose=0).argmax(-1))
+        scale = np.abs(plain.relevance).max()
+        np.testing.assert_allclose(found.relevance, plain.relevance, atol=0.1 * scale)
+        np.testing.assert_allclose(found.conservation["elsewhere"], 0, atol=1e-4)
+
     def test_other_quantized_layers_are_refused(self):
         model = keras.Sequential([keras.Input((6,)), layers.Dense(2, name="small")])
         model.layers[0].quantize("float8")
