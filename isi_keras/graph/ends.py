@@ -45,7 +45,9 @@ def rises(node: Node) -> bool:
     if number is None or node.kind not in table.AFFINE:
         return False
     first = isinstance(node.args[0], Tensor)
-    if node.kind == "Add" or (first and node.kind == "Subtract"):
+    if node.kind == "Add":
+        return 0 <= number <= _ADDED
+    if first and node.kind == "Subtract":
         return abs(number) <= _ADDED
     scales = node.kind == "Multiply" or (first and node.kind != "Subtract")
     return scales and _FACTORS[0] <= number <= _FACTORS[1]

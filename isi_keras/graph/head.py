@@ -161,11 +161,13 @@ class _Cutter:
             return None
         raised = self._raised_by(logits)
         if is_bounded(node):
-            return None if raised else logits
+            return None if raised or "LogSoftmax" in removed else logits
         if removed == {"Sigmoid"} and is_complement(node):
             return self._own("Negative", ops.negative, logits, logits.shape)
         if removed != {"Softmax"} or "Log" in raised or not rises(node):
             return None  # scaled, a sigmoid may be a value between two bounds
+        if node.kind == "Log" and "Subtract" in raised:
+            return None  # of what is below 0 there is none
         self._raised[id(logits)] = raised | {node.kind}
         return logits
 
