@@ -9,9 +9,17 @@ from typing import Any
 _KINDS = Mapping, list, tuple
 
 
+def declared(model: Any) -> Any:
+    """The inputs that a functional or sequential model declares, in their structure; or `None`.
+
+    A subclassed model has an `input` too once it was called in another one, but a flat list.
+    """
+    return getattr(model, "input", None) if getattr(model, "inputs", None) else None
+
+
 def structure_of(model: Any) -> Any:
     """The structure of the inputs that a model declares, or was built for; `None` if none nests."""
-    structure = getattr(model, "input", None)
+    structure = declared(model)
     if structure is None:
         structure = (model.get_build_config() or {}).get("input_shape")
     return structure if any(_holds(part) for part in _parts(structure)) else None
@@ -68,7 +76,7 @@ def packed(model: Any, x: Any) -> Any:
 
 def _is_list_of(model: Any, x: Any) -> bool:
     """Whether inputs are a list, of a model that says what it takes."""
-    return isinstance(x, list | tuple) and getattr(model, "input", None) is not None
+    return isinstance(x, list | tuple) and declared(model) is not None
 
 
 def _holds(part: Any) -> bool:

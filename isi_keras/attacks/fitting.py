@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from isi_keras import _keras, attacks
+from isi_keras import _keras, _nested, attacks
 from isi_keras.domain import Domain
 from isi_keras.models.inputs import names_of
 from isi_keras.models.parts import parted
@@ -181,7 +181,7 @@ def check_arrays(model: Any, x: Any, moved: tuple[str, ...] | None, domain: Doma
     if len({len(rows) for rows in each}) != 1:
         return  # Keras says so
     some = keras.tree.map_structure(lambda rows: rows[:: -(-len(rows) // _CHECKED)], x)
-    if isinstance(some, Mapping) and not isinstance(getattr(model, "input", None), Mapping):
+    if isinstance(some, Mapping) and not isinstance(_nested.declared(model), Mapping):
         some = {name: some[name] for name in names_of(model, some) if name in some}
     parts = parted(model, some, moved)
     domain.fit(parts.x.shape).checked(parts.x, parts.dtype)

@@ -1,6 +1,6 @@
 """What models do to probabilities that tells no more than these did."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -13,6 +13,7 @@ _BOUNDED = frozenset({"Clip", "Maximum", "Minimum"})
 ORDERED = table.AFFINE | _BOUNDED | {"Log"}
 _ADDED, _FACTORS = 10, (1e-4, 1e4)  # beyond which float32 makes some of them equal
 _LEAST, _MOST = 1e-3, 1 - 1e-3  # bounds of probabilities that leave apart which is the greatest
+_LEAST_OF_LABELS = 1e-6  # and of such that do not sum to 1, of which several may be beyond
 _ALONE = frozenset({"Reshape", "Squeeze", "ExpandDims", "Cast", "Identity", "GetItem", "Subtract"})
 
 
@@ -21,8 +22,14 @@ def is_complement(node: Node) -> bool:
     return node.kind == "Subtract" and _number(node.args[0]) == 1
 
 
-def is_bounded(node: Node) -> bool:
-    """Whether a node keeps probabilities off 0, off 1, or both."""
+def is_bounded(node: Node, count: float = 1, labels: bool = False) -> bool:
+    """Whether a node keeps probabilities off 0, off 1, or both, and tells the greatest still.
+
+    Args:
+        node: an operation.
+        count: of how many one is the greatest.
+        labels: whether they do not sum to 1.
+    """
     if node.kind not in _BOUNDED:
         return False
     if node.kind == "Clip":
@@ -30,27 +37,40 @@ def is_bounded(node: Node) -> bool:
     else:
         number = next((n for n in map(_number, node.args) if n is not None), None)
         least, most = (number, 1) if node.kind == "Maximum" else (0, number)
-    return least is not None and most is not None and least <= _LEAST and most >= _MOST
-
-
-def rises(node: Node) -> bool:
-    """Whether a node is a logarithm, adds one number to all entries, or multiplies by a positive.
-
-    Args:
-        node: one with a single tensor.
-    """
-    if node.kind == "Log":
-        return True
-    number = next((n for n in map(_number, node.args) if n is not None), None)
-    if number is None or node.kind not in table.AFFINE:
+    if least is None or most is None:
         return False
-    first = isinstance(node.args[0], Tensor)
-    if node.kind == "Add":
-        return 0 <= number <= _ADDED
-    if first and node.kind == "Subtract":
-        return abs(number) <= _ADDED
-    scales = node.kind == "Multiply" or (first and node.kind != "Subtract")
-    return scales and _FACTORS[0] <= number <= _FACTORS[1]
+    if labels and count > 1:
+        return least <= _LEAST_OF_LABELS and most >= 1 - _LEAST_OF_LABELS
+    return least <= _LEAST and least * count < 1 and most >= _MOST
+
+
+class Line(NamedTuple):
+    """What was made of probabilities: `factor * p + term`, or a logarithm and what else not."""
+
+    factor: float = 1.0
+    term: float = 0.0
+    closed: bool = False
+
+    def after(self, node: Node) -> "Line | None":
+        """What a node of a single tensor makes of it; `None` if that may lose the order."""
+        if self.closed:
+            return None
+        if node.kind == "Log":
+            return None if self.term < 0 else Line(closed=True)  # of less than 0 there is none
+        number = next((n for n in map(_number, node.args) if n is not None), None)
+        first = isinstance(node.args[0], Tensor)
+        factor, term = self.factor, self.term
+        if number is None or node.kind not in table.AFFINE:
+            return None
+        if node.kind == "Add" or (first and node.kind == "Subtract"):
+            term += number if node.kind == "Add" else -number
+        elif node.kind == "Multiply" or (first and node.kind != "Subtract" and number):
+            scale = number if node.kind == "Multiply" else 1 / number
+            factor, term = factor * scale, term * scale
+        else:
+            return None
+        kept = _FACTORS[0] <= factor <= _FACTORS[1] and abs(term) <= _ADDED * factor
+        return Line(factor, term) if kept else None
 
 
 def is_pair(graph: Graph, tensor: Tensor) -> bool:

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from isi_keras.graph import picks
+from isi_keras.graph.mended import MENDED
 from isi_keras.graph.nodes import Graph, Node, Weight
 
 HALF = ("float16", "bfloat16")
@@ -72,37 +72,11 @@ def widened(node: Node, args: tuple, kwargs: dict) -> Any:
 
 
 def called(node: Node, args: tuple, kwargs: dict) -> Any:
-    """What the operation of a node returns.
-
-    JAX loses gradients of a greatest or least value and TensorFlow multiplies some, see `picks`.
-    Torch's fused attention is spelled out where there is a mask or a bias, which may stand for one:
-    on CPUs its gradient is wrong for queries that may look at nothing, as those of padding.
-    """
-    if node.kind == "DotProductAttention" and keras.config.backend() == "torch":
-        return _attended(node.op, *args, **kwargs)
-    if node.kind in picks.KINDS and keras.config.backend() == "jax":
-        return picks.picked(node.kind, node.op, *args, **kwargs)
-    if node.kind in picks.POOLINGS and keras.config.backend() == "tensorflow":
-        return picks.pooled(node.kind, node.op, *args, **kwargs)
+    """What the operation of a node returns, with a gradient on any backend."""
+    mended = MENDED[keras.config.backend()].get(node.kind)
+    if mended is not None:
+        return mended(node.op, *args, **kwargs)
     return node.op.call(*args, **kwargs)
-
-
-def _attended(op, query, key, value, bias=None, mask=None, scale=None):
-    if mask is None and (bias is None or op.is_causal):  # Torch takes a bias or causality
-        return op.call(query, key, value, bias, mask, scale)
-    heads = query.shape[2]
-    key, value = (ops.repeat(each, heads // each.shape[2], axis=2) for each in (key, value))
-    scores = ops.einsum("nthd,nshd->nhts", query, key)
-    scores = scores * (query.shape[-1] ** -0.5 if scale is None else scale)
-    if mask is None:
-        scores = scores + ops.cast(bias, scores.dtype)
-    else:
-        mask = ops.cast(mask, "bool")
-        if op.is_causal:
-            mask = ops.logical_and(mask, ops.cast(ops.tril(ops.ones(scores.shape[-2:])), "bool"))
-        half = keras.backend.standardize_dtype(scores.dtype) == "float16"
-        scores = ops.where(mask, scores, -4e4 if half else -2e38)
-    return ops.einsum("nhts,nshd->nthd", ops.softmax(scores, axis=-1), value)
 
 
 def as_array(constant: Any) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The end of a graph: what makes probabilities of its logits, and the graph without it."""
 
+import math
 from typing import NamedTuple
 
 import keras
@@ -8,7 +9,7 @@ from keras import ops
 
 from isi_keras.graph import operations as table
 from isi_keras.graph import registry, wholes
-from isi_keras.graph.ends import ORDERED, is_bounded, is_complement, is_pair, rises
+from isi_keras.graph.ends import ORDERED, Line, is_bounded, is_complement, is_pair
 from isi_keras.graph.forward import HALF, as_array, widen
 from isi_keras.graph.moves import moved_axis
 from isi_keras.graph.nodes import Graph, Node, Own, Tensor
@@ -113,8 +114,9 @@ class _Cutter:
         self.graph, self.nodes, self.removed = graph, [], set()
         self.classes: dict[int, int] = {}
         """The axis along which the classes of one softmax lie, by the id of their logits."""
-        self._raised: dict[int, set[str]] = {}
-        """What raised or scaled probabilities, kinds of nodes by the id of their logits."""
+        self._lines: dict[int, Line] = {}
+        """What is made of probabilities, by the id of their logits."""
+        self._ended: set[int] = set()
 
     def logits_of(self, tensor) -> Tensor | None:
         node = self.graph.producers.get(id(tensor))
@@ -123,6 +125,9 @@ class _Cutter:
         if node.kind in table.HEADS:
             self.removed.add(node.kind)
             (logits,) = node.tensors
+            if id(logits) in self._ended:  # by another one
+                logits = self._own("Identity", lambda z: z, logits, logits.shape)
+            self._ended.add(id(logits))
             axis = node.argument("axis", -1)
             if node.kind != "Sigmoid" and isinstance(axis, int):
                 self.classes[id(logits)] = axis % len(logits.shape)
@@ -145,12 +150,13 @@ class _Cutter:
             self.classes[id(made)] = axis
         elif node.kind == "GetItem" and self.removed != {"Sigmoid"}:
             return None  # a part of the outputs of a softmax says nothing without the others
-        self._raised[id(made)] = set().union(*(self._raised_by(t) for t in found.values()))
+        lines = {self._line(t) for t in found.values()}
+        self._lines[id(made)] = lines.pop() if len(lines) == 1 else Line(closed=True)
         self.nodes.append(Node(node.op, args, kwargs, outputs, node.scope))
         return made
 
-    def _raised_by(self, logits: Tensor) -> set[str]:
-        return self._raised.get(id(logits), set())
+    def _line(self, logits: Tensor) -> Line:
+        return self._lines.get(id(logits), Line())
 
     def _ordered(self, node: Node) -> Tensor | None:
         """The logits of what a function of each entry returns that keeps their order."""
@@ -159,16 +165,18 @@ class _Cutter:
         removed, self.removed = self.removed, self.removed | others
         if logits is None or tuple(node.outputs[0].shape) != tuple(node.tensors[0].shape):
             return None
-        raised = self._raised_by(logits)
-        if is_bounded(node):
-            return None if raised or "LogSoftmax" in removed else logits
-        if removed == {"Sigmoid"} and is_complement(node):
+        line, labels = self._line(logits), removed == {"Sigmoid"}
+        axis = self.classes.get(id(logits))
+        sizes = logits.shape[1:] if axis is None else [logits.shape[axis]]
+        count = math.prod(size or math.inf for size in sizes)
+        if is_bounded(node, count, labels):
+            return None if line != Line() or "LogSoftmax" in removed else logits
+        if labels and is_complement(node):
             return self._own("Negative", ops.negative, logits, logits.shape)
-        if removed != {"Softmax"} or "Log" in raised or not rises(node):
+        line = line.after(node) if removed == {"Softmax"} else None
+        if line is None:
             return None  # scaled, a sigmoid may be a value between two bounds
-        if node.kind == "Log" and "Subtract" in raised:
-            return None  # of what is below 0 there is none
-        self._raised[id(logits)] = raised | {node.kind}
+        self._lines[id(logits)] = line
         return logits
 
     def second(self, logits: Tensor) -> Tensor:
@@ -185,7 +193,7 @@ class _Cutter:
         if not isinstance(kept, Tensor) or not _is_zero(other):
             return None
         logits = self.logits_of(kept)
-        if logits is None or "LogSoftmax" in self.removed or self._raised_by(logits):
+        if logits is None or "LogSoftmax" in self.removed or self._line(logits) != Line():
             return None  # 0 need not be the least
         dtype = "float32" if logits.dtype in HALF else logits.dtype  # float16 does not hold -1e9
         op = Own("Where", _ruled_out, node.outputs[0].shape, dtype)

@@ -42,15 +42,61 @@ def check_same(
         raise ValueError(said)
 
 
-def is_same(model: keras.Model, graph: Graph, sample: Any, outputs: Any) -> bool:
-    """Whether a graph computes what the model returned."""
+def is_same(model: keras.Model, graph: Graph, sample: Any) -> bool:
+    """Whether a graph computes what the model does."""
     try:
-        check_same(model, graph, sample, outputs=outputs)
+        check_same(model, graph, sample)
     except Exception as error:
         if isinstance(error, ValueError) or rows_of(graph) is None:
             return False  # the latter says nothing of a graph for so many
         raise
     return True
+
+
+def returns(graph: Graph, others: Any, outputs: Any) -> bool:
+    """Whether a graph computes, among others, what its model returned for the first samples."""
+    try:
+        found, wanted = map(_rows, (forward(graph, others), outputs))
+    except Exception:  # which is looked at where the same samples are compared
+        return False
+    kept = found[: len(wanted)]
+    return (
+        len(found) == _count(others)
+        and kept.shape == wanted.shape
+        and bool(_is_near(graph, kept, wanted).all() and np.isfinite(wanted).all())
+    )
+
+
+def expect_apart(model: keras.Model, graph: Graph, sample: Any, others: Any) -> None:
+    """Raises if what the model returns for a sample depends on the samples beside it.
+
+    Args:
+        model: the model.
+        graph: what was traced of it.
+        sample: some samples.
+        others: a batch that begins with these, but for the last where its size is fixed.
+    """
+    kept = min(_count(sample), _count(others) - 1)
+    with copied(model):
+        try:
+            wanted, found, again = (
+                _rows(run(model, batch))[:kept] for batch in (sample, others, sample)
+            )
+        except Exception:  # it takes no other number of samples
+            return
+    if found.shape != wanted.shape or not _is_near(graph, again, wanted).all():
+        return
+    wrong = ~_is_near(graph, found, wanted)
+    if not wrong.any():
+        return
+    row, entry = np.argwhere(wrong)[0]
+    raise ValueError(
+        f"What the model {model.name!r} returns for a sample depends on the samples beside it: the "
+        f"output {entry}, {wanted[row, entry]:.7g}, became {found[row, entry]:.7g} beside others. "
+        "So there is no map of a sample. Something is taken over axis 0 or over all axes, such as "
+        "a mean, a maximum or a softmax: take it over the axes of a sample (axis=..., "
+        "keepdims=True). Batch normalisation that is called with training=True does it too."
+    )
 
 
 def _difference(
@@ -123,6 +169,10 @@ def _without_numbers(
         "which relevance is computed. A mask may add -1e9, which float16 does not hold: let it add "
         "-3e4, or give the model the policy 'float32'."
     )
+
+
+def _count(samples: Any) -> int:
+    return keras.tree.flatten(samples)[0].shape[0]
 
 
 def _rows(tensor: Any) -> np.ndarray:

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from isi_keras.graph.run import is_float
 from isi_keras.models.compiling import UNREADABLE
 
 
@@ -17,9 +18,30 @@ def pair(x: Any) -> Any:
         rows = ops.convert_to_tensor(rows[:2])
         if rows.shape[0] == 2:
             return rows
-        return ops.concatenate([rows, ops.cast(rows / 2, rows.dtype)], axis=0)
+        return ops.concatenate([rows, _half(rows)], axis=0)
 
     return keras.tree.map_structure(two, x)
+
+
+def beside(x: Any, fixed: bool = False) -> Any:
+    """Samples and another one after them, in place of the last of a batch of a fixed size.
+
+    Its real numbers are greater, so that another one is the greatest of the batch; integers, which
+    may be indices, are lower.
+    """
+
+    def more(rows):
+        kept = rows[:-1] if fixed else rows
+        other = 2 * ops.sum(rows[:2], axis=0, keepdims=True) if is_float(rows) else _half(rows[-1:])
+        return ops.concatenate([kept, other], axis=0)
+
+    return keras.tree.map_structure(more, x)
+
+
+def _half(rows: Any) -> Any:
+    """Half of each number, without what is after the point of those that have none."""
+    half = ops.cast(rows, "float32") / 2
+    return ops.cast(half if is_float(rows) else ops.floor(half), rows.dtype)
 
 
 def count_of(x: Any) -> int:

@@ -19,9 +19,9 @@ from isi_keras.graph.forward import forward
 from isi_keras.graph.head import Cut, cut, linear_end
 from isi_keras.graph.nodes import Graph
 from isi_keras.graph.trace import trace
-from isi_keras.models.agreement import check_same, is_same, rows_of
+from isi_keras.models.agreement import check_same, expect_apart, is_same, returns, rows_of
 from isi_keras.models.calling import check_own, run
-from isi_keras.models.compared import count_of, pair, some
+from isi_keras.models.compared import beside, count_of, pair, some
 from isi_keras.models.endings import ended, expect_varying, not_of_rows
 from isi_keras.models.held import steady
 from isi_keras.models.layers import nodes
@@ -56,8 +56,12 @@ class Graphs:
         self._rows, given = _declared(model), sample
         sample, outputs = self._first(model, sample)  # it builds what is not built yet
         whole = _traced(model, sample)
-        same = rows_of(whole) is None and is_same(model, whole, sample, outputs)
-        if rows_of(whole) is None and not same:
+        open_, others = rows_of(whole) is None, beside(sample, self._rows is not None)
+        same = open_ and returns(whole, others, outputs)
+        if not same:
+            expect_apart(model, whole, sample, others)
+            same = open_ and is_same(model, whole, sample)
+        if open_ and not same:
             # A layer takes the number of samples for another one where it is open.
             whole = _traced(model, sample, any_rows=False)
         self._sample = sample

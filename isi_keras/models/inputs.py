@@ -73,7 +73,8 @@ def as_inputs(model, x) -> Any:
             f"{', '.join(str(len(array)) for array in arrays)}."
         )
     # In the structure the model was built with: Keras has other names for a list than for a dict.
-    if isinstance(getattr(model, "input", x), Mapping):
+    structure = _nested.declared(model)
+    if isinstance(x if structure is None else structure, Mapping):
         return {spec.name: array for spec, array in zip(specs, arrays, strict=True)}
     return arrays
 
@@ -100,7 +101,7 @@ def example_of(model, size: int = 1) -> Any:
     for spec in specs:
         shape = [1, *(size if given is None else given for given in (spec.shape or ())[1:])]
         found[spec.name] = np.zeros(shape, _held(spec))
-    by_name = len(found) > 1 or isinstance(getattr(model, "input", None), Mapping)
+    by_name = len(found) > 1 or isinstance(_nested.declared(model), Mapping)
     return found if by_name else found[specs[0].name]
 
 
@@ -117,7 +118,7 @@ def _specs(model) -> list[Spec] | None:
     inputs = getattr(model, "inputs", None)
     if not inputs:
         return None
-    structure = getattr(model, "input", None)
+    structure = _nested.declared(model)
     if _nested.structure_of(model) is not None:
         each = _nested.leaves(structure)
         inputs, names = list(each.values()), list(each)

@@ -83,7 +83,7 @@ def unpaired(model: Any, x: Any, y: Any = None) -> tuple[Any, Any]:
 
     A tuple of arrays is the inputs of a model that has several, as `predict` takes them, and of one
     that does not declare its inputs; of others it is a pair, and so it is if it begins with a
-    dictionary or a list of arrays.
+    dictionary or a list of arrays and does not end with one.
 
     Args:
         model: a Keras model.
@@ -96,15 +96,19 @@ def unpaired(model: Any, x: Any, y: Any = None) -> tuple[Any, Any]:
     if not isinstance(x, tuple) or len(x) != 2:
         return x, y
     first, labels = x
-    several = isinstance(first, Mapping) or (
-        isinstance(first, list) and any(getattr(part, "ndim", 0) for part in first)
-    )
+    several = _are_several(first) and not _are_several(labels)
     single = len(getattr(model, "inputs", None) or ()) == 1 and getattr(first, "ndim", 0)
     if not (several or single):
         return x, y
     if y is not None and y is not False:
         raise ValueError("Received labels twice, in a pair (x, y) and as y. Leave one of them out.")
     return first, labels
+
+
+def _are_several(part: Any) -> bool:
+    """Whether a part of a pair is a dictionary, or a list of arrays."""
+    arrays = isinstance(part, list) and any(getattr(each, "ndim", 0) for each in part)
+    return isinstance(part, Mapping) or arrays
 
 
 def expect_labels(y: Any, count: int) -> None:

@@ -50,6 +50,9 @@ ONE = {
     "divided": lambda z: (ops.softmax(z) - 0.5) / 2.0,
     "logarithm of a sum": lambda z: ops.log(ops.softmax(z) + 1e-7),
     "logarithm of bounds": lambda z: ops.log(ops.clip(ops.softmax(z), 1e-7, 1.0)),
+    "a term, then a factor": lambda z: (ops.softmax(z) + 0.5) / 0.01,
+    "a difference made good": lambda z: ops.log(ops.softmax(z) - 0.1 + 0.2),
+    "labels within bounds": lambda z: ops.clip(ops.sigmoid(z), 1e-7, 1 - 1e-7),
     "of a logarithm": lambda z: ops.exp(ops.log_softmax(z)),
     "written out": lambda z: written_out(ops.exp(z - ops.max(z, -1, keepdims=True))),
 }
@@ -64,6 +67,9 @@ PARTS = {
     "of the classes": lambda z: ops.softmax(z)[:, 1:],
     "of another axis": lambda z: ops.softmax(ops.reshape(z, (-1, 2, 3)), axis=1)[:, 0],
     "of a group": lambda z: ops.reshape(ops.softmax(z), (-1, 2, 3))[:, 0],
+    "of two axes": lambda z: ops.concatenate(
+        [ops.softmax(ops.reshape(z, (-1, 2, 3)), axis=axis) for axis in (1, 2)], axis=1
+    )[:, 0],
 }
 UNORDERED = {
     "narrow bounds": lambda z: ops.clip(ops.softmax(z), 0.2, 1.0),
@@ -82,6 +88,9 @@ UNORDERED = {
     "lost beside a large number": lambda z: ops.softmax(z) + 1e8,
     "bounded logarithms": lambda z: ops.maximum(ops.log_softmax(z), -0.5),
     "logarithm of a difference": lambda z: ops.log(ops.softmax(z) - 0.1),
+    "bounds of as many": lambda z: ops.maximum(ops.softmax(ops.tile(z, (1, 200))), 1e-3),
+    "bounds of labels": lambda z: ops.clip(ops.sigmoid(z), 1e-3, 1 - 1e-3),
+    "lost beside a term": lambda z: 1e-4 * ops.softmax(z) + 9,
     "bounded logarithm": lambda z: ops.maximum(ops.log(ops.softmax(z)), -0.1),
 }
 PAIRS = {
@@ -104,7 +113,7 @@ def test_one_softmax_wherever_its_classes_lie(x, name):
     found = isi.explain(model, x, indicator="z")
     np.testing.assert_array_equal(found.prediction, model.predict(x, verbose=0).argmax(-1))
     assert not isi.logits(model).plan(x).graphs.grouped
-    if "sigmoids" not in name:
+    if "sigmoids" not in name and "labels" not in name:
         attack = isi.Attack("sensitivity", "linf", bounds=(-9, 9), max_steps=200)
         result = attack(model, x[:8])
         turned = model.predict(result.adversarial, verbose=0).argmax(-1)
@@ -146,7 +155,9 @@ def test_a_part_of_a_softmax_is_none(x, name):
 
 @pytest.mark.parametrize("name", UNORDERED)
 def test_what_may_change_the_order_is_none(x, name):
-    with pytest.raises(ValueError, match=r"cannot be known.*behind which is a (S|LogS)"):
+    with pytest.raises(
+        ValueError, match=r"cannot be known.*behind which is a (Softmax|Sigmoid|LogSoftmax)"
+    ):
         isi.explain(head(UNORDERED[name]), x)
 
 

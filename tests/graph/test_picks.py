@@ -103,3 +103,21 @@ def test_nothing_is_lost_where_a_maximum_is_computed_twice():
     model, x = rows()["custom"]["point net"]()
     found = isi.explain(model, x, indicator="epsilon", conservation=True).conservation
     assert np.abs(found["elsewhere"]).max() < 1e-4 * np.abs(found["explained"]).max()
+
+
+def test_a_block_that_is_replaced(rng):
+    """TensorFlow has no gradient of what Keras calls for it."""
+
+    class Replaced(layers.Layer):
+        def call(self, x):
+            return ops.slice_update(x, (0, 1, 0), ops.relu(x[:, :2]))
+
+    x = rng.normal(size=(3, 5, 4)).astype("float32")
+    inputs, dense, last = keras.Input((5, 4)), layers.Dense(6), layers.Dense(3)
+    hidden = dense(inputs)
+    joined = ops.concatenate([hidden[:, :1], ops.relu(hidden[:, :2]), hidden[:, 3:]], axis=1)
+    one, other = (
+        keras.Model(inputs, last(layers.Flatten()(made))) for made in (Replaced()(hidden), joined)
+    )
+    found, right = (isi.explain(model, x, indicator="epsilon") for model in (one, other))
+    np.testing.assert_allclose(found.relevance, right.relevance, atol=1e-6)

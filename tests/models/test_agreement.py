@@ -225,3 +225,75 @@ def test_training_between_a_call_and_its_comparison_is_no_difference(monkeypatch
     found = isi.explain(model, x)
     assert len(runs) == 2
     np.testing.assert_allclose(found.logits, ops.convert_to_numpy(model(x)), rtol=1e-5, atol=1e-6)
+
+
+class Whole(layers.Layer):
+    """A function of a whole batch."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def call(self, x):
+        return self.function(x)
+
+
+OVER_SAMPLES = {
+    "a softmax": lambda x: ops.softmax(x, axis=0),
+    "a mean": lambda x: x - ops.mean(x, axis=0),
+    "the greatest": lambda x: x / ops.max(x),
+    "all of them": lambda x: (x - ops.mean(x)) / ops.std(x),
+    "attention": lambda x: ops.matmul(ops.softmax(ops.matmul(x, ops.transpose(x))), x),
+}
+
+
+class InTraining(layers.Layer):
+    def build(self, shape):
+        self.norm = layers.BatchNormalization()
+        self.norm.build(shape)
+
+    def call(self, x):
+        return self.norm(x, training=True)
+
+
+class TestApart:
+    """What is computed across the samples of a batch is no function of a sample."""
+
+    @staticmethod
+    def model(layer, rows=None):
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input(batch_shape=(rows, 6))
+        hidden = layers.Dense(5, "softplus", use_bias=False)(inputs)
+        return keras.Model(inputs, layers.Dense(3)(layer(hidden)))
+
+    @pytest.mark.parametrize("rows", [None, 4])
+    @pytest.mark.parametrize("name", OVER_SAMPLES)
+    def test_what_looks_at_others(self, name, rows):
+        model, x = self.model(Whole(OVER_SAMPLES[name]), rows), within(1.0, 5)
+        for samples in (x, x[:1]):
+            with pytest.raises(ValueError, match=r"depends on the samples beside it.*over axis 0"):
+                isi.explain(model, samples)
+        with pytest.raises(ValueError, match="depends on the samples beside it"):
+            isi.Attack("sensitivity", bounds=(-3, 3))(model, x)
+
+    def test_batch_statistics(self):
+        with pytest.raises(ValueError, match=r"depends on.*with training=True does it too"):
+            isi.explain(self.model(InTraining()), within(1.0, 5))
+
+    def test_of_each_its_own(self):
+        """Also where a layer has to know how many there are."""
+        per_sample = Whole(lambda x: x / ops.max(x, axis=-1, keepdims=True))
+        counted = Whole(lambda x: ops.reshape(ops.relu(x), (x.shape[0] or 1, 5)))
+        for layer, rows in ((per_sample, None), (per_sample, 4), (counted, None)):
+            model, x = self.model(layer, rows), within(1.0, 5)
+            wanted = np.concatenate([ops.convert_to_numpy(model(x[:4])), model.predict(x[1:])[3:]])
+            np.testing.assert_allclose(isi.explain(model, x).logits, wanted, atol=1e-5)
+
+    def test_of_words(self):
+        inputs = keras.Input((6,), dtype="int32")
+        hidden = layers.GlobalAveragePooling1D()(layers.Embedding(9, 5)(inputs))
+        x = np.arange(30).reshape(5, 6) % 9
+        isi.explain(keras.Model(inputs, layers.Dense(3)(hidden)), x)
+        centred = Whole(lambda x: x - ops.mean(x, axis=0))(hidden)
+        with pytest.raises(ValueError, match="depends on the samples beside it"):
+            isi.explain(keras.Model(inputs, layers.Dense(3)(centred)), x)

@@ -294,10 +294,23 @@ class TestNested:
                 ("0", "1.b"),
             ),
             "subclassed": (within, {"p": {"a": x}, "b": -x}, ("p.a", "b")),
+            "a pair of them": (
+                keras.Model(({"a": a}, {"b": b}), outputs),
+                ({"a": x}, {"b": -x}),
+                ("0.a", "1.b"),
+            ),
         }
 
     @pytest.mark.parametrize(
-        "kind", ["dictionaries", "a list in one", "lists", "a dictionary in one", "subclassed"]
+        "kind",
+        [
+            "dictionaries",
+            "a list in one",
+            "lists",
+            "a dictionary in one",
+            "a pair of them",
+            "subclassed",
+        ],
     )
     def test_as_of_a_model_of_a_list(self, models, kind, tmp_path):
         flat, (model, x, names) = models[0], models[1][kind]
@@ -318,6 +331,15 @@ class TestNested:
         wanted = attack(isi.logits(flat, moving=moved), [self.x, -self.x])
         result = attack(isi.logits(model, moving=names[0]), x)
         np.testing.assert_array_equal(result.adversarial, wanted.adversarial)
+
+    def test_a_subclassed_one_that_another_model_calls(self, models):
+        """It has an `input` then, which is a flat list."""
+        model, x, names = models[1]["subclassed"]
+        right = isi.explain(model, x, indicator="zplus")
+        model({"p": {"a": keras.Input((3,))}, "b": keras.Input((3,))})
+        found = isi.explain(model, x, indicator="zplus")
+        for name in names:
+            np.testing.assert_array_equal(found.relevance[name], right.relevance[name])
 
     def test_runs_take_them_and_training_says_how(self, models, tmp_path):
         model, x, names = models[1]["dictionaries"]
@@ -397,6 +419,7 @@ def test_booleans_are_inputs_as_numbers_are():
         found = isi.explain(model, x, indicator=rule, target=1).relevance
         wanted = isi.explain(numbers, x.astype("float32"), indicator=rule, target=1).relevance
         np.testing.assert_allclose(found, wanted, atol=1e-6)
+    assert not isi.logits(model).plan(x[:1]).graphs.insists
     with pytest.raises(TypeError, match=r"takes integers \(bool\), which an attack cannot move"):
         isi.Attack()(model, x)
     both = keras.Model([real, held], dense[1](dense[0](keras.ops.where(held, real, 0.0 * real))))
