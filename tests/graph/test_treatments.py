@@ -1037,6 +1037,46 @@ class TestLayersOfOnesOwn:
         np.testing.assert_allclose(found.relevance, plain.relevance, atol=0.1 * scale)
         np.testing.assert_allclose(found.conservation["elsewhere"], 0, atol=1e-4)
 
+    def test_adaptation_of_low_rank_in_a_quantized_layer(self):
+        """Its two matrices are not rounded, and their product is added to what is."""
+        inputs, layer, plain = keras.Input((6,)), layers.Dense(5), layers.Dense(5)
+        last = layers.Dense(3)
+        adapted, right = (keras.Model(inputs, last(each(inputs))) for each in (layer, plain))
+        kernel = ops.convert_to_numpy(layer.kernel)
+        step = np.abs(kernel).max(axis=0) / 127
+        layer.quantize("int8")
+        layer.enable_lora(2)
+        rng = np.random.default_rng(9)
+        matrices = layer.lora_kernel_a, layer.lora_kernel_b
+        for matrix in matrices:
+            matrix.assign(rng.normal(size=matrix.shape))
+        one, two = map(ops.convert_to_numpy, matrices)
+        plain.kernel.assign(np.round(kernel / step) * step + one @ two)
+        x = (rng.integers(-127, 128, size=(4, 6)) / 127).astype("float32")
+        x[:, 0] = 1  # so that the inputs are what they are rounded to
+        for rule in ("epsilon", "zplus", "gamma", isi.Composite("epsilon", first="flat")):
+            found, wanted = (
+                isi.explain(model, x, indicator=rule, target=1) for model in (adapted, right)
+            )
+            scale = np.abs(wanted.relevance).max()
+            np.testing.assert_allclose(found.relevance, wanted.relevance, atol=1e-3 * scale)
+
+    def test_words_of_few_bits_that_are_looked_up_and_compared(self):
+        ids, words = keras.Input((6,), dtype="int32"), layers.ReversibleEmbedding(9, 8)
+        hidden = layers.Dense(8)(layers.GlobalAveragePooling1D()(words(ids)))
+        model = keras.Model(ids, words(hidden, reverse=True))
+        x = np.random.default_rng(7).integers(0, 9, (4, 6))
+        kernel = ops.convert_to_numpy(words.embeddings)
+        step = np.abs(kernel).max(axis=-1, keepdims=True) / 127
+        words.embeddings.assign(np.round(kernel / step) * step)
+        plain = isi.explain(model, x, indicator="zplus", target=1)
+        words.embeddings.assign(kernel)
+        words.quantize("int8")
+        found = isi.explain(model, x, indicator="zplus", target=1, conservation=True)
+        scale = np.abs(plain.relevance).max()
+        np.testing.assert_allclose(found.relevance, plain.relevance, atol=0.02 * scale)
+        np.testing.assert_allclose(found.conservation["elsewhere"], 0, atol=1e-4)
+
     def test_other_quantized_layers_are_refused(self):
         model = keras.Sequential([keras.Input((6,)), layers.Dense(2, name="small")])
         model.layers[0].quantize("float8")
