@@ -17,11 +17,16 @@ def declared(model: Any) -> Any:
     return getattr(model, "input", None) if getattr(model, "inputs", None) else None
 
 
+def built_for(model: Any) -> Any:
+    """The shapes that a model was built for, in the structure of its inputs; or `None`."""
+    return (model.get_build_config() or {}).get("input_shape")
+
+
 def structure_of(model: Any) -> Any:
     """The structure of the inputs that a model declares, or was built for; `None` if none nests."""
     structure = declared(model)
     if structure is None:
-        structure = (model.get_build_config() or {}).get("input_shape")
+        structure = built_for(model)
     return structure if any(_holds(part) for part in _parts(structure)) else None
 
 
@@ -53,6 +58,26 @@ def flat(model: Any, x: Any) -> Any:
             f"{model.name!r}, in the dictionaries and lists that it takes them in. {error}"
         ) from error
     return list(found.values()) if _is_list_of(model, x) else found
+
+
+def fits(model: Any, x: Any) -> bool:
+    """Whether inputs lie in dictionaries and lists just as a model takes them."""
+    structure = structure_of(model)
+    try:
+        return structure is not None and not any(
+            isinstance(part, _KINDS) for _, part in _leaves(structure, x, ())
+        )
+    except (LookupError, TypeError):
+        return False
+
+
+def numbered(model: Any, x: Any) -> Any:
+    """The inputs of a model of a list that does not name them, from a dictionary by numbers."""
+    if not isinstance(x, Mapping) or declared(model) is not None:
+        return x
+    shapes, names = built_for(model), [str(number) for number in range(len(x))]
+    several = isinstance(shapes, list | tuple) and all(isinstance(s, list | tuple) for s in shapes)
+    return [x[name] for name in names] if several and set(x) == set(names) else x
 
 
 def of_data(x: Mapping[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def test_a_model_that_cannot_be_built():
 def test_a_model_without_relevance():
     class Odd(keras.layers.Layer):
         def call(self, x):
-            return keras.ops.while_loop(lambda h: keras.ops.sum(h) < 0, lambda h: [-h], [x])[0]
+            return keras.ops.while_loop(lambda h: keras.ops.sum(h) < -1e9, lambda h: [-h], [x])[0]
 
     model = keras.Sequential([keras.Input((4,)), Odd(name="odd"), keras.layers.Dense(2)])
     found = row(lambda: (model, np.ones((2, 4), "float32")), rounds=0)

@@ -192,10 +192,13 @@ def sample_of(model, domain: Domain, moved: tuple[str, ...] | None = None) -> An
     """
     model, random = models.Classifier(model).model, np.random.default_rng(0)
     if _nested.structure_of(model) is not None:
+        flat = "model.inputs, model.output"
+        if _nested.declared(model) is None:
+            flat = "inputs, model(...)"
         raise ValueError(
             f"The inputs of the model {model.name!r} lie in dictionaries or lists of others, which "
-            "training does not know. Wrap it, the weights stay the same: keras.Model(model.inputs, "
-            "model.output) takes a list of them."
+            f"training does not know. Wrap it, the weights stay the same: keras.Model({flat}) "
+            "takes a list of keras.Input, which the model itself gets as it takes them."
         )
     example = example_of(model, _UNKNOWN_SIZE)
     if example is None:

@@ -14,7 +14,9 @@ ORDERED = table.AFFINE | _BOUNDED | {"Log"}
 _ADDED, _FACTORS = 10, (1e-4, 1e4)  # beyond which float32 makes some of them equal
 _LEAST, _MOST = 1e-3, 1 - 1e-3  # bounds of probabilities that leave apart which is the greatest
 _LEAST_OF_LABELS = 1e-6  # and of such that do not sum to 1, of which several may be beyond
-_ALONE = frozenset({"Reshape", "Squeeze", "ExpandDims", "Cast", "Identity", "GetItem", "Subtract"})
+_ALONE = frozenset(
+    {"Reshape", "Squeeze", "ExpandDims", "Cast", "Identity", "GetItem", "Subtract", "Sigmoid"}
+)
 
 
 def is_complement(node: Node) -> bool:
@@ -89,6 +91,8 @@ def _made(graph: Graph, tensor: Tensor) -> tuple[bool, list]:
     turned, steps = False, []
     node = graph.producers.get(id(tensor))
     while node is not None and node.kind in _ALONE and len(node.tensors) == 1:
+        if node.kind == "Sigmoid":  # it may be written twice
+            return turned, [*steps, "Sigmoid", id(node.tensors[0])]
         if is_complement(node):
             turned = not turned
         elif node.kind == "Subtract":

@@ -136,13 +136,16 @@ class _Cutter:
             return self._masked(node)
         if len(node.tensors) == 1 and node.kind in ORDERED:
             return self._ordered(node)
+        if node.kind in ("Cast", "ConvertToTensor"):  # logits are not rounded, as probabilities are
+            return self.logits_of(node.tensors[0]) if is_float(node.outputs[0]) else None
         if node.kind not in table.AFTER_HEAD:
             return None
         found = {id(t): self.logits_of(t) for t in node.tensors}
         if any(made is None for made in found.values()):
             return None
         args, kwargs = node.filled(lambda t: found[id(t)])
-        outputs = [Tensor(t.shape, _real(t)) for t in node.outputs]
+        dtype = keras.backend.result_type(*(_real(made) for made in found.values()))
+        outputs = [Tensor(t.shape, dtype) for t in node.outputs]
         made = outputs[[id(t) for t in node.outputs].index(id(tensor))]
         axes = {self.classes.get(id(t)) for t in found.values()}
         axis = moved_axis(node, axes.pop()) if len(axes) == 1 else None

@@ -18,7 +18,8 @@ from isi_keras.graph import picks
 
 def _updated(op, inputs, start_indices, updates):
     sizes = ops.shape(updates)
-    axes = [ops.arange(size) + start_indices[axis] for axis, size in enumerate(sizes)]
+    starts = [ops.convert_to_tensor(start_indices[axis], "int32") for axis in range(len(sizes))]
+    axes = [ops.arange(size) + start for start, size in zip(starts, sizes, strict=True)]
     places = ops.stack(ops.meshgrid(*axes, indexing="ij"), axis=-1)
     places = ops.reshape(places, (-1, len(axes)))
     return ops.scatter_update(inputs, places, ops.reshape(updates, (-1,)))

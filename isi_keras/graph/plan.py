@@ -10,6 +10,7 @@ import numpy as np
 from isi_keras.composites import Composite
 from isi_keras.graph import operations as table
 from isi_keras.graph import registry
+from isi_keras.graph.exclusions import excludes
 from isi_keras.graph.facts import Fact, Facts
 from isi_keras.graph.nodes import Graph, Node, Tensor
 
@@ -225,6 +226,10 @@ class Plan:
             return self._signals(node)
         if kind in table.QUOTIENTS:
             return [args[0]] if any(args[0] is t for t in relevant) else relevant
+        if kind in ("Add", "Subtract") and len(relevant) > 1:
+            return [
+                t for t in relevant if not excludes(self.graph, self.facts, t, node)
+            ] or relevant
         if kind == "Where":
             return [t for t in relevant if t is not args[0]]
         if kind in table.NORMS | {"Power", "BatchNorm", "TakeAlongAxis", "Mod", "Fmod"}:

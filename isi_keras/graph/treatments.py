@@ -34,13 +34,13 @@ def plain(run: Run, plan: Plan, node: Node) -> Any:
 
 
 def addition(run: Run, plan: Plan, node: Node) -> Any:
-    """A sum or difference: a constant summand is a bias."""
+    """A sum or difference: a constant summand is a bias, and so is a mask that is added."""
     args, kwargs = _arguments(run, plan, node)
-    outputs = run.call(node, args, kwargs)
-    if not run.absorbed or len(plan.facts.relevant(node)) > 1:
+    outputs, routes = run.call(node, args, kwargs), plan.routes(node)
+    if not run.absorbed or len(routes) > 1:
         return outputs
     only = [
-        ops.zeros_like(v) if plan.facts.has(t, Fact.RELEVANT) else v
+        ops.zeros_like(v) if any(t is routed for routed in routes) else v
         for t, v in zip(node.args, args, strict=True)
     ]
     return run.absorb("bias", outputs, run.call(node, tuple(only), kwargs))
@@ -197,12 +197,14 @@ def attention(run: Run, plan: Plan, node: Node) -> Any:
         key, value = (ops.repeat(t, query.shape[2] // t.shape[2], axis=2) for t in (key, value))
     scale = node.argument("scale") or query.shape[-1] ** -0.5
     scores = ops.einsum("nthd,nshd->nhts", query, key) * scale
-    scores = carrying(scores, scores / 2)
+    compared = [t for n in ("query", "key") if plan.facts.has(t := node.argument(n), Fact.RELEVANT)]
+    scores = scores if len(compared) < 2 else carrying(scores, scores / 2)
     scores = _masked(run, node, scores)
     weights = _softmax_bias(run, ops.softmax(scores, axis=-1), scores, -1)
     mixed = ops.einsum("nhts,nshd->nthd", weights, value)
     value = run.call(node, *node.filled(run.fixed))
-    return carrying(value, mixed / 2)
+    both = compared and plan.facts.has(node.argument("value"), Fact.RELEVANT)
+    return carrying(value, mixed / 2 if both else mixed)
 
 
 def _masked(run: Run, node: Node, scores):

@@ -11,6 +11,7 @@ from isi_keras.graph.forward import HALF, forward
 from isi_keras.graph.head import cut
 from isi_keras.graph.nodes import Graph
 from isi_keras.models.calling import run
+from isi_keras.models.compared import exchanged
 from isi_keras.models.held import copied
 
 _TOLERANCE = {"float16": 5e-2, "bfloat16": 1e-1}
@@ -53,39 +54,35 @@ def is_same(model: keras.Model, graph: Graph, sample: Any) -> bool:
     return True
 
 
-def returns(graph: Graph, others: Any, outputs: Any) -> bool:
-    """Whether a graph computes, among others, what its model returned for the first samples."""
+def returns(graph: Graph, sample: Any, outputs: Any) -> bool:
+    """Whether a graph computes what its model returned for samples, with others beside them too."""
+    wanted = _rows(outputs)
+    batches = exchanged(sample) if len(wanted) > 1 else [(sample, slice(None))]
     try:
-        found, wanted = map(_rows, (forward(graph, others), outputs))
+        for batch, kept in batches:
+            found = _rows(forward(graph, batch))
+            if found.shape != wanted.shape or not _is_near(graph, found[kept], wanted[kept]).all():
+                return False
     except Exception:  # which is looked at where the same samples are compared
         return False
-    kept = found[: len(wanted)]
-    return (
-        len(found) == _count(others)
-        and kept.shape == wanted.shape
-        and bool(_is_near(graph, kept, wanted).all() and np.isfinite(wanted).all())
-    )
+    return bool(np.isfinite(wanted).all())
 
 
-def expect_apart(model: keras.Model, graph: Graph, sample: Any, others: Any) -> None:
-    """Raises if what the model returns for a sample depends on the samples beside it.
-
-    Args:
-        model: the model.
-        graph: what was traced of it.
-        sample: some samples.
-        others: a batch that begins with these, but for the last where its size is fixed.
-    """
-    kept = min(_count(sample), _count(others) - 1)
+def expect_apart(model: keras.Model, graph: Graph, sample: Any) -> None:
+    """Raises if what the model returns for a sample depends on the samples beside it."""
     with copied(model):
-        try:
-            wanted, found, again = (
-                _rows(run(model, batch))[:kept] for batch in (sample, others, sample)
-            )
-        except Exception:  # it takes no other number of samples
+        wanted, again = (_rows(run(model, sample)) for _ in range(2))
+        if len(wanted) < 2 or not _is_near(graph, again, wanted).all():
             return
-    if found.shape != wanted.shape or not _is_near(graph, again, wanted).all():
-        return
+        for batch, kept in exchanged(sample):
+            try:
+                found = _rows(run(model, batch))[kept]
+            except Exception:  # it does not take such numbers
+                return
+            _expect_near(model, graph, found, wanted[kept])
+
+
+def _expect_near(model: keras.Model, graph: Graph, found: np.ndarray, wanted: np.ndarray) -> None:
     wrong = ~_is_near(graph, found, wanted)
     if not wrong.any():
         return
@@ -169,10 +166,6 @@ def _without_numbers(
         "which relevance is computed. A mask may add -1e9, which float16 does not hold: let it add "
         "-3e4, or give the model the policy 'float32'."
     )
-
-
-def _count(samples: Any) -> int:
-    return keras.tree.flatten(samples)[0].shape[0]
 
 
 def _rows(tensor: Any) -> np.ndarray:

@@ -23,19 +23,22 @@ def pair(x: Any) -> Any:
     return keras.tree.map_structure(two, x)
 
 
-def beside(x: Any, fixed: bool = False) -> Any:
-    """Samples and another one after them, in place of the last of a batch of a fixed size.
+def exchanged(x: Any) -> Iterator[tuple[Any, slice]]:
+    """Samples with another one in place of the first, and of the last; and where they are kept.
 
-    Its real numbers are greater, so that another one is the greatest of the batch; integers, which
-    may be indices, are lower.
+    Real numbers become greater or lower than all of them, so that neither the greatest nor the
+    least of a batch stays; integers, which may be indices, become lower.
     """
+    for first, kept in ((True, slice(1, None)), (False, slice(None, -1))):
 
-    def more(rows):
-        kept = rows[:-1] if fixed else rows
-        other = 2 * ops.sum(rows[:2], axis=0, keepdims=True) if is_float(rows) else _half(rows[-1:])
-        return ops.concatenate([kept, other], axis=0)
+        def exchange(rows, first=first, kept=kept):
+            if is_float(rows):
+                other = (2 if first else -2) * ops.sum(ops.abs(rows[:2]), axis=0, keepdims=True)
+            else:
+                other = _half(rows[:1] if first else rows[-1:])
+            return ops.concatenate([other, rows[kept]] if first else [rows[kept], other], axis=0)
 
-    return keras.tree.map_structure(more, x)
+        yield keras.tree.map_structure(exchange, x), kept
 
 
 def _half(rows: Any) -> Any:

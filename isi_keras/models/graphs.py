@@ -21,7 +21,7 @@ from isi_keras.graph.nodes import Graph
 from isi_keras.graph.trace import trace
 from isi_keras.models.agreement import check_same, expect_apart, is_same, returns, rows_of
 from isi_keras.models.calling import check_own, run
-from isi_keras.models.compared import beside, count_of, pair, some
+from isi_keras.models.compared import count_of, pair, some
 from isi_keras.models.endings import ended, expect_varying, not_of_rows
 from isi_keras.models.held import steady
 from isi_keras.models.layers import nodes
@@ -56,12 +56,11 @@ class Graphs:
         self._rows, given = _declared(model), sample
         sample, outputs = self._first(model, sample)  # it builds what is not built yet
         whole = _traced(model, sample)
-        open_, others = rows_of(whole) is None, beside(sample, self._rows is not None)
-        same = open_ and returns(whole, others, outputs)
+        same, unknown = returns(whole, sample, outputs), rows_of(whole) is None
         if not same:
-            expect_apart(model, whole, sample, others)
-            same = open_ and is_same(model, whole, sample)
-        if open_ and not same:
+            expect_apart(model, whole, sample)
+            same = unknown and is_same(model, whole, sample)
+        if unknown and not same:
             # A layer takes the number of samples for another one where it is open.
             whole = _traced(model, sample, any_rows=False)
         self._sample = sample
@@ -265,7 +264,7 @@ def _declared(model: keras.Model) -> int | None:
 def _sizes(model: keras.Model, x: Any) -> list[int]:
     """How many samples a model may insist on: as it declares or was built for, or as are given."""
     declared = getattr(model, "inputs", None)
-    built = (model.get_build_config() or {}).get("input_shape")
+    built = _nested.built_for(model)
     first = declared[0].shape[0] if declared else next(iter(keras.tree.flatten(built)), None)
     given = keras.tree.flatten(x)[0].shape[0]
     return [size for size in (first, given) if isinstance(size, int)]

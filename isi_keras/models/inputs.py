@@ -31,7 +31,7 @@ def as_inputs(model, x) -> Any:
         ValueError: if one is empty, not finite, or not of the model's input shape, if there are too
             many or too few, or if their numbers of samples differ.
     """
-    x, specs = _nested.flat(model, x), _specs(model)
+    x, specs = _nested.numbered(model, _nested.flat(model, x)), _specs(model)
     if specs is None or (len(specs) == 1 and not isinstance(x, Mapping)):
         if not isinstance(x, Mapping) and not _is_list_of_arrays(x):
             return _as_input(model, "x", x, specs[0] if specs else None)

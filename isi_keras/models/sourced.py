@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import keras
 import numpy as np
 
-from isi_keras import sources
+from isi_keras import _nested, sources
 from isi_keras.domain import Domain
 from isi_keras.models import provenance
 from isi_keras.models.inputs import as_batch_size
@@ -83,7 +83,7 @@ def unpaired(model: Any, x: Any, y: Any = None) -> tuple[Any, Any]:
 
     A tuple of arrays is the inputs of a model that has several, as `predict` takes them, and of one
     that does not declare its inputs; of others it is a pair, and so it is if it begins with a
-    dictionary or a list of arrays and does not end with one.
+    dictionary, a list or a tuple of arrays and does not end with one.
 
     Args:
         model: a Keras model.
@@ -93,7 +93,7 @@ def unpaired(model: Any, x: Any, y: Any = None) -> tuple[Any, Any]:
     Raises:
         ValueError: if there are labels in both.
     """
-    if not isinstance(x, tuple) or len(x) != 2:
+    if not isinstance(x, tuple) or len(x) != 2 or _nested.fits(model, x):
         return x, y
     first, labels = x
     several = _are_several(first) and not _are_several(labels)
@@ -106,8 +106,8 @@ def unpaired(model: Any, x: Any, y: Any = None) -> tuple[Any, Any]:
 
 
 def _are_several(part: Any) -> bool:
-    """Whether a part of a pair is a dictionary, or a list of arrays."""
-    arrays = isinstance(part, list) and any(getattr(each, "ndim", 0) for each in part)
+    """Whether a part of a pair is a dictionary, or a list or tuple of arrays."""
+    arrays = isinstance(part, list | tuple) and any(getattr(each, "ndim", 0) for each in part)
     return isinstance(part, Mapping) or arrays
 
 

@@ -108,3 +108,104 @@ def test_queries_that_may_look_at_nothing(rng, indicator, way):
         found.append(isi.explain(model, x, indicator=indicator, target=1).relevance)
     np.testing.assert_allclose(*found, atol=1e-5 * abs(found[1]).max())
     assert abs(found[0][:, 4:]).max() > 0.01
+
+
+class Masked(layers.Layer):
+    """Places that a mask rules out, which is what `ruled_out` makes of scores and the mask."""
+
+    def __init__(self, kind, ruled_out):
+        super().__init__()
+        self.kind, self.ruled_out = kind, ruled_out
+
+    def build(self, x_shape, kept_shape):
+        self.kernels = [self.add_weight(shape=(4, 4), name=name) for name in "qkv"]
+
+    def call(self, x, kept):
+        query, key, value = (ops.matmul(x, kernel) for kernel in self.kernels)
+        mask = ops.cast(kept, "float32")
+        if self.kind == "attention":
+            scores = ops.matmul(query, ops.swapaxes(key, 1, 2))
+            return ops.matmul(ops.softmax(self.ruled_out(scores, mask[:, None]), -1), value)
+        ruled_out = self.ruled_out(value, mask[..., None])
+        return ops.max(ruled_out, axis=1, keepdims=True) if self.kind == "maximum" else ruled_out
+
+
+ADDED = {
+    "added": lambda scores, mask: scores + (1.0 - mask) * -1e9,
+    "less": lambda scores, mask: scores - 1e9 * (1.0 - mask),
+    "ten thousand": lambda scores, mask: scores + (mask - 1.0) / 1e-4,
+}
+
+
+@pytest.mark.parametrize("dtype", ["int32", "bool", "float32"])
+@pytest.mark.parametrize("kind", ["attention", "maximum"])
+@pytest.mark.parametrize("spelling", ADDED)
+def test_a_mask_that_is_added_is_one_that_chooses(rng, spelling, kind, dtype):
+    """It would get a billion times the relevance of a place, and a bias as much less."""
+    ids, mask = keras.Input((5,), dtype="int32"), keras.Input((5,), dtype=dtype)
+    embedded, last = layers.Embedding(10, 4)(ids), layers.Dense(2, use_bias=False)
+    chosen = lambda scores, mask: ops.where(mask > 0, scores, -1e9)  # noqa: E731
+    pool, models = layers.GlobalAveragePooling1D(), []
+    for ruled_out in (ADDED[spelling], chosen):
+        hidden = Masked(kind, ruled_out)(embedded, mask)
+        models.append(keras.Model([ids, mask], last(pool(hidden))))
+    weights = [rng.normal(size=weight.shape) for weight in models[0].get_weights()]
+    kept = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]]).astype(dtype)
+    x = [rng.integers(0, 10, (2, 5)), kept]
+    for model in models:
+        model.set_weights(weights)
+    for attention in ("values", "attnlrp"):
+        composite = Composite("epsilon", attention=attention)
+        one, other = (
+            isi.explain(model, x, indicator=composite, target=1, conservation=True)
+            for model in models
+        )
+        words, masks = one.relevance.values()
+        np.testing.assert_array_equal(masks, 0)
+        right = next(iter(other.relevance.values()))
+        np.testing.assert_allclose(words, right, atol=1e-5 * np.abs(right).max())
+        np.testing.assert_allclose(one.conservation["elsewhere"], 0, atol=1e-4)
+
+
+def test_a_tiny_quantity_that_is_scaled_is_no_mask(rng):
+    inputs = keras.Input((4,))
+    scaled = 1e9 * inputs
+    model = keras.Model(inputs, layers.Dense(2)(ops.relu(scaled + layers.Dense(4)(scaled))))
+    x = (1e-9 * rng.normal(size=(3, 4))).astype("float32")
+    found = isi.explain(model, x, indicator="z", target=1)
+    wanted = isi.explain(model, x, indicator=isi.Sensitivity(times_input=True), target=1)
+    np.testing.assert_allclose(found.relevance, wanted.relevance, atol=1e-5)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_a_query_that_is_learned_leaves_all_to_the_keys(rng, fused):
+    """A product of one signal is no product of two: it is not halved."""
+
+    class Head(layers.Layer):
+        def build(self, shape):
+            self.query = self.add_weight(shape=(1, 1, 1, 4), initializer="ones", name="query")
+            self.kernel = self.add_weight(shape=(4, 4), initializer="orthogonal", name="kernel")
+
+        def call(self, x):
+            key = ops.matmul(x, self.kernel)
+            if fused:
+                query = ops.broadcast_to(self.query, (ops.shape(x)[0], 1, 1, 4))
+                attended = ops.dot_product_attention(query, key[:, :, None], x[:, :, None])
+                return attended[:, 0, 0]
+            scores = ops.sum(key * self.query[0, 0], axis=-1) / 2
+            return ops.sum(x * ops.softmax(scores, axis=-1)[..., None], axis=1)
+
+    inputs = keras.Input((5, 4))
+    model = keras.Model(inputs, layers.Dense(3, use_bias=False)(Head()(inputs)))
+    x = rng.normal(size=(3, 5, 4)).astype("float32")
+    kernel, dense = (ops.convert_to_numpy(weight) for weight in model.weights[1:])
+    composite = Composite("z", attention="attnlrp")
+    found = isi.explain(model, x, indicator=composite, target=1, conservation=True)
+    scores = (x @ kernel).sum(-1) / 2
+    weights = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
+    shares = x * dense[:, 1]  # of which a half goes to the values, a half to the softmax
+    received = weights * shares.sum(-1) / 2
+    per_score = received - weights * received.sum(1, keepdims=True)
+    right = weights[..., None] * shares / 2 + per_score[..., None] * x * kernel.sum(1) / 2
+    np.testing.assert_allclose(found.relevance, right, atol=1e-5)
+    np.testing.assert_allclose(found.conservation["elsewhere"], 0, atol=1e-5)

@@ -159,14 +159,12 @@ def without_a_map(x, one, two):
     return ops.relu(ops.matmul(x[:, 2], one))
 
 
-def branches(x, one, two):
-    flag = ops.mean(x) < 0
-    return ops.cond(flag, lambda: ops.matmul(x, one), lambda: ops.relu(ops.matmul(x, two)))
+def branches(taken):
+    def function(x, one, two):
+        flag = ops.mean(x) < (1e9 if taken else -1e9)  # so of any samples
+        return ops.cond(flag, lambda: ops.matmul(x, one), lambda: ops.relu(ops.matmul(x, two)))
 
-
-def both(x, one, two):
-    kept = ops.cast(ops.mean(x) < 0, "float32")
-    return kept * ops.matmul(x, one) + (1 - kept) * ops.relu(ops.matmul(x, two))
+    return function
 
 
 def switched(x, one, two):
@@ -189,7 +187,8 @@ TWINS = {
     "associative_scan, backwards": (associative(True), recurrence(True)),
     "map": (mapped("map"), without_a_map),
     "vectorized_map": (mapped("vectorized_map"), without_a_map),
-    "cond": (branches, both),
+    "cond": (branches(True), lambda x, one, two: ops.matmul(x, one)),
+    "cond, otherwise": (branches(False), lambda x, one, two: ops.relu(ops.matmul(x, two))),
     "switch": (switched, lambda x, one, two: ops.matmul(x, two)),
 }
 

@@ -53,6 +53,7 @@ ONE = {
     "a term, then a factor": lambda z: (ops.softmax(z) + 0.5) / 0.01,
     "a difference made good": lambda z: ops.log(ops.softmax(z) - 0.1 + 0.2),
     "labels within bounds": lambda z: ops.clip(ops.sigmoid(z), 1e-7, 1 - 1e-7),
+    "rounded": lambda z: ops.cast(ops.cast(ops.softmax(30 * z), "float16"), "float32"),
     "of a logarithm": lambda z: ops.exp(ops.log_softmax(z)),
     "written out": lambda z: written_out(ops.exp(z - ops.max(z, -1, keepdims=True))),
 }
@@ -77,6 +78,7 @@ UNORDERED = {
     "turned over": lambda z: 1 - ops.softmax(z),
     "negative": lambda z: -2.0 * ops.softmax(z),
     "by class": lambda z: ops.softmax(z) * ops.arange(1.0, 7.0),
+    "whole numbers": lambda z: ops.cast(255 * ops.softmax(z), "uint8"),
     "inverse": lambda z: 1 / ops.softmax(z),
     "value between bounds": lambda z: 100 * ops.sigmoid(z),
     "masked with 0, above a logarithm": lambda z: ops.where(
@@ -100,6 +102,16 @@ PAIRS = {
     "bounded": lambda p: ops.clip(ops.concatenate([1 - p, p], axis=-1), 1e-7, 1 - 1e-7),
     "first": lambda p: ops.concatenate([p, 1 - p], axis=-1),
 }
+
+
+def test_a_sigmoid_that_is_written_twice(x):
+    inputs = keras.Input((4,))
+    z = layers.Dense(1)(inputs)
+    model = keras.Model(inputs, ops.concatenate([1 - ops.sigmoid(z), ops.sigmoid(z)], axis=-1))
+    result = isi.MinimalL0(bounds=(-9, 9))(model, x[:8])
+    after = model.predict(result.adversarial, verbose=0).argmax(-1)
+    np.testing.assert_array_equal(result.success, after != result.clean_prediction)
+    assert result.success.any()
 
 
 @pytest.fixture
