@@ -88,10 +88,10 @@ def _expect_near(model: keras.Model, graph: Graph, found: np.ndarray, wanted: np
         return
     row, entry = np.argwhere(wrong)[0]
     raise ValueError(
-        f"What the model {model.name!r} returns for a sample depends on the samples beside it: the "
-        f"output {entry}, {wanted[row, entry]:.7g}, became {found[row, entry]:.7g} beside others. "
-        "So there is no map of a sample. Something is taken over axis 0 or over all axes, such as "
-        "a mean, a maximum or a softmax: take it over the axes of a sample (axis=..., "
+        f"What the model {model.name!r} returns for a sample depends on the samples beside it. The "
+        f"output {entry} of one, {wanted[row, entry]:.7g}, became {found[row, entry]:.7g} beside "
+        "others, so there is no map of it. Something is taken over axis 0 or over all axes, such "
+        "as a mean, a maximum or a softmax: take it over the axes of a sample (axis=..., "
         "keepdims=True). Batch normalisation that is called with training=True does it too."
     )
 
