@@ -23,7 +23,7 @@ from isi_keras.models.agreement import check_same, expect_apart, is_same, return
 from isi_keras.models.calling import check_own, run
 from isi_keras.models.compared import count_of, pair, some
 from isi_keras.models.endings import ended, expect_varying, not_of_rows
-from isi_keras.models.held import steady
+from isi_keras.models.held import copied, steady
 from isi_keras.models.layers import nodes
 
 _BYTES = 2**31  # what is computed of the samples in a batch, by default
@@ -58,8 +58,10 @@ class Graphs:
         whole = _traced(model, sample)
         same, unknown = returns(whole, sample, outputs), rows_of(whole) is None
         if not same:
-            expect_apart(model, whole, sample)
-            same = unknown and is_same(model, whole, sample)
+            with copied(model):  # another thread may have trained it, or be about to
+                outputs = run(model, sample)
+                expect_apart(model, whole, sample, outputs)
+                same = unknown and is_same(model, whole, sample, outputs)
         if unknown and not same:
             # A layer takes the number of samples for another one where it is open.
             whole = _traced(model, sample, any_rows=False)
