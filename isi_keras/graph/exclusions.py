@@ -7,7 +7,6 @@ either sign.
 import math
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
@@ -23,51 +22,62 @@ _COMPARING = {"Amax", "Amin", "LogSoftmax", "Max", "MaxPool", "Min", "Softmax", 
 def excludes(graph: Graph, facts: Facts, tensor: Tensor, node: Node) -> bool:
     """Whether a summand of a node is a mask.
 
-    It is an input of the model times at least 10,000, perhaps shifted and moved. If that holds real
-    numbers, the sum has to enter a softmax or a maximum: it may be a tiny quantity, scaled.
+    That is `a * (m - 1)` of an input `m` and a number `a` of at least 10,000, perhaps with
+    constants added to it, and the sum enters a softmax or a maximum, or is what
+    the model returns. What is a large multiple of an
+    input otherwise, such as days in seconds, is a quantity.
     """
-    source, factor = _origin(graph, facts, tensor)
-    if factor < _LARGE:
-        return False
-    return not keras.backend.is_float_dtype(source.dtype) or _is_compared(graph, node)
+    return _is_zero_at_one(graph, facts, tensor) and _is_compared(graph, node)
 
 
-def _origin(graph: Graph, facts: Facts, tensor: Tensor) -> tuple[Tensor, float]:
-    """What a tensor was made of by constants, and what it was multiplied by."""
-    factor = 1.0
-    node = graph.producers.get(id(tensor))
+def _is_zero_at_one(graph: Graph, facts: Facts, tensor: Tensor) -> bool:
+    """Whether a tensor is a large multiple of an input less 1, besides what is added to it."""
+    steps, node = [], graph.producers.get(id(tensor))
     while node is not None and node.kind in table.MOVES | table.AFFINE:
         relevant = facts.relevant(node)
         if len(relevant) != 1:
-            break
-        (tensor,) = relevant
-        if node.kind in table.AFFINE:
-            factor *= _factor(node, tensor)
-        node = graph.producers.get(id(tensor))
-    inputs = map(id, keras.tree.flatten(graph.inputs))
-    return tensor, factor if id(tensor) in inputs else 0.0
+            return False
+        steps.append((node, relevant[0]))
+        node = graph.producers.get(id(relevant[0]))
+    if node is not None:
+        return False
+    factor, term = 1.0, 0.0
+    for node, given in reversed(steps):
+        if node.kind == "Negative":
+            factor, term = -factor, -term
+        elif node.kind in table.AFFINE:
+            number = next((_number(v) for v in node.args if v is not given), None)
+            if number is None and (node.kind not in ("Add", "Subtract") or abs(factor) < _LARGE):
+                return False
+            factor, term = _after(node, node.args[0] is given, number or 0.0, factor, term)
+    return _LARGE <= abs(factor) < math.inf and abs(factor + term) <= 1e-6 * abs(factor)
 
 
-def _factor(node: Node, tensor: Tensor) -> float:
-    """What an affine node multiplies a tensor by, at least, as far as that is a constant."""
-    others = [_size(v) for v in node.args if not isinstance(v, Tensor)]
+def _after(node: Node, first: bool, number: float, factor: float, term: float):
+    """The factor and the term of an affine function after one node more."""
+    if node.kind in ("Add", "Subtract"):
+        sign = 1 if node.kind == "Add" or first else -1
+        return sign * factor, sign * term + (
+            -number if node.kind == "Subtract" and first else number
+        )
     if node.kind == "Multiply":
-        return math.prod(others)
-    if node.kind in table.QUOTIENTS:
-        return 1 / math.prod(others) if node.args[0] is tensor and all(others) else 0.0
-    return 1.0
+        return factor * number, term * number
+    return (factor / number, term / number) if first and number else (0.0, 0.0)
 
 
-def _size(value: Any) -> float:
-    numbers = as_array(value) if ops.is_tensor(value) else value
-    return float(np.abs(np.asarray(numbers, "float64")).min())
+def _number(value: Any) -> float | None:
+    """A constant of one number."""
+    if isinstance(value, Tensor):
+        return None
+    array = np.asarray(as_array(value) if ops.is_tensor(value) else value)
+    return float(array.ravel()[0]) if array.size == 1 else None
 
 
 def _is_compared(graph: Graph, node: Node) -> bool:
     stack, seen = [node], set()
     while stack:
         for user in graph.users.get(id(stack.pop().outputs[0]), []):
-            if user.kind in _COMPARING:
+            if user is None or user.kind in _COMPARING:  # what is returned are logits
                 return True
             if id(user) not in seen and user.kind in table.MOVES | table.AFFINE:
                 seen.add(id(user))

@@ -167,14 +167,28 @@ def test_a_mask_that_is_added_is_one_that_chooses(rng, spelling, kind, dtype):
         np.testing.assert_allclose(one.conservation["elsewhere"], 0, atol=1e-4)
 
 
-def test_a_tiny_quantity_that_is_scaled_is_no_mask(rng):
-    inputs = keras.Input((4,))
-    scaled = 1e9 * inputs
-    model = keras.Model(inputs, layers.Dense(2)(ops.relu(scaled + layers.Dense(4)(scaled))))
-    x = (1e-9 * rng.normal(size=(3, 4))).astype("float32")
+@pytest.mark.parametrize("dtype", ["int32", "float32"])
+@pytest.mark.parametrize("last", [ops.relu, lambda x: ops.max(x, axis=1, keepdims=True)])
+def test_a_large_multiple_is_no_mask(rng, last, dtype):
+    """Days and seconds, of which both count."""
+    days, seconds = (keras.Input((4,), dtype=dtype) for _ in range(2))
+    real = [ops.cast(part, "float32") for part in (days, seconds)]
+    model = keras.Model([days, seconds], layers.Dense(2)(last(real[0] * 86400.0 + real[1]) / 1e5))
+    x = [rng.integers(1, 9, (3, 4)).astype(dtype) for _ in range(2)]
     found = isi.explain(model, x, indicator="z", target=1)
-    wanted = isi.explain(model, x, indicator=isi.Sensitivity(times_input=True), target=1)
-    np.testing.assert_allclose(found.relevance, wanted.relevance, atol=1e-5)
+    total = sum(part.sum(axis=1) for part in found.relevance.values())
+    np.testing.assert_allclose(total, found.logits[:, 1], rtol=1e-4)
+    np.testing.assert_allclose(next(iter(found.relevance.values())).sum(1), total, rtol=1e-2)
+
+
+def test_a_mask_of_the_logits(rng):
+    inputs, allowed = keras.Input((4,)), keras.Input((3,))
+    logits = layers.Dense(3)(inputs) + (1.0 - allowed) * -1e9
+    model = keras.Model([inputs, allowed], ops.softmax(logits))
+    x = [rng.normal(size=(2, 4)).astype("float32"), np.array([[1, 1, 0], [1, 0, 1]], "float32")]
+    found = isi.explain(model, x, indicator="epsilon", conservation=True)
+    np.testing.assert_array_equal(list(found.relevance.values())[1], 0)
+    np.testing.assert_allclose(found.conservation["elsewhere"], 0, atol=1e-5)
 
 
 @pytest.mark.parametrize("fused", [True, False])
