@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from isi_keras import backend
+from isi_keras.graph.apart import is_apart
 from isi_keras.graph.forward import HALF, forward
 from isi_keras.graph.head import cut
 from isi_keras.graph.nodes import Graph
@@ -54,7 +55,8 @@ def is_same(model: keras.Model, graph: Graph, sample: Any, outputs: Any) -> bool
 def returns(graph: Graph, sample: Any, outputs: Any) -> bool:
     """Whether a graph computes what its model returned for samples, with others beside them too."""
     wanted = _rows(outputs)
-    batches = exchanged(sample) if len(wanted) > 1 else [(sample, slice(None))]
+    together = len(wanted) < 2 or is_apart(graph)
+    batches = [(sample, slice(None))] if together else exchanged(sample)
     try:
         for batch, kept in batches:
             found = _rows(forward(graph, batch))
