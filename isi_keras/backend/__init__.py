@@ -6,10 +6,13 @@ out of what others compile, where that is of pieces (Torch). `smaller(size, need
 size a batch is to shrink, as compiling for another costs less here than there, and
 `largest(convolves)` how large it is at first, at most. `rows_of(tensor, index)` fetches some rows
 as an array, `readable(value)` puts a tensor where NumPy can read it, and `coarse()` says what a GPU
-computes with fewer bits than float32 has. `COMPILES` says whether `jit` does. The files of this
-folder are the only ones that import a framework.
+computes with fewer bits than float32 has. `outside(fn)` calls a function outside of any trace.
+`COMPILES` says whether `jit` compiles. The files of this folder are the only ones that import a
+framework.
 """
 
+import concurrent.futures
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -42,11 +45,18 @@ def tensor(array: np.ndarray):
     return keras.ops.convert_to_tensor(array, dtype=str(array.dtype))
 
 
+def outside(function: Callable, *args: Any) -> Any:
+    """What a function returns in a thread of its own, which is outside of any trace."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        return pool.submit(function, *args).result()
+
+
 __all__ = [
     "COMPILES",
     "coarse",
     "jit",
     "largest",
+    "outside",
     "readable",
     "rows_of",
     "smaller",

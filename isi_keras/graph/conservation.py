@@ -18,6 +18,7 @@ from isi_keras.graph.run import ABSORBERS, INFINITE
 
 _TOLERANCE = 1e-3  # of all relevance there is; below it one does not look closer
 _LOSS = 1e-2  # of what reaches a node; rounding stays below it
+_CANCELS = 1e4  # times what is explained; float32 rounds as much by some thousandths of that
 
 
 def check(propagation: Any, x: Any) -> bool:
@@ -48,7 +49,8 @@ def _check(propagation, x) -> bool:
     rows = keras.tree.flatten(x)[0].shape[0]
     variables = {**propagation.variables(x), "absorbed": _zeros(ABSORBERS, rows)}
     _check_outputs(propagation, x, variables)
-    explained, found = _pulled(lambda v: propagation.outputs(x, v), variables)
+    outputs, found = _pulled(lambda v: propagation.outputs(x, v), variables)
+    explained = outputs.sum()
     key = "ones" if "ones" in found else "x"
     maps = keras.tree.flatten(found[key])
     if key == "x":
@@ -58,6 +60,8 @@ def _check(propagation, x) -> bool:
     size = sum(np.abs(map_).sum() for map_ in maps)
     size += abs(explained) + sum(np.abs(each).sum() for each in found["absorbed"].values())
     elsewhere = explained - inputs - ended
+    if size > _CANCELS * np.abs(outputs).sum() > 0:
+        _say_that_it_cancels(size / np.abs(outputs).sum(), maps, x)
     if np.isfinite(elsewhere) and abs(elsewhere) > _TOLERANCE * size:
         _find(propagation, x, variables, size)
     return size > 0
@@ -78,6 +82,19 @@ def _check_outputs(propagation, x, variables) -> None:
             f"{wanted.ravel()[:3]} became {found.ravel()[:3]}. A function that is registered has "
             "to return what call(x) does, and may change its gradient alone."
         )
+
+
+def _say_that_it_cancels(times: float, maps: list, x: Any) -> None:
+    paths = [".".join(map(str, path)) for path, _ in keras.tree.flatten_with_path(x)]
+    most = paths[int(np.argmax([np.abs(map_).sum() for map_ in maps]))]
+    warnings.warn(
+        f"The relevances{f', most of all those of the input {most!r},' if most else ''} are "
+        f"{times:.0e} times what they explain and cancel, so that their sum is that of rounding "
+        "errors, and whether some is lost cannot be seen. Large numbers do so that are added and "
+        "taken away again. If it is a mask that is added, scores + (1 - mask) * -1e9, choose by it "
+        "instead: keras.ops.where(mask, scores, -1e9).",
+        stacklevel=2,
+    )
 
 
 def _find(propagation, x, variables, size) -> None:
@@ -154,20 +171,21 @@ def _zeros(names, rows: int) -> dict[str, Any]:
     return {name: ops.zeros((rows,)) for name in names}
 
 
-def _pulled(function, variables) -> tuple[float, Any]:
-    """The sum of the greatest output of each sample, and the derivatives of it."""
+def _pulled(function, variables) -> tuple[np.ndarray, Any]:
+    """The greatest output of each sample, and the derivatives of their sum."""
 
     def run(variables):
         outputs, pullback = backend.vjp(function, variables)
         size = ops.abs(outputs)
         size = ops.where(size < INFINITE, size, 0.0)  # what a mask rules out explains nothing
         best = ops.one_hot(ops.argmax(size, -1), outputs.shape[-1], dtype=outputs.dtype)
-        return ops.sum(best * outputs), pullback(best)
+        best = ops.where(size > 0, best, 0.0)
+        return ops.sum(best * outputs, axis=-1), pullback(best)
 
     if keras.config.backend() == "jax":  # one compilation costs less than one for each operation
         run = backend.jit(run)
     explained, found = run(variables)
-    return float(_numpy(explained)), keras.tree.map_structure(_numpy, found)
+    return _numpy(explained), keras.tree.map_structure(_numpy, found)
 
 
 def _numpy(tensor) -> np.ndarray:

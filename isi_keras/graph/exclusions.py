@@ -4,82 +4,71 @@ Where nothing is ruled out the summand is 0, `1 - 1`: its parts would get shares
 either sign.
 """
 
-import math
-from typing import Any
-
+import keras
 import numpy as np
 from keras import ops
 
+from isi_keras import backend
 from isi_keras.graph import operations as table
-from isi_keras.graph.facts import Facts
-from isi_keras.graph.forward import as_array
-from isi_keras.graph.nodes import Graph, Node, Tensor
+from isi_keras.graph.forward import as_array, forward
+from isi_keras.graph.nodes import Graph, Node, Tensor, Weight
 
-_LARGE = 1e4  # the least that masks are multiplied by
-_COMPARING = {"Amax", "Amin", "LogSoftmax", "Max", "MaxPool", "Min", "Softmax", "TopK"}
+_BEYOND = 1e3  # what rules out: its exponential is 0 or infinite
+_NODES, _ENTRIES, _ROWS = 50, 2**22, 8  # of what is computed for it, at most; samples
+_BESIDE = table.MOVES | {"Add", "Subtract", "Maximum"}
 
 
-def excludes(graph: Graph, facts: Facts, tensor: Tensor, node: Node) -> bool:
-    """Whether a summand of a node is a mask.
+def excludes(graph: Graph, tensor: Tensor, node: Node) -> bool:
+    """Whether a summand of a node is a mask of attention.
 
-    That is `a * (m - 1)` of an input `m` and a number `a` of at least 10,000, perhaps with
-    constants added to it, and the sum enters a softmax or a maximum, or is what
-    the model returns. What is a large multiple of an
-    input otherwise, such as days in seconds, is a quantity.
+    It is if the sum enters a softmax that weighs something; if the summand is made of the model's
+    inputs without a weight; and if it is 0 or beyond 1,000, of one sign, wherever these
+    are 0 or 1. What is a large multiple of an input elsewhere, such as days in seconds, is a
+    quantity.
     """
-    return _is_zero_at_one(graph, facts, tensor) and _is_compared(graph, node)
+    return _is_weighing(graph, node) and _is_mask(graph, tensor)
 
 
-def _is_zero_at_one(graph: Graph, facts: Facts, tensor: Tensor) -> bool:
-    """Whether a tensor is a large multiple of an input less 1, besides what is added to it."""
-    steps, node = [], graph.producers.get(id(tensor))
-    while node is not None and node.kind in table.MOVES | table.AFFINE:
-        relevant = facts.relevant(node)
-        if len(relevant) != 1:
-            return False
-        steps.append((node, relevant[0]))
-        node = graph.producers.get(id(relevant[0]))
-    if node is not None:
-        return False
-    factor, term = 1.0, 0.0
-    for node, given in reversed(steps):
-        if node.kind == "Negative":
-            factor, term = -factor, -term
-        elif node.kind in table.AFFINE:
-            number = next((_number(v) for v in node.args if v is not given), None)
-            if number is None and (node.kind not in ("Add", "Subtract") or abs(factor) < _LARGE):
-                return False
-            factor, term = _after(node, node.args[0] is given, number or 0.0, factor, term)
-    return _LARGE <= abs(factor) < math.inf and abs(factor + term) <= 1e-6 * abs(factor)
+def _is_weighing(graph: Graph, node: Node) -> bool:
+    softmaxes = [found for found in _beyond(graph, [node], _BESIDE) if found.kind == "Softmax"]
+    return any(found.kind in table.PRODUCTS for found in _beyond(graph, softmaxes, table.MOVES))
 
 
-def _after(node: Node, first: bool, number: float, factor: float, term: float):
-    """The factor and the term of an affine function after one node more."""
-    if node.kind in ("Add", "Subtract"):
-        sign = 1 if node.kind == "Add" or first else -1
-        return sign * factor, sign * term + (
-            -number if node.kind == "Subtract" and first else number
-        )
-    if node.kind == "Multiply":
-        return factor * number, term * number
-    return (factor / number, term / number) if first and number else (0.0, 0.0)
-
-
-def _number(value: Any) -> float | None:
-    """A constant of one number."""
-    if isinstance(value, Tensor):
-        return None
-    array = np.asarray(as_array(value) if ops.is_tensor(value) else value)
-    return float(array.ravel()[0]) if array.size == 1 else None
-
-
-def _is_compared(graph: Graph, node: Node) -> bool:
-    stack, seen = [node], set()
+def _beyond(graph: Graph, nodes: list[Node], passed: frozenset[str]) -> list[Node]:
+    """The nodes that take what others return, or what nodes of some kinds make of it."""
+    stack, found = list(nodes), {}
     while stack:
         for user in graph.users.get(id(stack.pop().outputs[0]), []):
-            if user is None or user.kind in _COMPARING:  # what is returned are logits
-                return True
-            if id(user) not in seen and user.kind in table.MOVES | table.AFFINE:
-                seen.add(id(user))
-                stack.append(user)
-    return False
+            if user is not None and id(user) not in found:
+                found[id(user)] = user
+                stack += [user] if user.kind in passed else []
+    return list(found.values())
+
+
+def _is_mask(graph: Graph, tensor: Tensor) -> bool:
+    made = graph.with_output(tensor, [])
+    tensors = [t for node in made.nodes for t in (*node.tensors, *node.outputs)]
+    entries = [np.prod([n or 1 for n in t.shape]) for t in tensors]
+    small = len(made.nodes) <= _NODES and max(entries, default=0) <= _ENTRIES
+    if not made.nodes or not small or any(isinstance(t, Weight) for t in tensors):
+        return False
+    values = backend.outside(_at_zeros_and_ones, made)
+    size = np.abs(values[values != 0])
+    one_sign = (values >= 0).all() or (values <= 0).all()
+    return 0 < len(size) < values.size and bool(one_sign) and bool(size.min() >= _BEYOND)
+
+
+def _at_zeros_and_ones(graph: Graph) -> np.ndarray:
+    """What a graph returns for inputs of zeros and ones, of ones alone in the first sample."""
+    rng = np.random.default_rng(0)
+
+    def drawn(tensor):
+        rows = tensor.shape[0] or _ROWS
+        values = rng.integers(0, 2, (rows, *tensor.shape[1:]))
+        values[: rows - 1][:1] = 1
+        return ops.cast(values, tensor.dtype)
+
+    try:
+        return as_array(forward(graph, keras.tree.map_structure(drawn, graph.inputs)))
+    except Exception:  # it does not take such numbers
+        return np.zeros(0)

@@ -227,9 +227,7 @@ class Plan:
         if kind in table.QUOTIENTS:
             return [args[0]] if any(args[0] is t for t in relevant) else relevant
         if kind in ("Add", "Subtract") and len(relevant) > 1:
-            return [
-                t for t in relevant if not excludes(self.graph, self.facts, t, node)
-            ] or relevant
+            return [t for t in relevant if not excludes(self.graph, t, node)] or relevant
         if kind == "Where":
             return [t for t in relevant if t is not args[0]]
         if kind in table.NORMS | {"Power", "BatchNorm", "TakeAlongAxis", "Mod", "Fmod"}:

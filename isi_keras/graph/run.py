@@ -143,6 +143,11 @@ def finite(value, infinite: float = math.inf):
     return ops.where(known, value, 0.0)
 
 
+def visible(scores):
+    """Scores without the gradient of those that a mask hides, as in rows that are all hidden."""
+    return ops.where(ops.abs(scores) < INFINITE, scores, ops.stop_gradient(scores))
+
+
 def _is_whole(weight) -> bool:
     return isinstance(weight, float) and weight == 1
 

@@ -1,6 +1,5 @@
 """Tracing: a model as it computes at inference, with everything inside its layers in the open."""
 
-import concurrent.futures
 import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from isi_keras import _keras, _operators
+from isi_keras import _keras, _operators, backend
 from isi_keras.graph import bodies, calls, expanded, registry, rewritten, wholes
 from isi_keras.graph.nodes import Graph, Node, Own, Tensor, UntraceableError, Weight, Whole
 from isi_keras.graph.operations import BODIES
@@ -55,9 +54,7 @@ def trace(
             rows = _flat(sample)[0].shape[0]
             return _Tracer(model, whole, packed).graph(sample, batch=rows)
 
-    # A thread of its own is outside of any trace of the backend, and counts names for itself.
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        graph = pool.submit(run).result()
+    graph = backend.outside(run)  # a thread counts names for itself
     for node in graph.nodes:
         node.place()
     return graph

@@ -14,7 +14,7 @@ from isi_keras.graph.facts import Fact
 from isi_keras.graph.linear import affine, rule_of
 from isi_keras.graph.nodes import Node, Tensor
 from isi_keras.graph.plan import Plan
-from isi_keras.graph.run import INFINITE, Run, carrying, finite
+from isi_keras.graph.run import INFINITE, Run, carrying, finite, visible
 from isi_keras.rules.linear import Linear, along_axis
 
 Treatment = Callable[[Run, Plan, Node], Any]
@@ -40,7 +40,7 @@ def addition(run: Run, plan: Plan, node: Node) -> Any:
     if not run.absorbed or len(routes) > 1:
         return outputs
     only = [
-        ops.zeros_like(v) if any(t is routed for routed in routes) else v
+        ops.zeros_like(v) if any(t is routed for routed in routes) else finite(v, INFINITE)
         for t, v in zip(node.args, args, strict=True)
     ]
     return run.absorb("bias", outputs, run.call(node, tuple(only), kwargs))
@@ -169,14 +169,15 @@ def taylor_softmax(run: Run, plan: Plan, node: Node) -> Any:
 
     $R_i = x_i (R^{out}_i - s_i \sum_j R^{out}_j)$ (Achtibat et al. 2024, proposition 3.1).
     """
-    args, kwargs = _arguments(run, plan, node)
-    return _softmax_bias(run, run.call(node, args, kwargs), args[0], node.argument("axis", -1))
+    (x, *args), kwargs = _arguments(run, plan, node)
+    x = visible(x)
+    return _softmax_bias(run, run.call(node, (x, *args), kwargs), x, node.argument("axis", -1))
 
 
 def _softmax_bias(run: Run, outputs, x, axis):
     if not run.absorbed:
         return outputs
-    x = finite(x, INFINITE)  # no relevance goes to what a mask hides
+    x = finite(x, INFINITE)
     linear = outputs * (x - ops.sum(outputs * x, axis=axis, keepdims=True))
     return run.absorb("bias", outputs, outputs - linear)
 
@@ -199,7 +200,7 @@ def attention(run: Run, plan: Plan, node: Node) -> Any:
     scores = ops.einsum("nthd,nshd->nhts", query, key) * scale
     compared = [t for n in ("query", "key") if plan.facts.has(t := node.argument(n), Fact.RELEVANT)]
     scores = scores if len(compared) < 2 else carrying(scores, scores / 2)
-    scores = _masked(run, node, scores)
+    scores = visible(_masked(run, node, scores))
     weights = _softmax_bias(run, ops.softmax(scores, axis=-1), scores, -1)
     mixed = ops.einsum("nhts,nshd->nthd", weights, value)
     value = run.call(node, *node.filled(run.fixed))

@@ -1,6 +1,5 @@
 """The graphs of a model: traced, checked against the model itself, and cut to logits."""
 
-import concurrent.futures
 import contextlib
 import functools
 import math
@@ -117,9 +116,7 @@ class Graphs:
                     "size came. Give batches of one size, e.g. tf.data's batch(..., "
                     "drop_remainder=True)."
                 )
-            # A thread of its own is outside of any trace of the backend.
-            with concurrent.futures.ThreadPoolExecutor(1) as pool:
-                self._made[rows] = pool.submit(self._traced, rows).result()
+            self._made[rows] = backend.outside(self._traced, rows)
         return self._made[rows]
 
     @property
