@@ -11,8 +11,9 @@ from isi_keras.graph.apart import is_apart
 from isi_keras.graph.forward import HALF, forward
 from isi_keras.graph.head import cut
 from isi_keras.graph.nodes import Graph
+from isi_keras.graph.run import is_float
 from isi_keras.models.calling import run
-from isi_keras.models.compared import exchanged
+from isi_keras.models.compared import exchanged, twice
 from isi_keras.models.held import copied
 
 _TOLERANCE = {"float16": 5e-2, "bfloat16": 1e-1}
@@ -24,7 +25,12 @@ def rows_of(graph: Graph) -> int | None:
 
 
 def check_same(
-    model: keras.Model, graph: Graph, sample: Any, rows: Any = None, outputs: Any = None
+    model: keras.Model,
+    graph: Graph,
+    sample: Any,
+    rows: Any = None,
+    outputs: Any = None,
+    alone: bool = False,
 ) -> None:
     """Raises if the graph computes anything else than the model.
 
@@ -34,12 +40,13 @@ def check_same(
         sample: some samples.
         rows: their numbers; `None` if they have none.
         outputs: what the model returned for them; `None` to call it.
+        alone: whether two of them are compared without the others, too.
     """
     outputs = run(model, sample) if outputs is None else outputs
-    if _difference(model, graph, sample, rows, outputs) is None:
+    if _difference(model, graph, sample, rows, outputs, alone) is None:
         return
     with copied(model):  # another thread may have trained it meanwhile
-        said = _difference(model, graph, sample, rows, run(model, sample))
+        said = _difference(model, graph, sample, rows, run(model, sample), alone)
     if said is not None:
         raise ValueError(said)
 
@@ -55,8 +62,8 @@ def is_same(model: keras.Model, graph: Graph, sample: Any, outputs: Any) -> bool
 def returns(graph: Graph, sample: Any, outputs: Any) -> bool:
     """Whether a graph computes what its model returned for samples, with others beside them too."""
     wanted = _rows(outputs)
-    together = len(wanted) < 2 or is_apart(graph)
-    batches = [(sample, slice(None))] if together else exchanged(sample)
+    plain = len(wanted) < 2 or is_apart(graph)
+    batches = [(sample, slice(None))] if plain else exchanged(sample, not _casts(graph))
     try:
         for batch, kept in batches:
             found = _rows(forward(graph, batch))
@@ -72,20 +79,30 @@ def expect_apart(model: keras.Model, graph: Graph, sample: Any, outputs: Any) ->
     wanted, again = _rows(outputs), _rows(run(model, sample))
     if len(wanted) < 2 or not _is_near(graph, again, wanted).all():
         return
-    for batch, kept in exchanged(sample):
+    for batch, kept in exchanged(sample, not _casts(graph)):
         try:
             found = _rows(run(model, batch))[kept]
         except Exception:  # it does not take such numbers
             return
-        _expect_near(model, graph, found, wanted[kept])
+        if said := _dependence(model, graph, found, wanted[kept]):
+            raise ValueError(said)
 
 
-def _expect_near(model: keras.Model, graph: Graph, found: np.ndarray, wanted: np.ndarray) -> None:
+def _casts(graph: Graph) -> bool:
+    """Whether real numbers become integers, as those of an embedding do: they may be indices."""
+    return any(
+        node.kind == "Cast" and is_float(node.args[0]) and not is_float(node.outputs[0])
+        for node in graph.nodes
+    )
+
+
+def _dependence(model: keras.Model, graph: Graph, found: np.ndarray, wanted: np.ndarray) -> str:
+    """How other samples changed what is returned for some, in words; nothing if they did not."""
     wrong = ~_is_near(graph, found, wanted)
     if not wrong.any():
-        return
+        return ""
     row, entry = np.argwhere(wrong)[0]
-    raise ValueError(
+    return (
         f"What the model {model.name!r} returns for a sample depends on the samples beside it. The "
         f"output {entry} of one, {wanted[row, entry]:.7g}, became {found[row, entry]:.7g} beside "
         "others, so there is no map of it. Something is taken over axis 0 or over all axes, such "
@@ -95,7 +112,7 @@ def _expect_near(model: keras.Model, graph: Graph, found: np.ndarray, wanted: np
 
 
 def _difference(
-    model: keras.Model, graph: Graph, sample: Any, rows: Any, outputs: Any
+    model: keras.Model, graph: Graph, sample: Any, rows: Any, outputs: Any, alone: bool = False
 ) -> str | None:
     """How the graph differs from the model, in words; `None` if it does not."""
     found, wanted = map(_rows, (forward(graph, sample), outputs))
@@ -104,7 +121,8 @@ def _difference(
     else:
         wrong = ~_is_near(graph, found, wanted)
         if not wrong.any():
-            return _without_numbers(model, graph, sample, wanted, rows)
+            said = _without_numbers(model, graph, sample, wanted, rows)
+            return said or (_alone(model, graph, sample, wanted) if alone else None)
         row, entry = np.argwhere(wrong)[0]
         said = f"the output {entry}, {wanted[row, entry]:.7g}, became {found[row, entry]:.7g}"
         said += _of_sample(row, rows)
@@ -113,6 +131,15 @@ def _difference(
         "A layer may compute otherwise with symbolic tensors, or draw at random. Tell how it is to "
         "be treated as a whole, isi_keras.register(YourLayer, 'gradient')."
     )
+
+
+def _alone(model: keras.Model, graph: Graph, sample: Any, wanted: np.ndarray) -> str | None:
+    """How two samples differ where each is beside itself alone, in words; `None` if not."""
+    for row in (0, len(wanted) // 2):  # the last may be the first again
+        found = _rows(forward(graph, twice(sample, row)))[:1]
+        if said := _dependence(model, graph, found, wanted[row : row + 1]):
+            return said
+    return None
 
 
 def _is_near(graph: Graph, found: np.ndarray, wanted: np.ndarray) -> np.ndarray:

@@ -23,22 +23,33 @@ def pair(x: Any) -> Any:
     return keras.tree.map_structure(two, x)
 
 
-def exchanged(x: Any) -> Iterator[tuple[Any, slice]]:
+def exchanged(x: Any, invented: bool = True) -> Iterator[tuple[Any, slice]]:
     """Samples with another one in place of the first, and of the last; and where they are kept.
 
-    Real numbers become greater or lower than all of them, so that neither the greatest nor the
-    least of a batch stays; integers, which may be indices, become lower.
+    Each real number becomes one beyond all others, on the other side of the one beside it than it
+    was: neither the greatest nor the least of a batch stays, nor an order. Of
+    integers, which may be indices, those of the sample beside it are taken.
+
+    Args:
+        x: samples, at least two.
+        invented: whether real numbers may be others than those that are there.
     """
     for first, kept in ((True, slice(1, None)), (False, slice(None, -1))):
 
         def exchange(rows, first=first, kept=kept):
-            if is_float(rows):
-                other = (2 if first else -2) * ops.sum(ops.abs(rows[:2]), axis=0, keepdims=True)
-            else:
-                other = _half(rows[:1] if first else rows[-1:])
+            left, other = (rows[:1], rows[1:2]) if first else (rows[-1:], rows[-2:-1])
+            if invented and is_float(rows):
+                far = 2 * ops.sum(ops.abs(rows[:2]), axis=0, keepdims=True)
+                far = ops.where(far == 0, ops.ones_like(far), far)
+                other = ops.where(left > other, -far, far)
             return ops.concatenate([other, rows[kept]] if first else [rows[kept], other], axis=0)
 
         yield keras.tree.map_structure(exchange, x), kept
+
+
+def twice(x: Any, row: int) -> Any:
+    """A sample beside itself."""
+    return keras.tree.map_structure(lambda rows: ops.take(rows, [row, row], axis=0), x)
 
 
 def _half(rows: Any) -> Any:

@@ -14,6 +14,7 @@ from keras import ops
 
 from isi_keras import _nested, backend
 from isi_keras.graph import head, registry
+from isi_keras.graph.apart import is_apart
 from isi_keras.graph.forward import forward
 from isi_keras.graph.head import Cut, cut, linear_end
 from isi_keras.graph.nodes import Graph
@@ -71,6 +72,7 @@ class Graphs:
         if not same:
             check_same(model, whole, sample)
         self._entire, self._calls, self._excluded = whole, 0, head.excludes(whole)
+        self._may_mix = rows_of(whole) is None and not is_apart(whole)
         self.compare(given)
         self.units = outputs.shape[-1]
         expect_varying(model, whole, self.units)
@@ -193,8 +195,11 @@ class Graphs:
             return  # as a pair was compared
         count = min(count, max(4 * (fixed or 0), size, rows // 64))
         model = self._model()
+        alone = self._may_mix and not made
         for numbers, part in some(x, count, fixed or size):
-            steady(model, functools.partial(check_same, model, self._entire, part, numbers))
+            check = functools.partial(check_same, model, self._entire, part, numbers, alone=alone)
+            steady(model, check)
+            alone = False
 
     def few(self, x: Any, count: int = 1, first: int = 0) -> Any:
         """Some samples of a batch, as tensors; as many as the model insists on, if it does."""

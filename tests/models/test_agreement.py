@@ -247,6 +247,14 @@ OVER_SAMPLES = {
 }
 
 
+ORDERED = {
+    "standardised": lambda x: (x - ops.mean(x, axis=0)) / (ops.std(x, axis=0) + 1e-6),
+    "between": lambda x: (x - ops.min(x, 0)) / (ops.max(x, 0) - ops.min(x, 0) + 1e-6),
+    "ranks": lambda x: x * ops.cast(ops.argsort(ops.argsort(x, 0), 0), "float32"),
+    "the first": lambda x: x * ops.cast(x >= ops.max(x, axis=0), "float32"),
+}
+
+
 class InTraining(layers.Layer):
     def build(self, shape):
         self.norm = layers.BatchNormalization()
@@ -279,6 +287,32 @@ class TestApart:
     def test_batch_statistics(self):
         with pytest.raises(ValueError, match=r"depends on.*with training=True does it too"):
             isi.explain(self.model(InTraining()), within(1.0, 5))
+
+    @pytest.mark.parametrize("samples", [slice(0, 1), slice(0, 2), slice(0, 6)])
+    @pytest.mark.parametrize("name", ORDERED)
+    def test_what_looks_at_the_order(self, name, samples):
+        """Samples that are greater than the next in all features, as half of one is."""
+        x = np.outer([9, 5, 4, 3, 2, 1], np.arange(2, 8)).astype("float32")
+        model = keras.Sequential([keras.Input((6,)), Whole(ORDERED[name]), layers.Dense(3)])
+        with pytest.raises(ValueError, match="depends on the samples beside it"):
+            isi.explain(model, x[samples])
+
+    def test_nothing_but_zeros(self):
+        model = self.model(Whole(lambda x: x - ops.mean(x, axis=0)))
+        with pytest.raises(ValueError, match="depends on the samples beside it"):
+            isi.explain(model, np.zeros((3, 6), "float32"))
+
+    @pytest.mark.parametrize("dtype", ["int32", "float32"])
+    def test_what_shows_in_later_samples(self, dtype):
+        """The sentences that were planned with are of one length; none has others put beside."""
+        words = keras.Input((6,), dtype=dtype)
+        kept = ops.cast(ops.not_equal(words, 0), "float32")[..., None]
+        hidden = ops.sum(layers.Embedding(9, 5)(words) * kept, axis=1) / ops.max(ops.sum(kept, 1))
+        model = keras.Model(words, layers.Dense(3)(hidden))
+        isi.explain(model, np.ones((4, 6), dtype))
+        others = np.array([[1, 2, 3, 0, 0, 0], [4, 5, 0, 0, 0, 0], [6, 8, 0, 0, 0, 0]], dtype)
+        with pytest.raises(ValueError, match="depends on the samples beside it"):
+            isi.explain(model, others)
 
     def test_of_each_its_own(self):
         """Also where a layer has to know how many there are."""
