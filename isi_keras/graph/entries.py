@@ -8,7 +8,7 @@ from keras import ops
 
 from isi_keras.composites import CONVOLUTIONS
 from isi_keras.graph import operations as table
-from isi_keras.graph.facts import Fact
+from isi_keras.graph.facts import Fact, is_moving
 from isi_keras.graph.nodes import Node, Tensor
 from isi_keras.graph.plan import Plan
 from isi_keras.graph.run import Run, is_float
@@ -27,7 +27,8 @@ def entry(run: Run, plan: Plan, node: Node) -> Any:
 
 def _ones(run: Run, plan: Plan, node: Node) -> list[Any]:
     relevant = plan.facts.relevant(node)
-    if node.kind in ("Cast", "ConvertToTensor") or node.kind not in table.MOVES | table.MIXING:
+    casts = node.kind in ("Cast", "ConvertToTensor")
+    if casts or not (is_moving(node) or node.kind in table.MIXING):
         ones = run.one(relevant[0])
         ones = ones * _mask(run, plan, node, ones)
         wide = ["float64" if t.dtype == "float64" else "float32" for t in node.outputs]

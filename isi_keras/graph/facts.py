@@ -90,7 +90,7 @@ class Facts:
         if not all(self.has(t, Fact.ENTRY) for t in relevant):
             return False
         kind = node.kind
-        if kind in table.MOVES or (kind in table.MIXING and self._first):
+        if is_moving(node) or (kind in table.MIXING and self._first):
             return len(relevant) == len(node.tensors)
         if kind == "Whole":
             alike = all(tuple(t.shape) == tuple(relevant[0].shape) for t in node.outputs)
@@ -154,6 +154,15 @@ class Facts:
         rest = [v for v in values if not any(v is t for t in relevant)]
         gates = all(self.has(t, Fact.GATE) for t in passed)
         return Fact.GATE if gates and all(map(self._ranges.is_positive, rest)) else Fact.NONE
+
+
+def is_moving(node: Node) -> bool:
+    """Whether a node moves entries of samples about, and changes none."""
+    if node.kind not in ("Take", "TakeAlongAxis"):
+        return node.kind in table.MOVES
+    axis, taken, alone = node.argument("axis"), node.args[0], len(node.tensors) == 1
+    within = axis is not None and alone and axis % len(taken.shape) != 0
+    return within and node.tensors[0] is taken
 
 
 BY_TENSORFLOW = (keras.layers.Hashing, keras.layers.IntegerLookup)

@@ -7,10 +7,10 @@ import keras
 from keras import ops
 
 from isi_keras.composites import Composite
-from isi_keras.graph import operations as table
 from isi_keras.graph import planning, treatments
 from isi_keras.graph.conservation import Watch
 from isi_keras.graph.entries import entry
+from isi_keras.graph.facts import is_moving
 from isi_keras.graph.forward import forward, put
 from isi_keras.graph.linear import linear
 from isi_keras.graph.nodes import Graph, Node
@@ -169,7 +169,7 @@ class Propagation:
 
 
 def _is_moved(node: Node) -> bool:
-    return node.kind in table.MOVES - {"Cast", "ConvertToTensor"}
+    return is_moving(node) and node.kind not in ("Cast", "ConvertToTensor")
 
 
 def _ones(x):

@@ -72,7 +72,7 @@ class Graphs:
         if not same:
             check_same(model, whole, sample)
         self._entire, self._calls, self._excluded = whole, 0, head.excludes(whole)
-        self._may_mix = rows_of(whole) is None and not is_apart(whole)
+        self._may_mix = not (self._rows or rows_of(whole) or is_apart(whole))
         self.compare(given)
         self.units = outputs.shape[-1]
         expect_varying(model, whole, self.units)

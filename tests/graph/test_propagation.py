@@ -423,6 +423,15 @@ class RawPreprocessing(keras.Model):
         return self.out(self.flat(self.conv(x / 2.0 + 1.0)))
 
 
+BACKWARDS = np.array([2, 1, 0])
+PICKED = {
+    "take": lambda x: ops.take(x, [2, 1, 0], axis=-1),
+    "take_by_an_array": lambda x: ops.take(x, BACKWARDS, axis=3),
+    "take_along_axis": lambda x: ops.take_along_axis(x, BACKWARDS[None, None, None], axis=-1),
+    "stacked": lambda x: ops.stack([x[..., 2], x[..., 1], x[..., 0]], axis=-1),
+}
+
+
 class TestFirstLayer:
     @pytest.mark.parametrize("rule", ["epsilon_plus_flat", "epsilon_gamma_box", "epsilon_plus"])
     def test_raw_preprocessing_is_preprocessing(self, rule):
@@ -438,6 +447,25 @@ class TestFirstLayer:
         if rule != "epsilon_plus":  # otherwise its shift is a bias, and not that of the layer
             np.testing.assert_allclose(found.relevance, wanted.relevance, atol=1e-5)
         np.testing.assert_allclose(found.conservation["elsewhere"], 0, atol=1e-5)
+
+    @pytest.mark.parametrize("name", PICKED)
+    @pytest.mark.parametrize("rule", ["epsilon_plus_flat", "epsilon_gamma_box", "epsilon_plus"])
+    def test_entries_that_are_picked_are_moved(self, rule, name):
+        """As channels from RGB to BGR."""
+        inputs, x = keras.Input((6, 5, 3)), np.repeat(images(2), [2, 1], axis=-1)
+        conv, out = layers.Conv2D(3, 3), layers.Dense(2)
+        found = [
+            isi.explain(
+                keras.Model(inputs, out(layers.Flatten()(conv(pick(inputs))))),
+                x,
+                indicator=isi.Relevance(rule),
+                conservation=True,
+            )
+            for pick in (PICKED[name], lambda x: ops.flip(x, axis=-1))
+        ]
+        one, other = (each.relevance for each in found)
+        np.testing.assert_allclose(one, other, atol=1e-5 * np.abs(other).max())
+        np.testing.assert_allclose(found[0].conservation["elsewhere"], 0, atol=1e-5)
 
     def test_a_rule_that_finds_no_first_layer_is_refused(self):
         x = keras.Input((6, 5, 2))
