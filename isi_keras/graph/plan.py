@@ -10,7 +10,7 @@ import numpy as np
 from isi_keras.composites import Composite
 from isi_keras.graph import operations as table
 from isi_keras.graph import registry
-from isi_keras.graph.exclusions import excludes
+from isi_keras.graph.exclusions import excludes, is_mask
 from isi_keras.graph.facts import Fact, Facts
 from isi_keras.graph.nodes import Graph, Node, Tensor
 
@@ -257,7 +257,9 @@ class Plan:
     def _attended(self, node: Node, relevant) -> list[Tensor]:
         value = node.argument("value")
         if self.composite.attention == "attnlrp":
-            return [t for t in relevant if any(t is node.argument(n) for n in _ATTENTION)]
+            taken = [t for t in relevant if any(t is node.argument(n) for n in _ATTENTION)]
+            bias = [t for t in relevant if t is node.argument("bias")]
+            return taken + [t for t in bias if not is_mask(self.graph, t)]
         return [t for t in relevant if t is value]
 
 

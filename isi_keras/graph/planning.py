@@ -22,6 +22,13 @@ def check_known(plan: Plan, on_unknown: str) -> None:
     if unknown and on_unknown == "error":
         raise ValueError(registry.refused(unknown[-1]))
     _check_reached(plan)
+    of_all = [n for n in plan.graph.nodes if plan.is_live(n) and not n.outputs[0].shape]
+    if of_all and on_unknown == "error":
+        raise ValueError(
+            f"There is no relevance rule for one number of all samples, as {of_all[-1].name} makes "
+            "it. Compute it for each sample (axis=...), or as a constant "
+            "(keras.ops.stop_gradient); of a layer of Keras, do that outside of the model."
+        )
     if unknown:
         names = {
             f"{node.scope[-1].name!r} ({type(node.scope[-1]).__name__})"

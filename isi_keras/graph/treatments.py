@@ -6,15 +6,16 @@ from typing import Any
 import keras
 from keras import ops
 
-from isi_keras import _checks
 from isi_keras.graph import operations as table
 from isi_keras.graph import registry, wholes
+from isi_keras.graph.arguments import arguments
+from isi_keras.graph.attention import attention, taylor_softmax
 from isi_keras.graph.entries import Bounds
 from isi_keras.graph.facts import Fact
 from isi_keras.graph.linear import affine, rule_of
 from isi_keras.graph.nodes import Node, Tensor
 from isi_keras.graph.plan import Plan
-from isi_keras.graph.run import INFINITE, Run, carrying, finite, visible
+from isi_keras.graph.run import INFINITE, Run, carrying, finite
 from isi_keras.rules.linear import Linear, along_axis
 
 Treatment = Callable[[Run, Plan, Node], Any]
@@ -29,26 +30,26 @@ def detached(run: Run, plan: Plan, node: Node) -> Any:
 
 def plain(run: Run, plan: Plan, node: Node) -> Any:
     """The plain gradient by what relevance goes to; constants beside it are biases."""
-    args, kwargs = _arguments(run, plan, node)
+    args, kwargs = arguments(run, plan, node)
     return run.call(node, args, kwargs)
 
 
 def addition(run: Run, plan: Plan, node: Node) -> Any:
     """A sum or difference: a constant summand is a bias, and so is a mask that is added."""
-    args, kwargs = _arguments(run, plan, node)
+    args, kwargs = arguments(run, plan, node)
     outputs, routes = run.call(node, args, kwargs), plan.routes(node)
     if not run.absorbed or len(routes) > 1:
         return outputs
     only = [
-        ops.zeros_like(v) if any(t is routed for routed in routes) else finite(v, INFINITE)
+        ops.zeros_like(v) if any(t is routed for routed in routes) else v
         for t, v in zip(node.args, args, strict=True)
     ]
-    return run.absorb("bias", outputs, run.call(node, tuple(only), kwargs))
+    return run.absorb("bias", outputs, finite(run.call(node, tuple(only), kwargs), INFINITE))
 
 
 def activation(run: Run, plan: Plan, node: Node) -> Any:
     """A function of each entry passes relevance on unchanged."""
-    args, kwargs = _arguments(run, plan, node)
+    args, kwargs = arguments(run, plan, node)
     value = run.call(node, args, kwargs)
     (tensor, *_) = plan.routes(node)
     return run.passed(value, run.signal(tensor))
@@ -56,21 +57,21 @@ def activation(run: Run, plan: Plan, node: Node) -> Any:
 
 def product(run: Run, plan: Plan, node: Node) -> Any:
     """A product of tensors: the signal takes all, or each factor an equal share."""
-    args, kwargs = _arguments(run, plan, node)
+    args, kwargs = arguments(run, plan, node)
     outputs, count = run.call(node, args, kwargs), len(plan.routes(node))
     return outputs if count == 1 else carrying(outputs, outputs / count)
 
 
 def square(run: Run, plan: Plan, node: Node) -> Any:
     """A function of degree 2: half its gradient."""
-    args, kwargs = _arguments(run, plan, node)
+    args, kwargs = arguments(run, plan, node)
     outputs = run.call(node, args, kwargs)
     return carrying(outputs, outputs / 2)
 
 
 def quotient(run: Run, plan: Plan, node: Node) -> Any:
     """What is divided gets all relevance; if it is a constant, what divides it does."""
-    args, kwargs = _arguments(run, plan, node)
+    args, kwargs = arguments(run, plan, node)
     outputs = run.call(node, args, kwargs)
     (tensor, *_) = plan.routes(node)
     return outputs if tensor is node.args[0] else run.passed(outputs, run.signal(tensor))
@@ -78,7 +79,7 @@ def quotient(run: Run, plan: Plan, node: Node) -> Any:
 
 def normalization(run: Run, plan: Plan, node: Node) -> Any:
     """The mean that is subtracted is a linear map, the deviation a constant."""
-    args, kwargs = _arguments(run, plan, node)
+    args, kwargs = arguments(run, plan, node)
     value, x = run.call(node, args, kwargs), run.signal(node.tensors[0])
     if node.kind != "LayerNorm" or node.argument("rms_scaling"):
         return run.passed(value, x)
@@ -96,7 +97,7 @@ def normalization(run: Run, plan: Plan, node: Node) -> Any:
 
 def batch_normalization(run: Run, plan: Plan, node: Node) -> Any:
     """An affine map of each channel."""
-    args, kwargs = _arguments(run, plan, node)
+    args, kwargs = arguments(run, plan, node)
     x, rank = run.signal(node.args[0]), len(node.args[0].shape)
     axis = node.op.axis if isinstance(node.op.axis, int) else node.op.axis[0]
     scale, shift = (along_axis(v, axis % rank, rank) for v in affine(run, node))
@@ -150,7 +151,7 @@ def lookup(run: Run, plan: Plan, node: Node) -> Any:
 def whole(run: Run, plan: Plan, node: Node) -> Any:
     """A layer as a whole, by what was registered for it."""
     treatment = registry.treatment_of(node.op.layer) or wholes.unknown
-    args, kwargs = _arguments(run, plan, node)
+    args, kwargs = arguments(run, plan, node)
     first = plan.first_of(node)
     rule, given = rule_of(plan, node, first is not None), {}
     if first is not None:
@@ -159,68 +160,6 @@ def whole(run: Run, plan: Plan, node: Node) -> Any:
     outputs = treatment(wholes.Call(run, node.op.layer, args, kwargs, rule, **given))
     registry.expect_like(node, keras.tree.flatten(outputs))
     return outputs
-
-
-# ---- the rules of AttnLRP
-
-
-def taylor_softmax(run: Run, plan: Plan, node: Node) -> Any:
-    r"""A softmax by its first Taylor term at $x$; what is left of its value is a bias.
-
-    $R_i = x_i (R^{out}_i - s_i \sum_j R^{out}_j)$ (Achtibat et al. 2024, proposition 3.1).
-    """
-    (x, *args), kwargs = _arguments(run, plan, node)
-    x = visible(x)
-    return _softmax_bias(run, run.call(node, (x, *args), kwargs), x, node.argument("axis", -1))
-
-
-def _softmax_bias(run: Run, outputs, x, axis):
-    if not run.absorbed:
-        return outputs
-    x = finite(x, INFINITE)
-    linear = outputs * (x - ops.sum(outputs * x, axis=axis, keepdims=True))
-    return run.absorb("bias", outputs, outputs - linear)
-
-
-def attention(run: Run, plan: Plan, node: Node) -> Any:
-    """Dot-product attention as an operation: all to the values, or as AttnLRP has it."""
-    if plan.composite.attention != "attnlrp":
-        (query, key, *_), kwargs = node.filled(run.fixed)  # one tensor may be query and value
-        value = _arguments(run, plan, node)[0][2]
-        return run.call(node, (query, key, value), kwargs)
-    values = {}
-    for name in ("query", "key", "value"):
-        tensor = node.argument(name)
-        relevant = plan.facts.has(tensor, Fact.RELEVANT)
-        values[name] = run.signal(tensor) if relevant else run.fixed(tensor)
-    query, key, value = values["query"], values["key"], values["value"]  # (N, T, H, D)
-    if key.shape[2] != query.shape[2]:
-        key, value = (ops.repeat(t, query.shape[2] // t.shape[2], axis=2) for t in (key, value))
-    scale = node.argument("scale") or query.shape[-1] ** -0.5
-    scores = ops.einsum("nthd,nshd->nhts", query, key) * scale
-    compared = [t for n in ("query", "key") if plan.facts.has(t := node.argument(n), Fact.RELEVANT)]
-    scores = scores if len(compared) < 2 else carrying(scores, scores / 2)
-    scores = visible(_masked(run, node, scores))
-    weights = _softmax_bias(run, ops.softmax(scores, axis=-1), scores, -1)
-    mixed = ops.einsum("nhts,nshd->nthd", weights, value)
-    value = run.call(node, *node.filled(run.fixed))
-    both = compared and plan.facts.has(node.argument("value"), Fact.RELEVANT)
-    return carrying(value, mixed / 2 if both else mixed)
-
-
-def _masked(run: Run, node: Node, scores):
-    def of(name):
-        found = node.argument(name)
-        return run.fixed(found) if isinstance(found, Tensor) else found
-
-    bias, mask = of("bias"), of("mask")
-    if bias is not None:
-        scores = run.absorb("bias", scores + bias, bias)
-    if node.argument("is_causal"):
-        size = scores.shape[-2:]
-        causal = ops.cast(ops.tril(ops.ones(size)), "bool")
-        mask = causal if mask is None else ops.logical_and(ops.cast(mask, "bool"), causal)
-    return scores if mask is None else ops.where(ops.cast(mask, "bool"), scores, -1e9)
 
 
 # ---- which has which
@@ -263,37 +202,3 @@ def _is_pooling(node: Node) -> bool:
     """Whether a node is of a layer that pools."""
     kinds = type(node.scope[-1]).__mro__ if node.scope else ()
     return any("Pooling" in kind.__name__ for kind in kinds)
-
-
-def _arguments(run: Run, plan: Plan, node: Node) -> tuple[tuple, dict]:
-    """Signals where relevance goes, constants elsewhere."""
-    routes = {id(t) for t in plan.routes(node)}
-    like = next((run.raw(t) for t in node.tensors if id(t) in routes), None)
-
-    def value(tensor):
-        if id(tensor) in routes:
-            return run.signal(tensor)
-        fixed = run.fixed(tensor)
-        if node.kind in _TAKES_IN and not plan.facts.has(tensor, Fact.RELEVANT):
-            return run.absorbing(fixed, like)
-        return fixed
-
-    args, kwargs = node.filled(value)
-    if run.absorbed and like is not None and node.kind in _TAKES_IN[2:]:
-        args = tuple(
-            run.absorbing(ops.convert_to_tensor(v, dtype=like.dtype), like)
-            if _checks.is_number(v) or _is_constant(t, v)
-            else v
-            for t, v in zip(node.args, args, strict=True)
-        )
-    return args, kwargs
-
-
-def _is_constant(value, computed) -> bool:
-    """Whether an argument is an array of real numbers that came with the operation."""
-    if isinstance(value, Tensor) or not hasattr(computed, "dtype"):
-        return False
-    return keras.backend.is_float_dtype(keras.backend.standardize_dtype(computed.dtype))
-
-
-_TAKES_IN = ("Concatenate", "Stack", "Where", "Maximum", "Minimum")

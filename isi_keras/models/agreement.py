@@ -13,7 +13,7 @@ from isi_keras.graph.head import cut
 from isi_keras.graph.nodes import Graph
 from isi_keras.graph.run import is_float
 from isi_keras.models.calling import run
-from isi_keras.models.compared import exchanged, twice
+from isi_keras.models.compared import exchanged
 from isi_keras.models.held import copied
 
 _TOLERANCE = {"float16": 5e-2, "bfloat16": 1e-1}
@@ -40,7 +40,7 @@ def check_same(
         sample: some samples.
         rows: their numbers; `None` if they have none.
         outputs: what the model returned for them; `None` to call it.
-        alone: whether two of them are compared without the others, too.
+        alone: whether each half of them is compared without the other.
     """
     outputs = run(model, sample) if outputs is None else outputs
     if _difference(model, graph, sample, rows, outputs, alone) is None:
@@ -115,14 +115,20 @@ def _difference(
     model: keras.Model, graph: Graph, sample: Any, rows: Any, outputs: Any, alone: bool = False
 ) -> str | None:
     """How the graph differs from the model, in words; `None` if it does not."""
-    found, wanted = map(_rows, (forward(graph, sample), outputs))
+    wanted = _rows(outputs)
+    if alone and len(wanted) > 1:
+        apart = _rows_of_halves(graph, sample)
+        if apart.shape == wanted.shape and _is_near(graph, apart, wanted).all():
+            return _without_numbers(model, graph, sample, wanted, rows)
+    found = _rows(forward(graph, sample))
     if found.shape != wanted.shape:
         said = f"outputs of shape {tuple(outputs.shape)} became others"
     else:
         wrong = ~_is_near(graph, found, wanted)
+        if not wrong.any() and alone:
+            return _dependence(model, graph, apart, wanted)
         if not wrong.any():
-            said = _without_numbers(model, graph, sample, wanted, rows)
-            return said or (_alone(model, graph, sample, wanted) if alone else None)
+            return _without_numbers(model, graph, sample, wanted, rows)
         row, entry = np.argwhere(wrong)[0]
         said = f"the output {entry}, {wanted[row, entry]:.7g}, became {found[row, entry]:.7g}"
         said += _of_sample(row, rows)
@@ -133,13 +139,15 @@ def _difference(
     )
 
 
-def _alone(model: keras.Model, graph: Graph, sample: Any, wanted: np.ndarray) -> str | None:
-    """How two samples differ where each is beside itself alone, in words; `None` if not."""
-    for row in (0, len(wanted) // 2):  # the last may be the first again
-        found = _rows(forward(graph, twice(sample, row)))[:1]
-        if said := _dependence(model, graph, found, wanted[row : row + 1]):
-            return said
-    return None
+def _rows_of_halves(graph: Graph, sample: Any) -> np.ndarray:
+    """What a graph returns for samples of which each half stands beside itself."""
+    count = keras.tree.flatten(sample)[0].shape[0]
+    found = []
+    for half in np.array_split(np.arange(count), 2):
+        numbers = np.resize(half, count)
+        batch = keras.tree.map_structure(lambda rows, n=numbers: ops.take(rows, n, axis=0), sample)
+        found.append(_rows(forward(graph, batch))[: len(half)])
+    return np.concatenate(found)
 
 
 def _is_near(graph: Graph, found: np.ndarray, wanted: np.ndarray) -> np.ndarray:

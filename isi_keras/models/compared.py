@@ -47,11 +47,6 @@ def exchanged(x: Any, invented: bool = True) -> Iterator[tuple[Any, slice]]:
         yield keras.tree.map_structure(exchange, x), kept
 
 
-def twice(x: Any, row: int) -> Any:
-    """A sample beside itself."""
-    return keras.tree.map_structure(lambda rows: ops.take(rows, [row, row], axis=0), x)
-
-
 def _half(rows: Any) -> Any:
     """Half of each number, without what is after the point of those that have none."""
     half = ops.cast(rows, "float32") / 2
@@ -77,7 +72,7 @@ def some(x: Any, count: int, size: int) -> Iterator[tuple[np.ndarray, Any]]:
     last = keras.tree.flatten(x)[0].shape[0] - 1
     chosen = np.unique(np.linspace(0, last, count).round().astype(int))
     for begin in range(0, len(chosen), size):
-        rows = np.resize(chosen[begin : begin + size], size)
+        rows = chosen[np.minimum(np.arange(begin, begin + size), len(chosen) - 1)]
         yield rows, keras.tree.map_structure(lambda part, r=rows: _taken(part, r), x)
 
 

@@ -114,9 +114,8 @@ def along(vector, z, rank: int | None = None):
     """
     if not len(z.shape):
         raise ValueError(
-            "There is no relevance rule for one number of all samples, as a sum or a maximum over "
-            "all axes is. Compute it for each sample (axis=...), or as a constant "
-            "(keras.ops.stop_gradient)."
+            "There is no account of one number of all samples, as a sum or a maximum over all axes "
+            "is. Compute it for each sample (axis=...)."
         )
     rows, samples = z.shape[0], vector.shape[0]
     if rows % samples == 0 and rows > samples:

@@ -111,23 +111,20 @@ def test_queries_that_may_look_at_nothing(rng, indicator, way):
 
 
 class Masked(layers.Layer):
-    """Places that a mask rules out, which is what `ruled_out` makes of scores and the mask."""
+    """Attention to places, some ruled out, which is what `ruled_out` makes of scores and a mask."""
 
-    def __init__(self, kind, ruled_out):
+    def __init__(self, ruled_out):
         super().__init__()
-        self.kind, self.ruled_out = kind, ruled_out
+        self.ruled_out = ruled_out
 
     def build(self, x_shape, kept_shape):
         self.kernels = [self.add_weight(shape=(4, 4), name=name) for name in "qkv"]
 
     def call(self, x, kept):
         query, key, value = (ops.matmul(x, kernel) for kernel in self.kernels)
-        mask = ops.cast(kept, "float32")
-        if self.kind == "attention":
-            scores = ops.matmul(query, ops.swapaxes(key, 1, 2))
-            return ops.matmul(ops.softmax(self.ruled_out(scores, mask[:, None]), -1), value)
-        ruled_out = self.ruled_out(value, mask[..., None])
-        return ops.max(ruled_out, axis=1, keepdims=True) if self.kind == "maximum" else ruled_out
+        scores = ops.matmul(query, ops.swapaxes(key, 1, 2))
+        mask = ops.cast(kept, "float32")[:, None]
+        return ops.matmul(ops.softmax(self.ruled_out(scores, mask), -1), value)
 
 
 BELOW = np.tril(np.ones((5, 5), "float32"))
@@ -147,6 +144,8 @@ ADDED = {
     "of_ones": (lambda s, m: s + (ops.ones_like(m) - m) * -1e9, lambda m: m),
     "clipped": (lambda s, m: s + (1.0 - ops.clip(m, 0, 1)) * -1e9, lambda m: m),
     "floored": (lambda s, m: ops.maximum(s + (1.0 - m) * -1e9, -1e9), lambda m: m),
+    "halved": (lambda s, m: (2 * s + (1.0 - m) * -1e4) / 2, lambda m: m),
+    "bounded": (lambda s, m: ops.clip(s + (1.0 - m) * -1e9, -1e9, 50.0), lambda m: m),
     "least": (lambda s, m: s + (1 - m) * float(np.finfo("float32").min), lambda m: m),
     "causal": (
         lambda s, m: s + (1.0 - ops.multiply(m, BELOW)) * -1e9,
@@ -164,13 +163,13 @@ ADDED = {
 }
 
 
-def masked_models(kind, dtype, rng, *spellings):
+def masked_models(dtype, rng, *spellings):
     """Models of words and a mask that differ in how it is applied, and inputs."""
     ids, mask = keras.Input((5,), dtype="int32"), keras.Input((5,), dtype=dtype)
     embedded, last = layers.Embedding(10, 4)(ids), layers.Dense(2, use_bias=False)
     pool, models = layers.GlobalAveragePooling1D(), []
     for ruled_out in spellings:
-        hidden = Masked(kind, ruled_out)(embedded, mask)
+        hidden = Masked(ruled_out)(embedded, mask)
         models.append(keras.Model([ids, mask], last(pool(hidden))))
     weights = [rng.normal(size=weight.shape) for weight in models[0].get_weights()]
     for model in models:
@@ -185,7 +184,7 @@ def test_a_mask_that_is_added_is_one_that_chooses(rng, spelling, dtype):
     """It would get a billion times the relevance of a place, and a bias as much less."""
     added, kept = ADDED[spelling]
     chosen = lambda scores, mask: ops.where(kept(mask) > 0, scores, -1e9)  # noqa: E731
-    *models, x = masked_models("attention", dtype, rng, added, chosen)
+    *models, x = masked_models(dtype, rng, added, chosen)
     for attention in ("values", "attnlrp"):
         composite = Composite("epsilon", attention=attention)
         one, other = (
@@ -197,19 +196,6 @@ def test_a_mask_that_is_added_is_one_that_chooses(rng, spelling, dtype):
         right = next(iter(other.relevance.values()))
         np.testing.assert_allclose(words, right, atol=1e-5 * np.abs(right).max())
         np.testing.assert_allclose(one.conservation["elsewhere"], 0, atol=1e-4)
-
-
-@pytest.mark.parametrize("kind", ["maximum", "returned"])
-def test_a_mask_that_is_added_elsewhere_is_said(rng, kind):
-    """It is a large number as any, whose relevance a bias takes away again."""
-    chosen = lambda scores, mask: ops.where(mask > 0, scores, -1e9)  # noqa: E731
-    *models, x = masked_models(kind, "float32", rng, ADDED["added"][0], chosen)
-    with pytest.warns(UserWarning, match=r"most of all those of the input '1', are .* and cancel"):
-        found = isi.explain(models[0], x, indicator="epsilon", target=1)
-    right = isi.explain(models[1], x, indicator="epsilon", target=1)
-    assert list(right.relevance.values())[1].max() == 0
-    words, right = (next(iter(each.relevance.values()))[0] for each in (found, right))
-    np.testing.assert_allclose(words, right, atol=1e-5 * np.abs(right).max())
 
 
 QUANTITIES = {
@@ -238,6 +224,84 @@ def test_a_large_multiple_is_no_mask(rng, name, dtype):
     for one, other in zip(*(each.values() for each in found), strict=True):
         np.testing.assert_allclose(one, other, atol=2e-3 * np.abs(other).max())
     assert np.abs(next(iter(found[0].values()))).max() > 1e-3
+
+
+# What is added to scores and counts, in two spellings that are equal; and how large it is at most.
+COUNTED = {
+    "sizes": (lambda b, t: ops.log(b), lambda b, t: ops.log(b + 1e-30), 0.9),
+    "probabilities": (lambda b, t: ops.log(1 - b), lambda b, t: ops.log((1 - b) * 0.5 * 2), 0.9),
+    "distances": (lambda b, t: -1250 * b**2, lambda b, t: -12.5 * (10 * b) ** 2, 0.05),
+    "metres": (lambda b, t: -1000 * b, lambda b, t: -10 * (100 * b), 0.003),
+}
+
+
+class Related(layers.Layer):
+    """Attention of tokens to which something is added for each pair, fused or written out."""
+
+    def __init__(self, added, fused=False):
+        super().__init__()
+        self.added, self.fused = added, fused
+
+    def build(self, x_shape, pairs_shape):
+        normal = keras.initializers.RandomNormal(seed=3)
+        self.table = self.add_weight(shape=(1, 1, 4, 4), initializer=normal, name="table")
+
+    def call(self, x, pairs):
+        pairs = self.added(pairs[:, None], ops.convert_to_tensor(self.table))
+        if self.fused:
+            return ops.dot_product_attention(x, x, x, bias=pairs)
+        scores = ops.einsum("nthd,nshd->nhts", x, x) / 3**0.5
+        return ops.einsum("nhts,nshd->nthd", ops.softmax(scores + pairs), x)
+
+
+def of_pairs(pairs, *layers_of):
+    """What AttnLRP gives to tokens and to pairs, of a model for each layer."""
+    x = [np.random.default_rng(5).normal(size=(2, 4, 1, 3)), pairs]
+    x, head = [each.astype("float32") for each in x], layers.Dense(2, use_bias=False)
+    found = []
+    for layer in layers_of:
+        inputs = [keras.Input((4, 1, 3)), keras.Input((4, 4))]
+        model = keras.Model(inputs, head(layers.Flatten()(layer(*inputs))))
+        composite = Composite("epsilon", attention="attnlrp")
+        explained = isi.explain(model, x, indicator=composite, target=1, conservation=True)
+        np.testing.assert_allclose(explained.conservation["elsewhere"], 0, atol=1e-4)
+        found.append(list(explained.relevance.values()))
+    return found
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_what_is_added_to_scores_counts(rng, name):
+    *spellings, most = COUNTED[name]
+    pairs = rng.uniform(most / 30, most, (2, 4, 4))
+    one, other = of_pairs(pairs, *map(Related, spellings))
+    for left, right in zip(one, other, strict=True):
+        np.testing.assert_allclose(left, right, atol=1e-4 * np.abs(right).max())
+        assert np.abs(left).max() > 1e-3
+
+
+def test_a_bias_of_attention_that_is_an_input(rng):
+    """By the operation it gets what it gets where it is added."""
+    without = lambda b, t: -b  # noqa: E731
+    pairs = rng.uniform(size=(2, 4, 4))
+    fused, written = of_pairs(pairs, Related(without, True), Related(without))
+    for left, right in zip(fused, written, strict=True):
+        np.testing.assert_allclose(left, right, atol=1e-5 * np.abs(right).max())
+    assert np.abs(written[1]).max() > 1e-2
+    constant = np.linspace(-1, 1, 16, dtype="float32").reshape(1, 1, 4, 4)
+    fused, _ = of_pairs(pairs, Related(lambda b, t: constant, True), Related(lambda b, t: 0 * b))
+    assert np.isfinite(fused[0]).all()
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_a_mask_beside_a_table(rng, fused):
+    """As in T5, whose table of positions is added to the mask before both are to the scores."""
+    added = Related(lambda mask, table: table + (1 - mask) * -1e4, fused)
+    chosen = Related(lambda mask, table: ops.where(mask > 0, table, -1e4), fused)
+    pairs = rng.integers(0, 2, (2, 4, 4))
+    pairs[..., 0] = 1
+    (one, masks), (other, none) = of_pairs(pairs, added, chosen)
+    np.testing.assert_array_equal([masks, none], 0)
+    np.testing.assert_allclose(one, other, atol=1e-5 * np.abs(other).max())
 
 
 @pytest.mark.parametrize("fused", [True, False])

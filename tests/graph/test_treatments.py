@@ -1099,3 +1099,41 @@ class TestLayersOfOnesOwn:
             for m in (model, plain)
         )
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
+
+
+RULED_OUT = {
+    "returned": lambda scores: scores,
+    "maximum": lambda scores: ops.max(scores, axis=1, keepdims=True),
+}
+
+
+@pytest.mark.parametrize("name", RULED_OUT)
+def test_large_numbers_that_cancel_are_said(rng, name):
+    """As those of a mask that is added to what is no weight of attention."""
+    x = {"x": rng.normal(size=(2, 4)).astype("float32")}
+    x["mask"] = np.array([[1, 1, 0], [1, 0, 1]], "float32")
+    dense, models = layers.Dense(3, bias_initializer="ones"), []
+    for rule_out in (
+        lambda scores, mask: scores + (1.0 - mask) * -1e9,
+        lambda scores, mask: ops.where(mask > 0, scores, -1e9),
+    ):
+        inputs = {key: keras.Input(part.shape[1:], name=key) for key, part in x.items()}
+        models.append(
+            keras.Model(inputs, RULED_OUT[name](rule_out(dense(inputs["x"]), inputs["mask"])))
+        )
+    added, chosen = (isi.logits(model, from_logits=True) for model in models)
+    with pytest.warns(UserWarning, match=r"most of all those of the input 'mask', are .* cancel"):
+        found = isi.explain(added, x, indicator="epsilon", target=0)
+    right = isi.explain(chosen, x, indicator="epsilon", target=0)
+    assert np.abs(right.relevance["mask"]).max() == 0 < np.abs(found.relevance["mask"]).max()
+    words = right.relevance["x"]
+    np.testing.assert_allclose(found.relevance["x"], words, atol=1e-5 * np.abs(words).max())
+
+
+def test_a_row_that_is_ruled_out_explains_nothing(rng):
+    x = rng.normal(size=(1, 4)).astype("float32")
+    x[:, 0] = -1
+    inputs = keras.Input((4,))
+    outputs = ops.where(inputs[:, :1] > 0, ops.softmax(layers.Dense(3)(inputs)), 0.0)
+    found = isi.explain(keras.Model(inputs, outputs), x, indicator="epsilon")
+    np.testing.assert_array_equal(found.relevance, 0)
