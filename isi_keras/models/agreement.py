@@ -116,16 +116,15 @@ def _difference(
 ) -> str | None:
     """How the graph differs from the model, in words; `None` if it does not."""
     wanted = _rows(outputs)
-    if alone and len(wanted) > 1:
-        apart = _rows_of_halves(graph, sample)
-        if apart.shape == wanted.shape and _is_near(graph, apart, wanted).all():
-            return _without_numbers(model, graph, sample, wanted, rows)
+    apart = _rows_of_halves(graph, sample) if alone and len(wanted) > 1 else None
+    if apart is not None and _is_near(graph, apart, wanted).all():
+        return _without_numbers(model, graph, sample, wanted, rows)
     found = _rows(forward(graph, sample))
     if found.shape != wanted.shape:
         said = f"outputs of shape {tuple(outputs.shape)} became others"
     else:
         wrong = ~_is_near(graph, found, wanted)
-        if not wrong.any() and alone:
+        if not wrong.any() and apart is not None:
             return _dependence(model, graph, apart, wanted)
         if not wrong.any():
             return _without_numbers(model, graph, sample, wanted, rows)
