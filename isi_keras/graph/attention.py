@@ -30,10 +30,7 @@ def _softmax_bias(run: Run, outputs, x, axis):
 
 def attention(run: Run, plan: Plan, node: Node) -> Any:
     """Dot-product attention as an operation: all to the values, or as AttnLRP has it."""
-    if plan.composite.attention != "attnlrp":
-        (query, key, *_), kwargs = node.filled(run.fixed)  # one tensor may be query and value
-        value = arguments(run, plan, node)[0][2]
-        return run.call(node, (query, key, value), kwargs)
+    attnlrp = plan.composite.attention == "attnlrp"
 
     def routed(*names):
         return [any(node.argument(n) is tensor for tensor in plan.routes(node)) for n in names]
@@ -44,23 +41,28 @@ def attention(run: Run, plan: Plan, node: Node) -> Any:
             return run.signal(found) if all(routed(name)) else run.fixed(found)
         return None if found is None else ops.convert_to_tensor(found)
 
+    if (all(routed("value")) and not attnlrp) or not any(routed("query", "key", "bias")):
+        (query, key, *_), kwargs = node.filled(run.fixed)  # one tensor may be query and value
+        return run.call(node, (query, key, arguments(run, plan, node)[0][2]), kwargs)
     query, key, value = map(of, ("query", "key", "value"))  # (N, T, H, D)
     if key.shape[2] != query.shape[2]:
         key, value = (ops.repeat(t, query.shape[2] // t.shape[2], axis=2) for t in (key, value))
-    scale = node.argument("scale") or query.shape[-1] ** -0.5
+    scale, bias = of("scale"), of("bias")
+    scale = query.shape[-1] ** -0.5 if scale is None else scale
     scores = ops.einsum("nthd,nshd->nhts", query, key) * scale
     scores = carrying(scores, scores / 2) if all(routed("query", "key")) else scores
-    bias = of("bias")
     if bias is not None:
-        scores = scores + bias
-    if bias is not None and not all(routed("bias")):
-        scores = run.absorb("bias", scores, finite(bias, INFINITE))
+        compared = any(routed("query", "key"))
+        both = compared and all(routed("bias"))
+        constant = 0.0 if both else finite(bias if compared else scores, INFINITE)
+        scores = run.absorb("bias", scores + bias, constant)
     scores = visible(_masked(node, scores, of("mask")))
-    weights = _softmax_bias(run, ops.softmax(scores, axis=-1), scores, -1)
-    mixed = ops.einsum("nhts,nshd->nthd", weights, value)
+    weights = ops.softmax(scores, axis=-1)
+    # Unless AttnLRP has it so, they weigh a constant, and are an activation as any.
+    through = _softmax_bias(run, weights, scores, -1) if attnlrp else run.passed(weights, scores)
+    mixed = ops.einsum("nhts,nshd->nthd", through, value)
     value = run.call(node, *node.filled(run.fixed))
-    both = all(routed("value")) and any(routed("query", "key", "bias"))
-    return carrying(value, mixed / 2 if both else mixed)
+    return carrying(value, mixed / 2 if all(routed("value")) else mixed)
 
 
 def _masked(node: Node, scores, mask):

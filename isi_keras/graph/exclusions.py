@@ -34,7 +34,12 @@ def excludes(graph: Graph, tensor: Tensor, node: Node) -> bool:
 
 
 def _is_weighing(graph: Graph, node: Node) -> bool:
-    softmaxes = [found for found in _beyond(graph, [node], _keeps) if found.kind == "Softmax"]
+    reached = _beyond(graph, [node], _keeps)
+    added = [t for each in (node, *filter(_keeps, reached)) for t in each.outputs]
+    fused = [found.argument("bias") for found in reached if found.kind == "DotProductAttention"]
+    if any(bias is tensor for bias in fused for tensor in added):
+        return True
+    softmaxes = [found for found in reached if found.kind == "Softmax"]
     weighed = _beyond(graph, softmaxes, lambda node: node.kind in table.MOVES)
     return any(found.kind in table.PRODUCTS for found in weighed)
 

@@ -255,15 +255,16 @@ class Plan:
         return [t for t in relevant if t is table_of] or relevant
 
     def _attended(self, node: Node, relevant) -> list[Tensor]:
-        value = node.argument("value")
-        if self.composite.attention == "attnlrp":
-            taken = [t for t in relevant if any(t is node.argument(n) for n in _ATTENTION)]
-            bias = [t for t in relevant if t is node.argument("bias")]
-            return taken + [t for t in bias if not is_mask(self.graph, t)]
-        return [t for t in relevant if t is value]
+        """What takes the relevance of attention: the value, if it may and is no constant."""
+        value = [t for t in relevant if t is node.argument("value")]
+        if value and self.composite.attention != "attnlrp":
+            return value
+        bias = node.argument("bias")
+        taken = [t for t in relevant if any(t is node.argument(n) for n in _ATTENTION)]
+        return [t for t in taken if t is not bias or not is_mask(self.graph, t)]
 
 
-_ATTENTION = ("query", "key", "value")
+_ATTENTION = ("query", "key", "value", "bias")
 
 
 def _rounds(node: Node) -> bool:

@@ -117,6 +117,8 @@ def _difference(
     """How the graph differs from the model, in words; `None` if it does not."""
     wanted = _rows(outputs)
     apart = _rows_of_halves(graph, sample) if alone and len(wanted) > 1 else None
+    if apart is not None and apart.shape != wanted.shape:
+        apart = None
     if apart is not None and _is_near(graph, apart, wanted).all():
         return _without_numbers(model, graph, sample, wanted, rows)
     found = _rows(forward(graph, sample))

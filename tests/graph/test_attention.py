@@ -254,15 +254,15 @@ class Related(layers.Layer):
         return ops.einsum("nhts,nshd->nthd", ops.softmax(scores + pairs), x)
 
 
-def of_pairs(pairs, *layers_of):
-    """What AttnLRP gives to tokens and to pairs, of a model for each layer."""
+def of_pairs(pairs, *layers_of, attention="attnlrp"):
+    """What relevance tokens and pairs have, of a model for each layer."""
     x = [np.random.default_rng(5).normal(size=(2, 4, 1, 3)), pairs]
     x, head = [each.astype("float32") for each in x], layers.Dense(2, use_bias=False)
     found = []
     for layer in layers_of:
         inputs = [keras.Input((4, 1, 3)), keras.Input((4, 4))]
         model = keras.Model(inputs, head(layers.Flatten()(layer(*inputs))))
-        composite = Composite("epsilon", attention="attnlrp")
+        composite = Composite("epsilon", attention=attention)
         explained = isi.explain(model, x, indicator=composite, target=1, conservation=True)
         np.testing.assert_allclose(explained.conservation["elsewhere"], 0, atol=1e-4)
         found.append(list(explained.relevance.values()))
@@ -290,6 +290,67 @@ def test_a_bias_of_attention_that_is_an_input(rng):
     constant = np.linspace(-1, 1, 16, dtype="float32").reshape(1, 1, 4, 4)
     fused, _ = of_pairs(pairs, Related(lambda b, t: constant, True), Related(lambda b, t: 0 * b))
     assert np.isfinite(fused[0]).all()
+
+
+class Fused(layers.Layer):
+    """Attention by the operation, or written with others, of what a function makes of inputs."""
+
+    def __init__(self, take, fused):
+        super().__init__()
+        self.take, self.fused = take, fused
+
+    def build(self, x_shape, pairs_shape):
+        normal = keras.initializers.RandomNormal(stddev=1.0, seed=3)
+        shapes = {"memory": (1, 4, 1, 3), "kernel": (3, 3), "scale": ()}
+        self.made = [
+            self.add_weight(shape=s, initializer=normal, name=n) for n, s in shapes.items()
+        ]
+
+    def call(self, x, pairs):
+        memory, kernel, scale = map(ops.convert_to_tensor, self.made)
+        memory = memory + ops.zeros_like(x)
+        of_tokens = ops.matmul(x, kernel)[:, :, 0]
+        of_tokens = of_tokens[:, None, :, None, 0] + of_tokens[:, None, None, :, 1]
+        names = ("query", "key", "value", "bias", "scale")
+        given = dict.fromkeys(("query", "key", "value"), x) | self.take(
+            {"x": x, "memory": memory, "scale": scale, "pairs": pairs[:, None], "own": of_tokens}
+        )
+        query, key, value, bias, scale = map(given.get, names)
+        if self.fused:
+            return ops.dot_product_attention(query, key, value, bias=bias, scale=scale)
+        scores = ops.einsum("nthd,nshd->nhts", query, key) * (3**-0.5 if scale is None else scale)
+        scores = scores if bias is None else scores + bias
+        return ops.einsum("nhts,nshd->nthd", ops.softmax(scores), value)
+
+
+TAKEN = {
+    "a value that is learned": lambda t: {"value": t["memory"]},
+    "a value alone": lambda t: {"query": t["memory"], "key": t["memory"]},
+    "weights by a bias alone": lambda t: {
+        "query": t["memory"],
+        "key": t["memory"],
+        "bias": t["own"],
+    },
+    "all but a key": lambda t: {"key": t["memory"], "bias": t["pairs"]},
+    "a bias of tokens and a mask": lambda t: {"bias": t["own"] + (1 - t["pairs"]) * -1e9},
+    "a mask that is taken away": lambda t: {"bias": t["own"] - (1 - t["pairs"]) * 1e9},
+    "a scale": lambda t: {"scale": 0.3},
+}
+if keras.config.backend() != "torch":  # whose operation takes numbers only
+    TAKEN["a scale that is learned"] = lambda t: {"scale": ops.exp(t["scale"])}
+
+
+@pytest.mark.parametrize("attention", ["values", "attnlrp"])
+@pytest.mark.parametrize("name", TAKEN)
+def test_the_operation_is_what_it_is_written_out(rng, name, attention):
+    pairs = rng.integers(0, 2, (2, 4, 4))
+    pairs[..., 0] = 1
+    one, other = of_pairs(
+        pairs, *(Fused(TAKEN[name], fused) for fused in (True, False)), attention=attention
+    )
+    for left, right in zip(one, other, strict=True):
+        np.testing.assert_allclose(left, right, atol=2e-3 * np.abs(other[0]).max())
+    assert np.abs(one[0]).max() > 1e-2
 
 
 @pytest.mark.parametrize("fused", [True, False])
