@@ -18,7 +18,7 @@ from isi_keras.graph.run import ABSORBERS, INFINITE
 
 _TOLERANCE = 1e-3  # of all relevance there is; below it one does not look closer
 _LOSS = 1e-2  # of what reaches a node; rounding stays below it
-_CANCELS = 1e4  # times what is explained; float32 rounds as much by some thousandths of that
+_CANCELS = 1e4  # times what is explained, of which float32 rounds so much by a thousandth
 
 
 def check(propagation: Any, x: Any) -> bool:
