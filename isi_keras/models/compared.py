@@ -27,8 +27,8 @@ def exchanged(x: Any, invented: bool = True) -> Iterator[tuple[Any, slice]]:
     """Samples with another one in place of the first, and of the last; and where they are kept.
 
     Each real number becomes one beyond all others, on the other side of the one beside it than it
-    was: neither the greatest nor the least of a batch stays, nor an order. Of
-    integers, which may be indices, those of the sample beside it are taken.
+    was: neither the greatest nor the least of a batch stays, nor an order. Of integers, which may
+    be indices, those of the sample beside it are taken.
 
     Args:
         x: samples, at least two.

@@ -363,6 +363,7 @@ def test_a_mask_beside_a_table(rng, fused):
     (one, masks), (other, none) = of_pairs(pairs, added, chosen)
     np.testing.assert_array_equal([masks, none], 0)
     np.testing.assert_allclose(one, other, atol=1e-5 * np.abs(other).max())
+    assert np.abs(other).max() > 1e-2
 
 
 @pytest.mark.parametrize("fused", [True, False])
