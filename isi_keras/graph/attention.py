@@ -1,13 +1,17 @@
-"""How relevance passes attention: all to the values, or by the rules of AttnLRP."""
+"""How relevance passes attention: all to the values, or by the rules of what it is made of."""
 
+from collections.abc import Callable
 from typing import Any
 
 from keras import ops
 
 from isi_keras.graph.arguments import arguments
-from isi_keras.graph.nodes import Node, Tensor
+from isi_keras.graph.facts import Fact, Facts
+from isi_keras.graph.nodes import Called, Graph, Node, Own, Tensor
 from isi_keras.graph.plan import Plan
-from isi_keras.graph.run import INFINITE, Run, carrying, finite, visible
+from isi_keras.graph.run import INFINITE, Run, finite, visible
+
+_HIDDEN = -1e9  # the scores of what a mask hides
 
 
 def taylor_softmax(run: Run, plan: Plan, node: Node) -> Any:
@@ -17,10 +21,7 @@ def taylor_softmax(run: Run, plan: Plan, node: Node) -> Any:
     """
     (x, *args), kwargs = arguments(run, plan, node)
     x = visible(x)
-    return _softmax_bias(run, run.call(node, (x, *args), kwargs), x, node.argument("axis", -1))
-
-
-def _softmax_bias(run: Run, outputs, x, axis):
+    outputs, axis = run.call(node, (x, *args), kwargs), node.argument("axis", -1)
     if not run.absorbed:
         return outputs
     x = finite(x, INFINITE)
@@ -29,45 +30,86 @@ def _softmax_bias(run: Run, outputs, x, axis):
 
 
 def attention(run: Run, plan: Plan, node: Node) -> Any:
-    """Dot-product attention as an operation: all to the values, or as AttnLRP has it."""
-    attnlrp = plan.composite.attention == "attnlrp"
+    """Dot-product attention as an operation, of which the values take all."""
+    (query, key, *_), kwargs = node.filled(run.fixed)  # one tensor may be query and value
+    return run.call(node, (query, key, arguments(run, plan, node)[0][2]), kwargs)
 
-    def routed(*names):
-        return [any(node.argument(n) is tensor for tensor in plan.routes(node)) for n in names]
 
-    def of(name) -> Any:
-        found = node.argument(name)
-        if isinstance(found, Tensor):
-            return run.signal(found) if all(routed(name)) else run.fixed(found)
-        return None if found is None else ops.convert_to_tensor(found)
+def written_out(graph: Graph, attnlrp: bool) -> Graph:
+    """The graph with attention as an operation made of products and a softmax.
 
-    if (all(routed("value")) and not attnlrp) or not any(routed("query", "key", "bias")):
-        (query, key, *_), kwargs = node.filled(run.fixed)  # one tensor may be query and value
-        return run.call(node, (query, key, arguments(run, plan, node)[0][2]), kwargs)
-    query, key, value = map(of, ("query", "key", "value"))  # (N, T, H, D)
-    if key.shape[2] != query.shape[2]:
-        key, value = (ops.repeat(t, query.shape[2] // t.shape[2], axis=2) for t in (key, value))
-    scale, bias = of("scale"), of("bias")
+    Without AttnLRP it stays where its values take all relevance: where they and their weights
+    depend on the input.
+    """
+    if not any(node.kind == "DotProductAttention" for node in graph.nodes):
+        return graph
+    facts, nodes = Facts(graph, entries=False, first=False), []
+    for node in graph.nodes:
+        whole = node.kind != "DotProductAttention"
+        nodes += [node] if whole or (not attnlrp and _reads(facts, node)) else _made(node)
+    return Graph(graph.inputs, graph.output, nodes, graph.layers)
+
+
+def _reads(facts: Facts, node: Node) -> bool:
+    """Whether attention is of values by weights that both depend on the input."""
+    value, *others = (node.argument(n) for n in ("value", "query", "key", "bias", "scale"))
+    relevant = [facts.has(other, Fact.RELEVANT) for other in others]
+    return facts.has(value, Fact.RELEVANT) and any(relevant)
+
+
+def _made(node: Node) -> list[Node]:
+    nodes, dtype = [], node.outputs[0].dtype
+
+    def computed(kind: str, function: Callable, shape, *args, **known) -> Tensor:
+        output = Tensor(shape, known.pop("dtype", dtype))
+        op = Own(kind, function, output.shape, output.dtype, **known)
+        nodes.append(Node(op, args, {}, [output], node.scope))
+        return output
+
+    def contracted(subscripts: str, shape, *args) -> Tensor:
+        function = Called(_einsum, {"subscripts": subscripts})
+        return computed("Einsum", function, shape, *args, subscripts=subscripts)
+
+    query, key, value = (node.argument(name) for name in ("query", "key", "value"))  # (N, T, H, D)
+    heads, of_values = query.shape[2], key.shape[2]
+    if heads != of_values:  # each one serves several
+        each = Called(ops.repeat, {"repeats": heads // of_values, "axis": 2})
+        key, value = (
+            computed("Repeat", each, (*t.shape[:2], heads, t.shape[3]), t) for t in (key, value)
+        )
+    shape = (query.shape[0], heads, query.shape[1], key.shape[1])  # (N, H, T, S)
+    scores = contracted("nthd,nshd->nhts", shape, query, key)
+    scale = node.argument("scale")
     scale = query.shape[-1] ** -0.5 if scale is None else scale
-    scores = ops.einsum("nthd,nshd->nhts", query, key) * scale
-    scores = carrying(scores, scores / 2) if all(routed("query", "key")) else scores
-    if bias is not None:
-        compared = any(routed("query", "key"))
-        both = compared and all(routed("bias"))
-        constant = 0.0 if both else finite(bias if compared else scores, INFINITE)
-        scores = run.absorb("bias", scores + bias, constant)
-    scores = visible(_masked(node, scores, of("mask")))
-    weights = ops.softmax(scores, axis=-1)
-    # Unless AttnLRP has it so, they weigh a constant, and are an activation as any.
-    through = _softmax_bias(run, weights, scores, -1) if attnlrp else run.passed(weights, scores)
-    mixed = ops.einsum("nhts,nshd->nthd", through, value)
-    value = run.call(node, *node.filled(run.fixed))
-    return carrying(value, mixed / 2 if all(routed("value")) else mixed)
-
-
-def _masked(node: Node, scores, mask):
+    scores = computed("Multiply", _scaled, shape, scores, scale)
+    if node.argument("bias") is not None:
+        scores = computed("Add", _added, shape, scores, node.argument("bias"))
     if node.argument("is_causal"):
-        size = scores.shape[-2:]
-        causal = ops.cast(ops.tril(ops.ones(size)), "bool")
-        mask = causal if mask is None else ops.logical_and(ops.cast(mask, "bool"), causal)
-    return scores if mask is None else ops.where(ops.cast(mask, "bool"), scores, -1e9)
+        past = computed("Tril", _past, shape[2:], scores, dtype="bool")
+        scores = computed("Where", _kept, shape, past, scores, _HIDDEN)
+    if node.argument("mask") is not None:
+        scores = computed("Where", _kept, shape, node.argument("mask"), scores, _HIDDEN)
+    weights = computed("Softmax", Called(ops.softmax, {"axis": -1}), shape, scores, axis=-1)
+    contracted("nhts,nshd->nthd", node.outputs[0].shape, weights, value)
+    nodes[-1].outputs = node.outputs
+    return nodes
+
+
+def _einsum(*operands, subscripts):
+    return ops.einsum(subscripts, *operands)
+
+
+def _scaled(scores, scale):
+    return ops.multiply(scores, ops.cast(scale, scores.dtype))
+
+
+def _added(scores, bias):
+    return ops.add(scores, ops.cast(bias, scores.dtype))
+
+
+def _past(scores):
+    return ops.cast(ops.tril(ops.ones(scores.shape[2:])), "bool")
+
+
+def _kept(mask, scores, hidden):
+    return ops.where(ops.cast(mask, "bool"), scores, hidden)

@@ -10,7 +10,7 @@ import numpy as np
 from isi_keras.composites import Composite
 from isi_keras.graph import operations as table
 from isi_keras.graph import registry
-from isi_keras.graph.exclusions import excludes, is_mask
+from isi_keras.graph.exclusions import excludes
 from isi_keras.graph.facts import Fact, Facts
 from isi_keras.graph.nodes import Graph, Node, Tensor
 
@@ -221,7 +221,7 @@ class Plan:
         if kind in ("Take", "OneHot"):
             return self._looked_up(node, relevant)
         if kind == "DotProductAttention":
-            return self._attended(node, relevant)
+            return [t for t in relevant if t is node.argument("value")]
         if kind in table.PRODUCTS and len(relevant) > 1:
             return self._signals(node)
         if kind in table.QUOTIENTS:
@@ -245,26 +245,23 @@ class Plan:
         if halves or self.composite.attention == "attnlrp":
             return unscaled
         found = [t for t in unscaled if not self.facts.has(t, Fact.GATE)]
+        if not found and node.kind != "Multiply":  # attention to what is bounded
+            found = [t for t in unscaled if not self._is_softmax(t)]
         if not found:  # the smaller ones are spread over the greatest
             size = max(_size(t) for t in unscaled)
             found = [t for t in unscaled if _size(t) == size]
         return found if len(found) == 1 else unscaled
 
+    def _is_softmax(self, tensor: Tensor) -> bool:
+        """Whether a tensor holds weights that a softmax made, moved about or masked."""
+        node = self.graph.producers.get(id(tensor))
+        if node is not None and node.kind in table.MOVES | {"Where"}:
+            return all(map(self._is_softmax, self.facts.relevant(node)))
+        return node is not None and node.kind in ("Softmax", "Sparsemax")
+
     def _looked_up(self, node: Node, relevant) -> list[Tensor]:
         table_of = node.args[0] if node.kind == "Take" else None
         return [t for t in relevant if t is table_of] or relevant
-
-    def _attended(self, node: Node, relevant) -> list[Tensor]:
-        """What takes the relevance of attention: the value, if it may and is no constant."""
-        value = [t for t in relevant if t is node.argument("value")]
-        if value and self.composite.attention != "attnlrp":
-            return value
-        bias = node.argument("bias")
-        taken = [t for t in relevant if any(t is node.argument(n) for n in _ATTENTION)]
-        return [t for t in taken if t is not bias or not is_mask(self.graph, t)]
-
-
-_ATTENTION = ("query", "key", "value", "bias")
 
 
 def _rounds(node: Node) -> bool:

@@ -8,6 +8,7 @@ from keras import ops
 
 from isi_keras.composites import Composite
 from isi_keras.graph import planning, treatments
+from isi_keras.graph.attention import written_out
 from isi_keras.graph.conservation import Watch
 from isi_keras.graph.entries import entry
 from isi_keras.graph.facts import is_moving
@@ -50,9 +51,9 @@ class Propagation:
         layers: Sequence[str] = (),
         absorbed: bool = False,
     ):
-        self._absorbed, self._bare, graph = absorbed, graph, graph.wide
-        if composite.attention == "attnlrp":
-            graph = with_softmaxes(graph)
+        attnlrp = composite.attention == "attnlrp"
+        self._absorbed, self._bare, graph = absorbed, graph, written_out(graph.wide, attnlrp)
+        graph = with_softmaxes(graph) if attnlrp else graph
         plan = Plan(graph, composite, True)
         floats = all(map(is_float, keras.tree.flatten(sample)))
         changed = any(plan.is_entry(node) and not _is_moved(node) for node in graph.nodes)
@@ -61,7 +62,7 @@ class Propagation:
             plan = Plan(graph, composite, False)
         self.plan = plan
         planning.check_known(self.plan, on_unknown)
-        if composite.attention == "attnlrp":
+        if attnlrp:
             planning.warn_of_exponentials(self.plan)
         if composite.has_first:
             planning.check_first(self.plan)

@@ -164,6 +164,12 @@ def refused(node: Node) -> str:
     if isinstance(node.op, Whole) and node.op.why is not None:
         first = textwrap.shorten(str(node.op.why), 160)
         why = f" It cannot be seen through, as it computes otherwise than with keras.ops ({first})."
+        if first.startswith(("Invalid dtype: list", "Invalid dtype: tuple")):
+            why = (
+                " It cannot be seen through, as it hands an operation a list or a tuple of "
+                "numbers, which Keras' symbolic tensors refuse: write "
+                "keras.ops.convert_to_tensor([...]) there."
+            )
     if isinstance(node.op, Whole) and _mode(layer):
         return (
             f"There is no relevance rule for {what}, as it is quantized to {_mode(layer)}. "

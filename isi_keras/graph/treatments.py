@@ -52,7 +52,10 @@ def activation(run: Run, plan: Plan, node: Node) -> Any:
     args, kwargs = arguments(run, plan, node)
     value = run.call(node, args, kwargs)
     (tensor, *_) = plan.routes(node)
-    return run.passed(value, run.signal(tensor))
+    if node.kind not in table.POLES:
+        return run.passed(value, run.signal(tensor))
+    value = ops.stop_gradient(value)  # nothing passes what is infinite, as log(mask) is
+    return ops.where(ops.isfinite(value), run.passed(finite(value), run.signal(tensor)), value)
 
 
 def product(run: Run, plan: Plan, node: Node) -> Any:

@@ -146,6 +146,7 @@ ADDED = {
     "floored": (lambda s, m: ops.maximum(s + (1.0 - m) * -1e9, -1e9), lambda m: m),
     "halved": (lambda s, m: (2 * s + (1.0 - m) * -1e4) / 2, lambda m: m),
     "bounded": (lambda s, m: ops.clip(s + (1.0 - m) * -1e9, -1e9, 50.0), lambda m: m),
+    "by_its_logarithm": (lambda s, m: s + ops.log(m), lambda m: m),
     "least": (lambda s, m: s + (1 - m) * float(np.finfo("float32").min), lambda m: m),
     "causal": (
         lambda s, m: s + (1.0 - ops.multiply(m, BELOW)) * -1e9,
@@ -254,7 +255,7 @@ class Related(layers.Layer):
         return ops.einsum("nhts,nshd->nthd", ops.softmax(scores + pairs), x)
 
 
-def of_pairs(pairs, *layers_of, attention="attnlrp"):
+def of_pairs(pairs, *layers_of, rule="epsilon", attention="attnlrp"):
     """What relevance tokens and pairs have, of a model for each layer."""
     x = [np.random.default_rng(5).normal(size=(2, 4, 1, 3)), pairs]
     x, head = [each.astype("float32") for each in x], layers.Dense(2, use_bias=False)
@@ -262,7 +263,7 @@ def of_pairs(pairs, *layers_of, attention="attnlrp"):
     for layer in layers_of:
         inputs = [keras.Input((4, 1, 3)), keras.Input((4, 4))]
         model = keras.Model(inputs, head(layers.Flatten()(layer(*inputs))))
-        composite = Composite("epsilon", attention=attention)
+        composite = Composite(rule, attention=attention)
         explained = isi.explain(model, x, indicator=composite, target=1, conservation=True)
         np.testing.assert_allclose(explained.conservation["elsewhere"], 0, atol=1e-4)
         found.append(list(explained.relevance.values()))
@@ -324,6 +325,9 @@ class Fused(layers.Layer):
 
 
 TAKEN = {
+    "a query that is learned": lambda t: {"query": t["memory"]},
+    "a key that is learned": lambda t: {"key": t["memory"]},
+    "values that are bounded": lambda t: {"value": ops.sigmoid(t["x"])},
     "a value that is learned": lambda t: {"value": t["memory"]},
     "a value alone": lambda t: {"query": t["memory"], "key": t["memory"]},
     "weights by a bias alone": lambda t: {
@@ -338,18 +342,21 @@ TAKEN = {
 }
 if keras.config.backend() != "torch":  # whose operation takes numbers only
     TAKEN["a scale that is learned"] = lambda t: {"scale": ops.exp(t["scale"])}
+    TAKEN["a scale of the sample"] = lambda t: {
+        "scale": ops.mean(t["x"] ** 2, axis=(1, 2, 3), keepdims=True)
+    }
 
 
+@pytest.mark.parametrize("rule", ["epsilon", "gamma"])
 @pytest.mark.parametrize("attention", ["values", "attnlrp"])
 @pytest.mark.parametrize("name", TAKEN)
-def test_the_operation_is_what_it_is_written_out(rng, name, attention):
+def test_the_operation_is_what_it_is_written_out(rng, name, attention, rule):
     pairs = rng.integers(0, 2, (2, 4, 4))
     pairs[..., 0] = 1
-    one, other = of_pairs(
-        pairs, *(Fused(TAKEN[name], fused) for fused in (True, False)), attention=attention
-    )
+    ways = (Fused(TAKEN[name], fused) for fused in (True, False))
+    one, other = of_pairs(pairs, *ways, rule=rule, attention=attention)
     for left, right in zip(one, other, strict=True):
-        np.testing.assert_allclose(left, right, atol=2e-3 * np.abs(other[0]).max())
+        np.testing.assert_allclose(left, right, atol=1e-5 * np.abs(other[0]).max())
     assert np.abs(one[0]).max() > 1e-2
 
 

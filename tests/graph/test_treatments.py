@@ -787,6 +787,11 @@ class TestLayersOfOnesOwn:
         )
         assert isi.Attack("sensitivity", bounds=(-9, 9))(model, self.x).changed.any()
 
+    def test_error_of_a_list_says_what_to_write(self):
+        model = self.model(layers.Lambda(lambda x: ops.add(x, [0.25] * x.shape[-1]), name="odd"))
+        with pytest.raises(ValueError, match=r"'odd' .* a list .*convert_to_tensor"):
+            isi.explain(model, self.x)
+
     def test_error_names_a_layer_that_asks_for_values(self):
         class Holder(keras.Model):
             def __init__(self):
