@@ -204,6 +204,11 @@ class Graph:
         self.inputs, self.output, self.layers = inputs, output, layers
         self.nodes = _needed(nodes, output)
 
+    @property
+    def rows(self) -> int | None:
+        """How many samples it is for; `None` for any number."""
+        return keras.tree.flatten(self.inputs)[0].shape[0]
+
     @functools.cached_property
     def producers(self) -> dict[int, Node]:
         """The node of each tensor that is computed, by its id."""

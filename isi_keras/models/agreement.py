@@ -19,11 +19,6 @@ from isi_keras.models.held import copied
 _TOLERANCE = {"float16": 5e-2, "bfloat16": 1e-1}
 
 
-def rows_of(graph: Graph) -> int | None:
-    """How many samples a graph is for; `None` for any number."""
-    return keras.tree.flatten(graph.inputs)[0].shape[0]
-
-
 def check_same(
     model: keras.Model,
     graph: Graph,
@@ -86,6 +81,23 @@ def expect_apart(model: keras.Model, graph: Graph, sample: Any, outputs: Any) ->
             return
         if said := _dependence(model, graph, found, wanted[kept]):
             raise ValueError(said)
+
+
+def expect_uncounted(model: keras.Model, graph: Graph, sample: Any) -> None:
+    """Raises if what the model returns for a sample depends on how many there are."""
+    more = keras.tree.map_structure(lambda x: ops.concatenate([x, x[:1]], axis=0), sample)
+    with copied(model):  # another thread may train it
+        wanted = _rows(run(model, sample))
+        try:
+            found = _rows(run(model, more))[: len(wanted)]
+        except Exception:  # it does not take so many
+            return
+    if not _is_near(graph, found, wanted).all():
+        raise ValueError(
+            f"What the model {model.name!r} returns for a sample depends on how many samples there "
+            "are, so there is no map of it. Something is divided or multiplied by their number, "
+            "keras.ops.shape(x)[0]: leave it out, or do that outside of the model."
+        )
 
 
 def _casts(graph: Graph) -> bool:

@@ -19,7 +19,7 @@ from isi_keras.graph.forward import forward
 from isi_keras.graph.head import Cut, cut, linear_end
 from isi_keras.graph.nodes import Graph
 from isi_keras.graph.trace import trace
-from isi_keras.models.agreement import check_same, expect_apart, is_same, returns, rows_of
+from isi_keras.models.agreement import check_same, expect_apart, expect_uncounted, is_same, returns
 from isi_keras.models.calling import check_own, run
 from isi_keras.models.compared import count_of, pair, some
 from isi_keras.models.endings import ended, expect_varying, not_of_rows
@@ -56,7 +56,7 @@ class Graphs:
         self._rows, given = _declared(model), sample
         sample, outputs = self._first(model, sample)  # it builds what is not built yet
         whole = _traced(model, sample)
-        same, unknown = returns(whole, sample, outputs), rows_of(whole) is None
+        same, unknown = returns(whole, sample, outputs), whole.rows is None
         if not same:
             with copied(model):  # another thread may have trained it, or be about to
                 outputs = run(model, sample)
@@ -71,8 +71,10 @@ class Graphs:
         check_own(model, whole)
         if not same:
             check_same(model, whole, sample)
+        if whole.rows and not self._rows:
+            expect_uncounted(model, whole, sample)
         self._entire, self._calls, self._excluded = whole, 0, head.excludes(whole)
-        self._may_mix = not (self._rows or rows_of(whole) or is_apart(whole))
+        self._may_mix = not (self._rows or whole.rows or is_apart(whole))
         self.compare(given)
         self.units = outputs.shape[-1]
         expect_varying(model, whole, self.units)
@@ -83,7 +85,7 @@ class Graphs:
             made = ended(model, whole, outputs, from_logits)
         self.units = made.graph.output.shape[-1]
         self.removed, self.grouped = made.removed, made.grouped
-        self._made: dict[int | None, Cut] = {rows_of(whole): made}
+        self._made: dict[int | None, Cut] = {whole.rows: made}
         _say_if_coarse(whole)
 
     def _first(self, model: keras.Model, x: Any) -> tuple[Any, Any]:
@@ -189,7 +191,7 @@ class Graphs:
             return
         first = self._calls == 1 and not made
         count = min(rows, max(64 if first else 16, rows // 64))
-        fixed = self._rows or rows_of(self._entire)
+        fixed = self._rows or self._entire.rows
         size = min(64, 2 ** (min(count, most) - 1).bit_length())
         if first and size <= 2:
             return  # as a pair was compared
@@ -255,7 +257,7 @@ def _say_if_coarse(graph: Graph) -> None:
 def _bytes_of(graph: Graph) -> int:
     """What all that is computed of one sample takes, as float32."""
     sizes = [math.prod(n or 1 for n in t.shape) for node in graph.nodes for t in node.outputs]
-    return 4 * max(1, sum(sizes) // (rows_of(graph) or 1))
+    return 4 * max(1, sum(sizes) // (graph.rows or 1))
 
 
 def _declared(model: keras.Model) -> int | None:

@@ -264,6 +264,13 @@ class InTraining(layers.Layer):
         return self.norm(x, training=True)
 
 
+COUNTING = {
+    "shared": lambda x: x / ops.cast(ops.shape(x)[0], "float32"),
+    "shifted": lambda x: x + ops.cast(ops.shape(x)[0], "float32"),
+    "power": lambda x: ops.power(x, ops.cast(ops.shape(x)[0], "float32")),
+}
+
+
 class TestApart:
     """What is computed across the samples of a batch is no function of a sample."""
 
@@ -296,6 +303,14 @@ class TestApart:
         model = keras.Sequential([keras.Input((6,)), Whole(ORDERED[name]), layers.Dense(3)])
         with pytest.raises(ValueError, match="depends on the samples beside it"):
             isi.explain(model, x[samples])
+
+    @pytest.mark.parametrize("name", COUNTING)
+    def test_what_counts_samples(self, name):
+        model = self.model(Whole(COUNTING[name]))
+        with pytest.raises(ValueError, match="how many samples there are"):
+            isi.explain(model, within(1.0, 5))
+        rows = Whole(lambda x: ops.broadcast_to(ops.sum(x, 1)[:, None], (ops.shape(x)[0], 4)))
+        isi.explain(self.model(rows), within(1.0, 5))
 
     def test_nothing_but_zeros(self):
         model = self.model(Whole(lambda x: x - ops.mean(x, axis=0)))
