@@ -39,8 +39,6 @@ ACTIVATIONS = _words(
     "SoftShrink Softmax Softplus Softsign SparsePlus SparseSigmoid Sparsemax Sqrt Square "
     "Squareplus Tan Tanh TanhShrink Threshold Trunc"
 )
-# Of these, such as are infinite at 0.
-POLES = _words("Log Log10 Log2 Reciprocal Rsqrt")
 STRAIGHT = _words("Abs Absolute Fabs LeakyRelu Relu")  # of degree 1
 PRODUCTS = _words("Correlate Cross Dot Einsum Inner Kron Matmul Multiply Outer Tensordot Vdot")
 LINEAR = (PRODUCTS - {"Multiply"}) | _words("Conv ConvTranspose DepthwiseConv")

@@ -13,6 +13,7 @@ from isi_keras.graph import registry
 from isi_keras.graph.exclusions import excludes
 from isi_keras.graph.facts import Fact, Facts
 from isi_keras.graph.nodes import Graph, Node, Tensor
+from isi_keras.graph.products import signals
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -223,7 +224,7 @@ class Plan:
         if kind == "DotProductAttention":
             return [t for t in relevant if t is node.argument("value")]
         if kind in table.PRODUCTS and len(relevant) > 1:
-            return self._signals(node)
+            return signals(self.graph, self.facts, self.composite, node)
         if kind in table.QUOTIENTS:
             return [args[0]] if any(args[0] is t for t in relevant) else relevant
         if kind in ("Add", "Subtract") and len(relevant) > 1:
@@ -236,28 +237,6 @@ class Plan:
         if kind not in table.KNOWN or several:
             self.unknown.append(node)
         return relevant
-
-    def _signals(self, node: Node) -> list[Tensor]:
-        """The factors of a product that take its relevance."""
-        relevant = self.facts.relevant(node)
-        unscaled = [t for t in relevant if not self.facts.has(t, Fact.SCALE)] or relevant
-        halves = self.composite.gates == "halves" and node.kind == "Multiply"
-        if halves or self.composite.attention == "attnlrp":
-            return unscaled
-        found = [t for t in unscaled if not self.facts.has(t, Fact.GATE)]
-        if not found and node.kind != "Multiply":  # attention to what is bounded
-            found = [t for t in unscaled if not self._is_softmax(t)]
-        if not found:  # the smaller ones are spread over the greatest
-            size = max(_size(t) for t in unscaled)
-            found = [t for t in unscaled if _size(t) == size]
-        return found if len(found) == 1 else unscaled
-
-    def _is_softmax(self, tensor: Tensor) -> bool:
-        """Whether a tensor holds weights that a softmax made, moved about or masked."""
-        node = self.graph.producers.get(id(tensor))
-        if node is not None and node.kind in table.MOVES | {"Where"}:
-            return all(map(self._is_softmax, self.facts.relevant(node)))
-        return node is not None and node.kind in ("Softmax", "Sparsemax")
 
     def _looked_up(self, node: Node, relevant) -> list[Tensor]:
         table_of = node.args[0] if node.kind == "Take" else None
@@ -287,10 +266,3 @@ def _in_one_group(node: Node, x: Tensor) -> bool:
         return True
     kernel = node.args[1]
     return kernel.shape[-2] == x.shape[table.channel_axis(node, len(x.shape))]
-
-
-def _size(tensor) -> int:
-    size = 1
-    for length in tensor.shape[1:]:
-        size *= length or 1
-    return size

@@ -11,7 +11,7 @@ from isi_keras.composites import KINDS
 from isi_keras.graph import operations as table
 from isi_keras.graph import registry
 from isi_keras.graph.facts import BY_TENSORFLOW, Fact
-from isi_keras.graph.nodes import Node, Tensor
+from isi_keras.graph.nodes import Graph, Node, Tensor
 from isi_keras.graph.plan import Plan
 from isi_keras.graph.run import is_float
 
@@ -22,6 +22,8 @@ def check_known(plan: Plan, on_unknown: str) -> None:
     if unknown and on_unknown == "error":
         raise ValueError(registry.refused(unknown[-1]))
     _check_reached(plan)
+    if on_unknown == "error":
+        _check_exponentials(plan)
     of_all = [n for n in plan.graph.nodes if plan.is_live(n) and not n.outputs[0].shape]
     if of_all and on_unknown == "error":
         raise ValueError(
@@ -41,6 +43,52 @@ def check_known(plan: Plan, on_unknown: str) -> None:
             f"on_unknown='gradient' asks: {', '.join(names)}.",
             stacklevel=2,
         )
+
+
+def _check_exponentials(plan: Plan) -> None:
+    """What is left of a softmax that is not known as one: its greatest exponential is of 0."""
+    for node in plan.graph.nodes:
+        if _raises(plan, node) and _is_below_greatest(plan.graph, node.args[0]):
+            raise ValueError(
+                f"There is no relevance rule for exp(z - max(z)) in {node.where or 'the model'}: "
+                "of exp(0), where z is greatest, nothing can be handed on. If it is part of a "
+                "softmax, write keras.ops.softmax(keras.ops.where(mask, z, -1e9)), of scores that "
+                "a mask has lowered; of a sum of exponentials, leave max(z) out."
+            )
+
+
+def _is_below_greatest(graph: Graph, z: Any) -> bool:
+    node = graph.producers.get(id(z))
+    if node is None or node.kind != "Subtract":
+        return False
+    greatest = graph.producers.get(id(node.args[1]))
+    while greatest is not None and greatest.kind in table.MOVES | {"StopGradient"}:
+        greatest = graph.producers.get(id(greatest.args[0]))
+    if greatest is None or greatest.kind not in ("Amax", "Max"):
+        return False
+    return greatest.args[0] is node.args[0]
+
+
+def warn_of_counts(plan: Plan) -> None:
+    """An integer that is multiplied is a signal; if it is a mask, that is not what is meant."""
+    graph, begun = plan.graph, _begun(plan)
+    paths = [".".join(map(str, path)) for path, _ in keras.tree.flatten_with_path(graph.inputs)]
+    names = dict(zip(map(id, keras.tree.flatten(graph.inputs)), paths, strict=True))
+    counts = {id(t) for t in keras.tree.flatten(graph.inputs) if not is_float(t)}
+    for node in graph.nodes:
+        routes = plan.routes(node) if plan.is_live(node) and node.kind in table.PRODUCTS else []
+        found = set().union(*(begun.get(id(t), set()) for t in routes)) & counts
+        if len(routes) < 2 or not found:
+            continue
+        name = names[min(found)]
+        warnings.warn(
+            f"The input{f' {name!r}' if name else ''} holds integers and is multiplied in "
+            f"{node.where or 'the model'} as a number, so it takes its share of the relevance of "
+            "that product. If it is a mask, let it weigh alone: keras.ops.cast(mask > 0, "
+            "'float32'), or give it as booleans.",
+            stacklevel=2,
+        )
+        return
 
 
 def warn_of_exponentials(plan: Plan) -> None:

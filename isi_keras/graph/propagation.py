@@ -53,7 +53,7 @@ class Propagation:
     ):
         attnlrp = composite.attention == "attnlrp"
         self._absorbed, self._bare, graph = absorbed, graph, written_out(graph.wide, attnlrp)
-        graph = with_softmaxes(graph) if attnlrp else graph
+        graph = with_softmaxes(graph)
         plan = Plan(graph, composite, True)
         floats = all(map(is_float, keras.tree.flatten(sample)))
         changed = any(plan.is_entry(node) and not _is_moved(node) for node in graph.nodes)
@@ -62,6 +62,7 @@ class Propagation:
             plan = Plan(graph, composite, False)
         self.plan = plan
         planning.check_known(self.plan, on_unknown)
+        planning.warn_of_counts(self.plan)
         if attnlrp:
             planning.warn_of_exponentials(self.plan)
         if composite.has_first:

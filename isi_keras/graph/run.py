@@ -86,9 +86,16 @@ class Run:
         linear = dataclasses.replace(linear, biased=rule.bias)
         return ops.stop_gradient(value) + self.scaled(_parts(rule, linear), value, rule.epsilon)
 
-    def passed(self, value, z, epsilon: float = 1e-7):
-        """A tensor equal to `value`, entry by entry a function of `z`, which gets its relevance."""
-        return ops.stop_gradient(value) + self.scaled([(1.0, z)], value, epsilon)
+    def passed(self, value, z):
+        """A tensor equal to `value`, entry by entry a function of `z`, which gets its relevance.
+
+        None passes what is infinite, as the scores that a mask hides are, or a `z` of 0.
+        """
+        value, z = ops.stop_gradient(value), ops.cast(z, value.dtype)
+        share = value / ops.stop_gradient(z)
+        passes = ops.logical_and(ops.isfinite(share), ops.isfinite(z))
+        total = ops.where(passes, z, 0.0) * ops.where(passes, share, 0.0)
+        return self.absorb("epsilon", carrying(value, total), value - total)
 
     def scaled(self, parts, value, epsilon: float):
         """Zero, with the gradient of each part times its `weight * value / stab(part)`."""

@@ -20,6 +20,7 @@ from isi_keras.rules.linear import Linear, along_axis
 
 Treatment = Callable[[Run, Plan, Node], Any]
 _each = keras.tree.map_structure
+_OF_NORMS = 1e-7  # less than that is not told from no deviation at all
 
 
 def detached(run: Run, plan: Plan, node: Node) -> Any:
@@ -52,10 +53,7 @@ def activation(run: Run, plan: Plan, node: Node) -> Any:
     args, kwargs = arguments(run, plan, node)
     value = run.call(node, args, kwargs)
     (tensor, *_) = plan.routes(node)
-    if node.kind not in table.POLES:
-        return run.passed(value, run.signal(tensor))
-    value = ops.stop_gradient(value)  # nothing passes what is infinite, as log(mask) is
-    return ops.where(ops.isfinite(value), run.passed(finite(value), run.signal(tensor)), value)
+    return run.passed(value, run.signal(tensor))
 
 
 def product(run: Run, plan: Plan, node: Node) -> Any:
@@ -84,17 +82,16 @@ def normalization(run: Run, plan: Plan, node: Node) -> Any:
     """The mean that is subtracted is a linear map, the deviation a constant."""
     args, kwargs = arguments(run, plan, node)
     value, x = run.call(node, args, kwargs), run.signal(node.tensors[0])
-    if node.kind != "LayerNorm" or node.argument("rms_scaling"):
-        return run.passed(value, x)
-    axis = node.argument("axis")
-    axes = [k % len(x.shape) for k in ([axis] if isinstance(axis, int) else axis)]
-    centred = x - ops.mean(x, axis=axes, keepdims=True)
-    beta = node.argument("beta")
+    beta = None
+    if node.kind == "LayerNorm" and not node.argument("rms_scaling"):
+        axis, beta = node.argument("axis"), node.argument("beta")
+        axes = [k % len(x.shape) for k in ([axis] if isinstance(axis, int) else axis)]
+        x = x - ops.mean(x, axis=axes, keepdims=True)
     if beta is None:
-        return run.passed(value, centred)
+        return ops.stop_gradient(value) + run.scaled([(1.0, x)], value, _OF_NORMS)
     beta = run.fixed(beta) if isinstance(beta, Tensor) else ops.convert_to_tensor(beta)
     beta = ops.reshape(beta, [size if k in axes else 1 for k, size in enumerate(x.shape)])
-    outputs = ops.stop_gradient(value) + run.scaled([(1.0, centred)], value - beta, 1e-7)
+    outputs = ops.stop_gradient(value) + run.scaled([(1.0, x)], value - beta, _OF_NORMS)
     return run.absorb("bias", outputs, beta)
 
 

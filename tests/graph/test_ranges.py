@@ -141,10 +141,10 @@ def scores(x):
     return ops.matmul(layers.Dense(4, use_bias=False, name="query")(x), keys)
 
 
-def attended(weigh):
+def attended(weigh, activation=None, read=ops.matmul):
     """From an image of tokens to what is read of each, by weights of attention."""
-    return lambda x, held: ops.matmul(
-        held(weigh(scores(x))), layers.Dense(4, use_bias=False, name="value")(x)
+    return lambda x, held: read(
+        held(weigh(scores(x))), layers.Dense(4, activation, use_bias=False, name="value")(x)
     )
 
 
@@ -167,6 +167,30 @@ def stable(x):
 
 def masked(weights):
     return weights * ops.cast(HIDDEN, "float32")
+
+
+# A softmax in other words, of all scores and of those that are not hidden.
+SPELLED = (
+    stable,
+    lambda s: (e := ops.exp(s - ops.max(s, axis=-1, keepdims=True))) / over(e),
+    lambda s: (e := ops.exp(s - 3.0)) / ops.sum(e, axis=-1)[..., None],
+    lambda s: (e := ops.exp(s)) * ops.reciprocal(over(e)),
+    lambda s: (e := ops.exp(s)) * (1 / ops.expand_dims(ops.sum(e, axis=-1), -1)),
+    lambda s: ops.exp(s) / over(ops.exp(s)),
+    lambda s: ops.exp(ops.log_softmax(s)),
+)
+MADE = (
+    lambda s: 2 * ops.softmax(s) / 2,
+    lambda s: (ops.softmax(s) + ops.softmax(s + 1)) / 2,
+    lambda s: ops.clip(ops.softmax(s), 0.0, 1.0) + 0.0,
+)
+MADE_HIDDEN = (
+    lambda s: ops.softmax(ops.where(HIDDEN, s, -np.inf)),
+    lambda s: ops.where(HIDDEN, ops.softmax(ops.where(HIDDEN, s, -1e9)), 0.0),
+    lambda s: (a := masked(ops.softmax(s))) / over(a),
+    lambda s: (e := masked(ops.exp(s))) / (over(e) + 1e-12),
+    lambda s: (e := masked(ops.exp(s - ops.max(s, axis=-1, keepdims=True)))) / over(e),
+)
 
 
 GATES = {
@@ -300,17 +324,7 @@ class TestAttention:
     def test_a_softmax_that_is_written_out(self, x, weighted):
         """Under AttnLRP, as the operation, with what is subtracted a constant or not."""
 
-        spelled = (
-            ops.softmax,
-            stable,
-            lambda s: (e := ops.exp(s - ops.max(s, axis=-1, keepdims=True))) / over(e),
-            lambda s: (e := ops.exp(s - 3.0)) / ops.sum(e, axis=-1)[..., None],
-            lambda s: (e := ops.exp(s)) * ops.reciprocal(over(e)),
-            lambda s: (e := ops.exp(s)) * (1 / ops.expand_dims(ops.sum(e, axis=-1), -1)),
-            lambda s: ops.exp(s) / over(ops.exp(s)),
-            lambda s: ops.exp(ops.log_softmax(s)),
-        )
-        models = [weighted(attended(f), None) for f in spelled]
+        models = [weighted(attended(f), None) for f in (ops.softmax, *SPELLED)]
         indicator = isi.Relevance(Composite("epsilon", attention="attnlrp"))
         found = [
             isi.explain(model, x[..., :3], target=0, indicator=indicator, conservation=True)
@@ -322,6 +336,41 @@ class TestAttention:
                 other.relevance, found[0].relevance, rtol=0, atol=2e-5 * size
             )
             assert np.abs(other.conservation["elsewhere"]).max() < 1e-4 * size
+
+    @pytest.mark.parametrize("activation", ["sigmoid", "relu6", None])
+    def test_values_take_all_by_whatever_they_are_weighed(self, activation, x, weighted):
+        """Also if they are bounded, as gates are; and of one number, or of several."""
+        hidden = lambda s: ops.softmax(ops.where(HIDDEN, s, -1e9))  # noqa: E731
+        product = lambda a, v: ops.sum(a[..., None] * v[:, None], axis=2)  # noqa: E731
+        after = lambda e, v: ops.matmul(e, v) / over(e)  # noqa: E731
+        plain = [attended(f, activation) for f in (ops.softmax, *SPELLED, *MADE)]
+        plain += [
+            attended(ops.softmax, activation, product),
+            attended(ops.exp, activation, after),
+        ]
+        for models in (plain, [attended(f, activation) for f in (hidden, *MADE_HIDDEN)]):
+            right, *others = (
+                isi.explain(
+                    weighted(model, None), x[..., :3], indicator="epsilon", conservation=True
+                )
+                for model in models
+            )
+            size = np.abs(right.relevance).max()
+            for other in others:
+                np.testing.assert_allclose(
+                    other.relevance, right.relevance, rtol=0, atol=2e-5 * size
+                )
+                assert np.abs(other.conservation["elsewhere"]).max() < 1e-4 * size
+
+    @pytest.mark.parametrize("attention", ["values", "attnlrp"])
+    def test_an_exponential_below_the_greatest_is_refused(self, attention, x, weighted):
+        """Of the greatest, exp(0), nothing can be handed on, and no softmax is seen behind it."""
+        raised = lambda s: masked(ops.exp(s - ops.max(s, axis=-1, keepdims=True)))  # noqa: E731
+        read = lambda a, v: ops.sum(a / over(a), axis=-1, keepdims=True) * ops.ones_like(v)  # noqa: E731
+        model = weighted(attended(raised, None, read), None)
+        indicator = isi.Relevance(Composite("epsilon", attention=attention))
+        with pytest.raises(ValueError, match=r"for exp\(z - max\(z\)\) in the model.*ops\.softmax"):
+            isi.explain(model, x[..., :3], indicator=indicator)
 
     def test_other_exponentials_are_named(self, x, weighted):
         model = weighted(attended(lambda s: ops.exp(s) / (over(ops.exp(s)) + 1.0)), None)

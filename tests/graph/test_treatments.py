@@ -5,6 +5,7 @@ import functools
 import inspect
 import itertools
 import operator
+import warnings
 
 import keras
 import numpy as np
@@ -668,6 +669,19 @@ if "block_size" in inspect.signature(_BITS["int4"]).parameters:  # the oldest Ke
     _BITS["int4"] = functools.partial(_BITS["int4"], block_size=None)
 
 
+# Functions that are infinite at 0, and such that almost are.
+AT_POLES = {
+    "tanh": (lambda x: ops.tanh(ops.log(x)), lambda x: ops.tanh(ops.log(x + 1e-20))),
+    "sigmoid": (lambda x: ops.sigmoid(ops.log(x)), lambda x: ops.sigmoid(ops.log(x + 1e-25))),
+    "inverse": (lambda x: ops.tanh(1 / x), lambda x: ops.tanh(1 / (x + 1e-20))),
+    "power": (lambda x: 1 / (1 + ops.power(x, -1.0)), lambda x: 1 / (1 + 1 / (x + 1e-15))),
+    "chosen": (
+        lambda x: ops.where(x > 0, ops.power(x, -0.5), 0.0),
+        lambda x: ops.where(x > 0, ops.power(x + 1e-15, -0.5), 0.0),
+    ),
+}
+
+
 class TestLayersOfOnesOwn:
     x = np.random.default_rng(15).normal(size=(4, 6)).astype("float32")
 
@@ -771,6 +785,48 @@ class TestLayersOfOnesOwn:
         plain, found = isi.explain(model, x), isi.explain(model, x, conservation=True)
         np.testing.assert_array_equal(found.relevance, plain.relevance)
         np.testing.assert_allclose(found.conservation["elsewhere"], 0, atol=1e-5)
+
+    @pytest.mark.parametrize("name", AT_POLES)
+    def test_what_is_infinite_inside(self, name):
+        """No relevance passes it, and it makes nothing else infinite."""
+        infinite, near = AT_POLES[name]
+        x = np.abs(np.random.default_rng(1).normal(size=(3, 6))).astype("float32")
+        x[:2, 1:3] = 0
+        found = []
+        for function in (infinite, near):
+            model = keras.Sequential([keras.Input((6,)), layers.Lambda(function), layers.Dense(3)])
+            model.layers[-1].kernel.assign(np.random.default_rng(2).normal(size=(6, 3)))
+            found.append(isi.explain(model, x, target=1, conservation=True))
+            np.testing.assert_allclose(found[-1].logits, ops.convert_to_numpy(model(x)), rtol=1e-5)
+        one, other = found
+        np.testing.assert_allclose(one.relevance, other.relevance, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(one.conservation["elsewhere"], 0, atol=1e-5)
+        assert not one.relevance[:2, 1:3].any()
+
+    def test_small_numbers_keep_their_relevance(self):
+        """A logarithm of small probabilities passes on all that it gets."""
+        model = keras.Sequential(
+            [keras.Input((6,)), layers.Lambda(ops.log), layers.Dense(3, use_bias=False)]
+        )
+        x = np.random.default_rng(1).uniform(1e-12, 1e-9, size=(3, 6)).astype("float32")
+        found = isi.explain(model, x, target=1)
+        wanted = np.log(x.astype("float64")) * ops.convert_to_numpy(model.weights[0])[:, 1]
+        np.testing.assert_allclose(found.relevance, wanted, rtol=1e-5)
+
+    def test_integers_that_are_multiplied_are_said(self):
+        """A mask that is multiplied as a number takes a half, as any factor does."""
+        x, mask = keras.Input((4, 3), name="x"), keras.Input((4,), dtype="int32", name="mask")
+        for weigh, said in ((lambda m: m, True), (lambda m: m > 0, False)):
+            weights = ops.cast(weigh(mask), "float32")[..., None]
+            pooled = ops.sum(layers.Dense(3)(x) * weights, axis=1) / ops.sum(weights, axis=1)
+            model = keras.Model({"x": x, "mask": mask}, layers.Dense(2)(pooled))
+            given = {"x": np.ones((2, 4, 3), "float32"), "mask": np.array([[1, 1, 1, 0]] * 2)}
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                found = isi.explain(model, given)
+            text = "".join(str(each.message) for each in caught)
+            assert ("The input 'mask' holds integers and is multiplied" in text) == said
+            assert bool(found.relevance["mask"].any()) == said
 
     def test_error_names_the_layer(self):
         match = (
