@@ -39,6 +39,11 @@ ACTIVATIONS = _words(
     "SoftShrink Softmax Softplus Softsign SparsePlus SparseSigmoid Sparsemax Sqrt Square "
     "Squareplus Tan Tanh TanhShrink Threshold Trunc"
 )
+# Of these, such as are of degree 1 at most, whatever they are given.
+TAME = _words(
+    "Celu Clip Elu Gelu HardSigmoid HardSilu HardTanh Mish Relu6 Selu Sigmoid Silu Softplus "
+    "Softsign Tanh"
+)
 STRAIGHT = _words("Abs Absolute Fabs LeakyRelu Relu")  # of degree 1
 PRODUCTS = _words("Correlate Cross Dot Einsum Inner Kron Matmul Multiply Outer Tensordot Vdot")
 LINEAR = (PRODUCTS - {"Multiply"}) | _words("Conv ConvTranspose DepthwiseConv")

@@ -18,6 +18,8 @@ from isi_keras.rules.linear import Linear, along
 INFINITE = 1e8
 """What a mask puts in place of minus infinity is beyond: softmaxes take nothing of it."""
 
+_LEAST = 1e-30  # less of a number is nothing
+
 ABSORBERS = ("bias", "epsilon", "padding")
 
 
@@ -86,15 +88,20 @@ class Run:
         linear = dataclasses.replace(linear, biased=rule.bias)
         return ops.stop_gradient(value) + self.scaled(_parts(rule, linear), value, rule.epsilon)
 
-    def passed(self, value, z):
+    def passed(self, value, z, finite: bool = False):
         """A tensor equal to `value`, entry by entry a function of `z`, which gets its relevance.
 
-        None passes what is infinite, as the scores that a mask hides are, or a `z` of 0.
+        None passes what is infinite, as the scores that a mask hides are, or a `z` of 0. If all is
+        known to be `finite`, it is not asked.
         """
         value, z = ops.stop_gradient(value), ops.cast(z, value.dtype)
-        share = value / ops.stop_gradient(z)
-        passes = ops.logical_and(ops.isfinite(share), ops.isfinite(z))
-        total = ops.where(passes, z, 0.0) * ops.where(passes, share, 0.0)
+        fixed = ops.stop_gradient(z)
+        zero = ops.abs(fixed) < _LEAST
+        share = ops.where(zero, 0.0, value / ops.where(zero, 1.0, fixed))
+        if not finite:
+            passes = ops.logical_and(ops.isfinite(share), ops.isfinite(fixed))
+            z, share = ops.where(passes, z, 0.0), ops.where(passes, share, 0.0)
+        total = z * share
         return self.absorb("epsilon", carrying(value, total), value - total)
 
     def scaled(self, parts, value, epsilon: float):

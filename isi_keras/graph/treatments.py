@@ -13,7 +13,7 @@ from isi_keras.graph.attention import attention, taylor_softmax
 from isi_keras.graph.entries import Bounds
 from isi_keras.graph.facts import Fact
 from isi_keras.graph.linear import affine, rule_of
-from isi_keras.graph.nodes import Node, Tensor
+from isi_keras.graph.nodes import Node, Tensor, Weight
 from isi_keras.graph.plan import Plan
 from isi_keras.graph.run import INFINITE, Run, carrying, finite
 from isi_keras.rules.linear import Linear, along_axis
@@ -53,7 +53,19 @@ def activation(run: Run, plan: Plan, node: Node) -> Any:
     args, kwargs = arguments(run, plan, node)
     value = run.call(node, args, kwargs)
     (tensor, *_) = plan.routes(node)
-    return run.passed(value, run.signal(tensor))
+    finite = node.kind in table.TAME and _is_finite(plan, tensor)
+    return run.passed(value, run.signal(tensor), finite)
+
+
+def _is_finite(plan: Plan, tensor: Tensor) -> bool:
+    """Whether a tensor is what linear layers and norms make, which mask nothing."""
+    node = plan.graph.producers.get(id(tensor))
+    if node is None:
+        return isinstance(tensor, Weight)
+    if node.kind == "Add" or node.kind in table.MOVES:
+        alone = node.kind != "Add" or all(isinstance(v, Tensor) for v in node.args)
+        return alone and all(_is_finite(plan, t) for t in node.tensors)
+    return node.kind in table.LINEAR | table.NORMS | {"BatchNorm"}
 
 
 def product(run: Run, plan: Plan, node: Node) -> Any:
