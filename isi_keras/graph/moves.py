@@ -5,6 +5,8 @@ import math
 from isi_keras._keys import spelled
 from isi_keras.graph.nodes import Node
 
+_FOLLOWED = {"Cast", "ExpandDims", "GetItem", "Identity", "Reshape", "Squeeze", "Transpose"}
+
 
 def moved_axis(node: Node, axis: int | None) -> int | None:
     """Where an axis of what a node takes is in what it returns; `None` if it is whole no more."""
@@ -23,6 +25,25 @@ def moved_axis(node: Node, axis: int | None) -> int | None:
     sizes = old[axis], math.prod(old[axis + 1 :])
     places = [(size, math.prod(new[place + 1 :])) for place, size in enumerate(new)]
     return places.index(sizes) if sizes in places else None
+
+
+def place_before(node: Node, axis: int) -> int | None:
+    """Where an axis of what a node returns was in what it took; `None` if that is not known."""
+    rank = len(node.tensors[0].shape)
+    if node.kind == "Moveaxis":
+        source, destination = (
+            [k % rank for k in node.argument(n)] for n in ("source", "destination")
+        )
+        order = [place for place in range(rank) if place not in source]
+        for to, place in sorted(zip(destination, source, strict=True)):
+            order.insert(to, place)
+        return order[axis]
+    if node.kind == "Swapaxes":
+        swapped = [node.argument(name) % rank for name in ("axis1", "axis2")]
+        return swapped[swapped[0] == axis] if axis in swapped else axis
+    if node.kind not in _FOLLOWED:
+        return None
+    return next((place for place in range(rank) if moved_axis(node, place) == axis), None)
 
 
 def _kept_axis(node: Node, axis: int, sizes: list[int]) -> int | None:

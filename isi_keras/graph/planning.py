@@ -11,9 +11,10 @@ from isi_keras.composites import KINDS
 from isi_keras.graph import operations as table
 from isi_keras.graph import registry
 from isi_keras.graph.facts import BY_TENSORFLOW, Fact
-from isi_keras.graph.nodes import Graph, Node, Tensor
+from isi_keras.graph.nodes import Node, Tensor
 from isi_keras.graph.plan import Plan
 from isi_keras.graph.run import is_float
+from isi_keras.graph.softmaxes import is_below_greatest
 
 
 def check_known(plan: Plan, on_unknown: str) -> None:
@@ -48,25 +49,14 @@ def check_known(plan: Plan, on_unknown: str) -> None:
 def _check_exponentials(plan: Plan) -> None:
     """What is left of a softmax that is not known as one: its greatest exponential is of 0."""
     for node in plan.graph.nodes:
-        if _raises(plan, node) and _is_below_greatest(plan.graph, node.args[0]):
+        raised = plan.is_live(node) and node.kind in table.WEIGHTS | {"LogSoftmax", "Softmax"}
+        if raised and is_below_greatest(plan.graph, node.args[0]):
             raise ValueError(
                 f"There is no relevance rule for exp(z - max(z)) in {node.where or 'the model'}: "
                 "of exp(0), where z is greatest, nothing can be handed on. If it is part of a "
                 "softmax, write keras.ops.softmax(keras.ops.where(mask, z, -1e9)), of scores that "
                 "a mask has lowered; of a sum of exponentials, leave max(z) out."
             )
-
-
-def _is_below_greatest(graph: Graph, z: Any) -> bool:
-    node = graph.producers.get(id(z))
-    if node is None or node.kind != "Subtract":
-        return False
-    greatest = graph.producers.get(id(node.args[1]))
-    while greatest is not None and greatest.kind in table.MOVES | {"StopGradient"}:
-        greatest = graph.producers.get(id(greatest.args[0]))
-    if greatest is None or greatest.kind not in ("Amax", "Max"):
-        return False
-    return greatest.args[0] is node.args[0]
 
 
 def warn_of_counts(plan: Plan) -> None:

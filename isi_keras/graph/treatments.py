@@ -20,6 +20,7 @@ from isi_keras.rules.linear import Linear, along_axis
 
 Treatment = Callable[[Run, Plan, Node], Any]
 _each = keras.tree.map_structure
+_KEEPING = {"Cast", "Identity", "Reshape", "Split", "Transpose"}
 _OF_NORMS = 1e-7  # less than that is not told from no deviation at all
 
 
@@ -61,10 +62,11 @@ def _is_finite(plan: Plan, tensor: Tensor) -> bool:
     """Whether a tensor is what linear layers and norms make, which mask nothing."""
     node = plan.graph.producers.get(id(tensor))
     if node is None:
-        return isinstance(tensor, Weight)
-    if node.kind == "Add" or node.kind in table.MOVES:
-        alone = node.kind != "Add" or all(isinstance(v, Tensor) for v in node.args)
-        return alone and all(_is_finite(plan, t) for t in node.tensors)
+        return isinstance(tensor, Weight) and tensor.trainable
+    if node.kind == "Add" or node.kind in _KEEPING:
+        return len(node.tensors) == len(node.args) and all(
+            _is_finite(plan, each) for each in node.tensors
+        )
     return node.kind in table.LINEAR | table.NORMS | {"BatchNorm"}
 
 

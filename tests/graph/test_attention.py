@@ -210,6 +210,7 @@ QUANTITIES = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:The input .* holds integers")
 @pytest.mark.parametrize("dtype", ["int32", "float32"])
 @pytest.mark.parametrize("name", QUANTITIES)
 def test_a_large_multiple_is_no_mask(rng, name, dtype):

@@ -173,7 +173,10 @@ def masked(weights):
 SPELLED = (
     stable,
     lambda s: (e := ops.exp(s - ops.max(s, axis=-1, keepdims=True))) / over(e),
-    lambda s: (e := ops.exp(s - 3.0)) / ops.sum(e, axis=-1)[..., None],
+    lambda s: (e := ops.exp((2 * s - ops.max(s * 2, axis=-1)[..., None]) / 2)) / over(e),
+    lambda s: (e := ops.exp(-ops.max(s, axis=(1, 2), keepdims=True) + s)) / (over(e) + 1e-9),
+    lambda s: ops.softmax(s - ops.max(s, axis=-1, keepdims=True)),
+    lambda s: (e := ops.exp(s)) / ops.sum(e, axis=-1)[..., None],
     lambda s: (e := ops.exp(s)) * ops.reciprocal(over(e)),
     lambda s: (e := ops.exp(s)) * (1 / ops.expand_dims(ops.sum(e, axis=-1), -1)),
     lambda s: ops.exp(s) / over(ops.exp(s)),
@@ -191,6 +194,11 @@ MADE_HIDDEN = (
     lambda s: (e := masked(ops.exp(s))) / (over(e) + 1e-12),
     lambda s: (e := masked(ops.exp(s - ops.max(s, axis=-1, keepdims=True)))) / over(e),
 )
+
+
+def shared(scores):
+    """Weights that sum to 1, of sigmoids."""
+    return (gates := ops.sigmoid(scores)) / over(gates)
 
 
 GATES = {
@@ -342,12 +350,8 @@ class TestAttention:
         """Also if they are bounded, as gates are; and of one number, or of several."""
         hidden = lambda s: ops.softmax(ops.where(HIDDEN, s, -1e9))  # noqa: E731
         product = lambda a, v: ops.sum(a[..., None] * v[:, None], axis=2)  # noqa: E731
-        after = lambda e, v: ops.matmul(e, v) / over(e)  # noqa: E731
         plain = [attended(f, activation) for f in (ops.softmax, *SPELLED, *MADE)]
-        plain += [
-            attended(ops.softmax, activation, product),
-            attended(ops.exp, activation, after),
-        ]
+        plain.append(attended(ops.softmax, activation, product))
         for models in (plain, [attended(f, activation) for f in (hidden, *MADE_HIDDEN)]):
             right, *others = (
                 isi.explain(
@@ -361,6 +365,68 @@ class TestAttention:
                     other.relevance, right.relevance, rtol=0, atol=2e-5 * size
                 )
                 assert np.abs(other.conservation["elsewhere"]).max() < 1e-4 * size
+
+    @pytest.mark.parametrize("gate", [ops.sigmoid, ops.relu6, ops.exp, shared])
+    def test_what_gates_of_experts_weigh_takes_all(self, gate):
+        """Their probabilities sum to 1, but not over the experts."""
+        products = {
+            "einsum": lambda g, p: ops.einsum("ne,nec->nc", g, p),
+            "matmul": lambda g, p: ops.matmul(g[:, None], p)[:, 0],
+            "dot": lambda g, p: layers.Dot(1)([g, p]),
+            "multiply": lambda g, p: ops.sum(g[..., None] * p, axis=1),
+        }
+        x = np.random.default_rng(3).normal(size=(ROWS, 9)).astype("float32")
+        found = []
+        for product in products.values():
+            keras.utils.set_random_seed(1)
+            inputs = keras.Input((9,))
+            gates = gate(layers.Dense(3)(inputs[:, :4]))
+            experts = ops.softmax(layers.Reshape((3, 5))(layers.Dense(15)(inputs[:, 4:])))
+            model = keras.Model(inputs, layers.Dense(2)(product(gates, experts)))
+            found.append(isi.explain(model, x, indicator="epsilon", target=0).relevance)
+            np.testing.assert_allclose(found[-1], found[0], atol=1e-5 * np.abs(found[0]).max())
+        assert not found[0][:, :4].any()
+        assert np.abs(found[0][:, 4:]).max() > 0.01
+
+    @pytest.mark.parametrize("weigh", [ops.softmax, shared])
+    def test_probabilities_over_time_that_are_weighed(self, weigh):
+        """Weights of the same shape as what they weigh are such by what they sum to 1 over."""
+        moved = lambda s: ops.swapaxes(weigh(ops.swapaxes(s, 1, 2)), 1, 2)  # noqa: E731
+        again = lambda s: ops.transpose(weigh(ops.moveaxis(s, 1, 2)), (0, 2, 1))  # noqa: E731
+        products = {
+            "sum": lambda w, p: ops.sum(moved(w) * p, axis=1),
+            "mean": lambda w, p: 4 * ops.mean(again(w) * p, axis=1),
+            "einsum": lambda w, p: ops.einsum("ntc,ntc->nc", moved(w), p),
+        }
+        x = np.random.default_rng(3).normal(size=(ROWS, 4, 6)).astype("float32")
+        found = []
+        for product in products.values():
+            keras.utils.set_random_seed(1)
+            inputs = keras.Input((4, 6))
+            scores, values = layers.Dense(5)(inputs[..., :3]), layers.Dense(5)(inputs[..., 3:])
+            model = keras.Model(inputs, layers.Dense(2)(product(scores, ops.sigmoid(values))))
+            found.append(isi.explain(model, x, indicator="epsilon", target=0).relevance)
+            np.testing.assert_allclose(found[-1], found[0], atol=1e-5 * np.abs(found[0]).max())
+        assert not found[0][..., :3].any()
+        assert np.abs(found[0][..., 3:]).max() > 0.01
+
+    def test_a_softmax_of_what_differs_along_no_axis_keeps_its_bias(self):
+        """What is added before exponentials is part of their softmax, but for a greatest value."""
+        x = np.random.default_rng(3).normal(size=(ROWS, 4, 3)).astype("float32")
+        for spelled in (lambda z: ops.exp(z) / over(ops.exp(z), 1), lambda z: ops.softmax(z, 1)):
+            dense = layers.Dense(5, bias_initializer="ones")
+            model = keras.Sequential(
+                [keras.Input((4, 3)), dense, layers.Lambda(spelled), layers.Flatten()]
+            )
+            model.add(layers.Dense(2, use_bias=False))
+            rng = np.random.default_rng(5)
+            model.set_weights([rng.normal(size=weight.shape) for weight in model.get_weights()])
+            kernel, bias, last = model.get_weights()
+            z = x @ kernel + bias
+            shares = np.exp(z) / np.exp(z).sum(1, keepdims=True) * last[:, 0].reshape(4, 5)
+            right = np.einsum("nti,io,nto->nti", x, kernel, shares / z)
+            found = isi.explain(model, x, indicator="z", target=0)
+            np.testing.assert_allclose(found.relevance, right, rtol=1e-3, atol=1e-4)
 
     @pytest.mark.parametrize("attention", ["values", "attnlrp"])
     def test_an_exponential_below_the_greatest_is_refused(self, attention, x, weighted):

@@ -803,6 +803,32 @@ class TestLayersOfOnesOwn:
         np.testing.assert_allclose(one.conservation["elsewhere"], 0, atol=1e-5)
         assert not one.relevance[:2, 1:3].any()
 
+    @pytest.mark.parametrize("function", [ops.sigmoid, ops.softplus, ops.tanh, ops.relu6])
+    @pytest.mark.parametrize("hide", ["weight", "pad"])
+    def test_what_is_hidden_where_no_constant_shows_it(self, hide, function):
+        """As by a mask that is a weight which is not trained."""
+
+        class Hiding(layers.Layer):
+            def build(self, shape):
+                self.mask = self.add_weight(shape=(4,), trainable=False, name="mask")
+                self.mask.assign([0.0, -np.inf, 0.0, -np.inf])
+                self.dense = layers.Dense(4)
+                self.dense.build(shape)
+
+            def call(self, x):
+                x = self.dense(x)
+                if hide == "weight":
+                    return function(x + self.mask)
+                return function(ops.pad(x, ((0, 0), (1, 1)), constant_values=-np.inf))
+
+        keras.utils.set_random_seed(2)
+        model = keras.Sequential([keras.Input((6,)), Hiding(), layers.Dense(3)])
+        x = np.random.default_rng(1).normal(size=(3, 6)).astype("float32")
+        found = isi.explain(model, x, target=1, conservation=True)
+        np.testing.assert_allclose(found.logits, ops.convert_to_numpy(model(x)), rtol=1e-4)
+        assert np.isfinite(found.relevance).all()
+        np.testing.assert_allclose(found.conservation["elsewhere"], 0, atol=1e-4)
+
     def test_small_numbers_keep_their_relevance(self):
         """A logarithm of small probabilities passes on all that it gets."""
         model = keras.Sequential(
