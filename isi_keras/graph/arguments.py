@@ -26,13 +26,17 @@ def arguments(run: Run, plan: Plan, node: Node) -> tuple[tuple, dict]:
         return fixed
 
     args, kwargs = node.filled(value)
-    if run.absorbed and like is not None and node.kind in _TAKES_IN[2:]:
-        args = tuple(
-            run.absorbing(ops.convert_to_tensor(v, dtype=like.dtype), like)
-            if _checks.is_number(v) or _is_constant(t, v)
-            else v
-            for t, v in zip(node.args, args, strict=True)
-        )
+    if run.absorbed and like is not None and node.kind in _TAKES_IN:
+
+        def taken(given, computed):
+            if isinstance(computed, list | tuple):
+                return type(computed)(map(taken, given, computed))
+            chosen = node.kind in _TAKES_IN[2:] and _checks.is_number(computed)
+            if chosen or _is_constant(given, computed):
+                return run.absorbing(ops.convert_to_tensor(computed, dtype=like.dtype), like)
+            return computed
+
+        args = tuple(map(taken, node.args, args))
     return args, kwargs
 
 

@@ -95,8 +95,9 @@ def expect_uncounted(model: keras.Model, graph: Graph, sample: Any) -> None:
     if not _is_near(graph, found, wanted).all():
         raise ValueError(
             f"What the model {model.name!r} returns for a sample depends on how many samples there "
-            "are, so there is no map of it. Something is divided or multiplied by their number, "
-            "keras.ops.shape(x)[0]: leave it out, or do that outside of the model."
+            "are, so there is no map of it. Something is computed with their number, "
+            "keras.ops.shape(x)[0], or drawn for so many: leave it out, or do that outside of the "
+            "model."
         )
 
 

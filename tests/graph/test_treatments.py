@@ -829,6 +829,28 @@ class TestLayersOfOnesOwn:
         assert np.isfinite(found.relevance).all()
         np.testing.assert_allclose(found.conservation["elsewhere"], 0, atol=1e-4)
 
+    @pytest.mark.parametrize("joined", [ops.concatenate, ops.stack])
+    def test_constants_beside_a_signal(self, joined):
+        """A class token that is no weight is a bias, for one sample as for several."""
+
+        class Beside(keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.hidden, self.last = layers.Dense(3), layers.Dense(2, use_bias=False)
+
+            def call(self, x):
+                token = 2 * ops.ones((ops.shape(x)[0], 4, 3))
+                both = joined([token, self.hidden(x)], axis=1)
+                return self.last(ops.reshape(both, (-1, 24)))
+
+        keras.utils.set_random_seed(2)
+        model, x = Beside(), np.random.default_rng(1).normal(size=(3, 4, 3)).astype("float32")
+        model(x)
+        found = isi.explain(model, x, target=1, conservation=True, indicator="epsilon")
+        bias = 2 * ops.convert_to_numpy(model.last.kernel)[:12, 1].sum()
+        np.testing.assert_allclose(found.conservation["bias"], bias, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(found.conservation["elsewhere"], 0, atol=1e-5)
+
     def test_small_numbers_keep_their_relevance(self):
         """A logarithm of small probabilities passes on all that it gets."""
         model = keras.Sequential(
