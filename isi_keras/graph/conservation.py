@@ -49,6 +49,7 @@ def _check(propagation, x) -> bool:
     rows = keras.tree.flatten(x)[0].shape[0]
     variables = {**propagation.variables(x), "absorbed": _zeros(ABSORBERS, rows)}
     _check_outputs(propagation, x, variables)
+    _check_spelling(propagation, x, variables)
     outputs, found = _pulled(lambda v: propagation.outputs(x, v), variables)
     explained = outputs.sum()
     key = "ones" if "ones" in found else "x"
@@ -81,6 +82,22 @@ def _check_outputs(propagation, x, variables) -> None:
             f"With what was registered for the layers {names} the model returns other outputs: "
             f"{wanted.ravel()[:3]} became {found.ravel()[:3]}. A function that is registered has "
             "to return what call(x) does, and may change its gradient alone."
+        )
+
+
+def _check_spelling(propagation, x, variables) -> None:
+    """Written in other operations, for which there are rules, a model has to compute the same."""
+    given = {id(node.op) for node in propagation.given.nodes}
+    if all(id(node.op) in given for node in propagation.plan.graph.nodes):
+        return
+    found = _numpy(propagation.outputs(x, variables))
+    wanted = _numpy(ops.cast(forward(propagation.given, x, wide=True), "float32"))
+    known = np.isfinite(found) & np.isfinite(wanted)
+    if np.abs(found - wanted)[known].max(initial=0) > 1e-2 * np.abs(wanted[known]).max(initial=0):
+        raise ValueError(
+            "There is no relevance of this model: written for its rules, with softmaxes in place "
+            f"of their exponentials, it returns other outputs, {found.ravel()[:3]} instead of "
+            f"{wanted.ravel()[:3]}. Write its softmaxes with keras.ops.softmax, and tell us."
         )
 
 

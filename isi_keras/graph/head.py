@@ -45,17 +45,17 @@ def cut(graph: Graph) -> Cut | None:
     softmax also a positive factor or a term) is gone with it, and `1 - sigmoid(z)` has the logit
     `-z`. Of `[1 - p, p]` the logit of `p` alone is left, as of a model of one unit.
     """
-    written_out = any(node.kind == "Exp" for node in graph.nodes)
-    cutter = _Cutter(with_softmaxes(graph) if written_out else graph)
+    spelled = with_softmaxes(graph)
+    cutter = _Cutter(spelled)
     output = cutter.logits_of(graph.output)
     if output is None:
         return None
     removed = frozenset(cutter.removed)
     if is_pair(graph, graph.output):
-        return Cut(graph.with_output(cutter.second(output), cutter.nodes), removed, graph)
+        return Cut(spelled.with_output(cutter.second(output), cutter.nodes), removed, graph)
     last = len(graph.output.shape) - 1
     grouped = removed != {"Sigmoid"} and cutter.classes.get(id(output)) != last
-    return Cut(graph.with_output(output, cutter.nodes), removed, graph, grouped)
+    return Cut(spelled.with_output(output, cutter.nodes), removed, graph, grouped)
 
 
 def linear_end(graph: Graph) -> bool:

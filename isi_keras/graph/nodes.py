@@ -215,6 +215,15 @@ class Graph:
         return {id(tensor): node for node in self.nodes for tensor in node.outputs}
 
     @functools.cached_property
+    def moving(self) -> set[int]:
+        """The tensors that depend on the inputs, by their ids."""
+        found = set(map(id, keras.tree.flatten(self.inputs)))
+        for node in self.nodes:
+            if not found.isdisjoint(map(id, node.tensors)):
+                found.update(map(id, node.outputs))
+        return found
+
+    @functools.cached_property
     def users(self) -> dict[int, list]:
         """The nodes that take a tensor, by its id; `None` stands for the caller of the model."""
         found: dict[int, list] = {}

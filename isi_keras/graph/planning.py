@@ -49,8 +49,7 @@ def check_known(plan: Plan, on_unknown: str) -> None:
 def _check_exponentials(plan: Plan) -> None:
     """What is left of a softmax that is not known as one: its greatest exponential is of 0."""
     for node in plan.graph.nodes:
-        raised = plan.is_live(node) and node.kind in table.WEIGHTS | {"LogSoftmax", "Softmax"}
-        if raised and is_below_greatest(plan.graph, node.args[0]):
+        if _raises(plan, node) and is_below_greatest(plan.graph, node.args[0]):
             raise ValueError(
                 f"There is no relevance rule for exp(z - max(z)) in {node.where or 'the model'}: "
                 "of exp(0), where z is greatest, nothing can be handed on. If it is part of a "
@@ -70,7 +69,7 @@ def warn_of_counts(plan: Plan) -> None:
         found = set().union(*(begun.get(id(t), set()) for t in routes)) & counts
         if len(routes) < 2 or not found:
             continue
-        name = names[min(found)]
+        name = next(name for key, name in names.items() if key in found)
         warnings.warn(
             f"The input{f' {name!r}' if name else ''} holds integers and is multiplied in "
             f"{node.where or 'the model'} as a number, so it takes its share of the relevance of "

@@ -8,6 +8,7 @@ from isi_keras.graph.facts import Fact, Facts
 from isi_keras.graph.moves import place_before
 from isi_keras.graph.nodes import Graph, Node, Tensor
 from isi_keras.graph.ranges import sum_of
+from isi_keras.graph.softmaxes import shared
 
 # What is made of weights by these, entry by entry, is weights still.
 _KEEPING = frozenset({*table.QUOTIENTS, "Add", "Clip", "Maximum", "Minimum", "Multiply", "Where"})
@@ -43,20 +44,41 @@ def _summed(graph: Graph, node: Node, tensor: Tensor) -> list[int]:
     """The axes of a factor over which a product sums, or what takes it does."""
     rank = len(tensor.shape)
     if node.kind == "Einsum":
-        before, _, after = node.op.subscripts.replace(" ", "").partition("->")
-        place = next(k for k, factor in enumerate(node.args) if factor is tensor)
-        letters = before.split(",")[place].replace("...", "")
-        return [rank - len(letters) + k for k, name in enumerate(letters) if name not in after]
+        return _summed_letters(node, tensor)
     if node.kind in ("Matmul", "Dot"):
         return [rank - 1 if tensor is node.args[0] or rank == 1 else rank - 2]
-    users = graph.users.get(id(node.outputs[0]), [])
-    if node.kind != "Multiply" or len(users) != 1 or users[0] is None:
+    if node.kind != "Multiply":
         return []
-    axis = users[0].argument("axis") if users[0].kind in ("Sum", "Mean") else ()
-    full = len(node.outputs[0].shape)
-    axes = [axis] if isinstance(axis, int) else axis or ()
-    places = [axis % full - full + rank for axis in axes]
+    moves, user = [], _only_user(graph, node)
+    while user is not None and user.kind in table.MOVES:
+        moves.append(user)
+        user = _only_user(graph, user)
+    if user is None or user.kind not in ("Sum", "Mean"):
+        return []
+    axis, full = user.argument("axis"), len(user.tensors[0].shape)
+    axes = [k % full for k in ([axis] if isinstance(axis, int) else axis or ())]
+    for move in reversed(moves):
+        places = [place_before(move, k) for k in axes]
+        axes = [place for place in places if place is not None]
+    places = [k - len(node.outputs[0].shape) + rank for k in axes]
     return [place for place in places if place >= 0 and tensor.shape[place] != 1]
+
+
+def _only_user(graph: Graph, node: Node) -> Node | None:
+    users = graph.users.get(id(node.outputs[0]), [])
+    return users[0] if len(users) == 1 else None
+
+
+def _summed_letters(node: Node, tensor: Tensor) -> list[int]:
+    before, arrow, after = node.op.subscripts.replace(" ", "").partition("->")
+    terms = before.split(",")
+    if not arrow:  # the letters that come once stay
+        after = [letter for letter in before if before.count(letter) == 1]
+    place = next(k for k, factor in enumerate(node.args) if factor is tensor)
+    first, _, last = terms[place].partition("...")
+    places = list(range(len(first)))
+    places += [len(tensor.shape) - len(last) + k for k in range(len(last))]
+    return [k for k, letter in zip(places, first + last, strict=True) if letter not in after]
 
 
 def _sums_to_one(graph: Graph, facts: Facts, tensor: Tensor, axis: int) -> bool:
@@ -76,12 +98,13 @@ def _sums_to_one(graph: Graph, facts: Facts, tensor: Tensor, axis: int) -> bool:
         return place is not None and _sums_to_one(graph, facts, node.tensors[0], place)
     if node.kind not in _KEEPING:
         return False
+    for upper, lower in shared(graph, node):
+        total = sum_of(graph.producers, _without_number(graph, lower), upper)
+        if total is not None and _is_over(total, axis, len(tensor.shape)):
+            return True
     parts = [t for t in facts.relevant(node) if not facts.has(t, Fact.MASK)]
     if node.kind in table.QUOTIENTS:
         parts = [t for t in parts if t is node.args[0]]
-        total = sum_of(graph.producers, _without_number(graph, node.args[1]), node.args[0])
-        if total is not None and _is_over(total, axis, len(tensor.shape)):
-            return True
     places = [axis - len(tensor.shape) + len(part.shape) for part in parts]
     return bool(parts) and all(
         place >= 0 and _sums_to_one(graph, facts, part, place)
@@ -95,10 +118,14 @@ def _is_over(total: Node, axis: int, rank: int) -> bool:
 
 
 def _without_number(graph: Graph, total: Any) -> Any:
-    """What a number keeps off 0."""
+    """What a number keeps off 0, or what is held constant."""
     node = graph.producers.get(id(total))
-    tensors = [] if node is None or node.kind not in ("Add", "Maximum") else node.tensors
-    return tensors[0] if len(tensors) == 1 else total
+    while node is not None and node.kind in ("Add", "Maximum", "StopGradient"):
+        if len(node.tensors) != 1:
+            break
+        total = node.tensors[0]
+        node = graph.producers.get(id(total))
+    return total
 
 
 def _size(tensor: Tensor) -> int:

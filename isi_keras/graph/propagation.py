@@ -52,7 +52,7 @@ class Propagation:
         absorbed: bool = False,
     ):
         attnlrp = composite.attention == "attnlrp"
-        self._absorbed, self._bare, graph = absorbed, graph, written_out(graph.wide, attnlrp)
+        self._absorbed, self.given, graph = absorbed, graph, written_out(graph.wide, attnlrp)
         graph = with_softmaxes(graph)
         plan = Plan(graph, composite, True)
         floats = all(map(is_float, keras.tree.flatten(sample)))
@@ -121,9 +121,9 @@ class Propagation:
         numbers are too large for it once compiled. What it rounds is absorbed with `epsilon`.
         """
         outputs = self.outputs(x, variables)
-        if not self._bare.is_half:
+        if not self.given.is_half:
             return outputs
-        value = ops.stop_gradient(ops.cast(forward(self._bare, x), "float32"))
+        value = ops.stop_gradient(ops.cast(forward(self.given, x), "float32"))
         finite, lost = ops.isfinite(outputs), ops.logical_not(ops.isfinite(value))
         returned = ops.where(finite, carrying(value, outputs), value)
         returned = ops.where(ops.logical_and(finite, lost), outputs, returned)

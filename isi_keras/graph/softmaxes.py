@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import keras
 from keras import ops
 
 from isi_keras.graph import operations as table
@@ -9,15 +10,14 @@ from isi_keras.graph.nodes import Called, Graph, Node, Own, Tensor
 from isi_keras.graph.ranges import sum_of
 
 _OPERATIONS = {"Softmax": ops.softmax, "LogSoftmax": ops.log_softmax}
-_SCALES = frozenset({"Cast", "Multiply", *table.QUOTIENTS})
-_SMALL = 1e-6  # beside a sum that is at least 1
+_SCALES = frozenset({*table.MOVES, *table.QUOTIENTS, "Multiply", "Negative"})
 
 
 def with_softmaxes(graph: Graph) -> Graph:
     """The graph with a softmax in place of each `exp(z) / sum(exp(z))` and `exp(log_softmax(z))`.
 
-    The greatest `z`, which is subtracted to keep the exponentials small, is left out, as a softmax
-    does not depend on it.
+    The greatest `z`, which is subtracted to keep the exponentials small, is left out, and whatever
+    else of the input is one number along the axis, as a softmax does not depend on it.
     """
     nodes = []
     for node in graph.nodes:
@@ -28,7 +28,7 @@ def with_softmaxes(graph: Graph) -> Graph:
 def is_below_greatest(graph: Graph, z: Any) -> bool:
     """Whether a tensor is something less what is greatest, so that 0 is in it, or a multiple."""
     node = graph.producers.get(id(z))
-    while node is not None and node.kind in _SCALES | table.MOVES | {"Negative"} and node.tensors:
+    while node is not None and node.kind in _SCALES and len(node.tensors) == 1:
         node = graph.producers.get(id(node.tensors[0]))
     if node is None or node.kind not in ("Add", "Subtract"):
         return False
@@ -51,26 +51,23 @@ def _softmax(graph: Graph, node: Node) -> list[Node]:
         axis = inner.argument("axis", -1)
         z, nodes = _unshifted(graph, inner.args[0], axis)
         return [*nodes, _made(node, z, axis)]
-    for upper, lower in _shared(graph, node):
+    for upper, lower in shared(graph, node):
         raised = graph.producers.get(id(upper))
         if raised is None or raised.kind != "Exp":
             continue
         z = raised.args[0]
         alike = [n.outputs[0] for n in graph.nodes if n.kind == "Exp" and n.args[0] is z]
-        for whole in (lower, _without_small(graph, lower)):
-            totals = (sum_of(graph.producers, whole, each) for each in alike)
-            total = next((each for each in totals if each is not None), None)
-            axis = None if total is None else total.argument("axis")
-            axes = [axis] if isinstance(axis, int) else list(axis or ())
-            if len(axes) != 1:
-                continue
-            below, nodes = _unshifted(graph, z, axes[0])
-            if whole is lower or below is not z:
-                return [*nodes, _made(node, below, axes[0])]
+        totals = (sum_of(graph.producers, lower, each) for each in alike)
+        total = next((each for each in totals if each is not None), None)
+        axis = None if total is None else total.argument("axis")
+        axes = [axis] if isinstance(axis, int) else list(axis or ())
+        if len(axes) == 1:
+            z, nodes = _unshifted(graph, z, axes[0])
+            return [*nodes, _made(node, z, axes[0])]
     return []
 
 
-def _shared(graph: Graph, node: Node) -> list[tuple[Any, Any]]:
+def shared(graph: Graph, node: Node) -> list[tuple[Any, Any]]:
     """What a node may divide, and by what: also where it multiplies by an inverse."""
     if node.kind in table.QUOTIENTS:
         return [(node.args[0], node.args[1])]
@@ -93,33 +90,40 @@ def _is(value: Any, number: int) -> bool:
     return bool(value == number)
 
 
-def _without_small(graph: Graph, total: Any) -> Any:
-    """What a small number keeps off 0."""
-    node = graph.producers.get(id(total))
-    if node is None or node.kind not in ("Add", "Maximum") or len(node.tensors) != 1:
-        return total
-    (number,) = (value for value in node.args if not isinstance(value, Tensor))
-    small = not len(getattr(number, "shape", ())) and 0 <= float(number) <= _SMALL
-    return node.tensors[0] if small else total
-
-
 def _unshifted(graph: Graph, z: Any, axis: Any) -> tuple[Any, list[Node]]:
-    """What the greatest along an axis was taken from, scaled as it was, and nodes for that."""
+    """What was shifted along an axis, by the greatest as a rule, otherwise as it is; and nodes.
+
+    Weights and constants that are added are biases, and no shift that is left out.
+    """
     node = graph.producers.get(id(z))
-    if node is None or not isinstance(axis, int) or len(node.args) < 1:
+    if node is None or not isinstance(axis, int):
         return z, []
-    pairs = {"Subtract": (node.args[:2],), "Add": (node.args[:2], node.args[1::-1])}
-    for x, shift in pairs.get(node.kind, ()):
-        if _is_greatest(graph, shift) and _is_one_along(shift, z, axis) and _is_whole(x, z):
-            return x, []
-    if node.kind in _SCALES:
-        full = [t for t in node.tensors if _is_whole(t, z)][:1]
-        others = [v for v in node.args if hasattr(v, "shape") and not any(v is t for t in full)]
-        if full and all(_is_one_along(v, z, axis) for v in others):
-            x, nodes = _unshifted(graph, full[0], axis)
-            if x is not full[0]:
-                made, output = node.filled(lambda t: x if t is full[0] else t), _like(z)
-                return output, [*nodes, Node(node.op, *made, [output], node.scope)]
+    inner: list[Any] = []
+    if node.kind in ("Add", "Subtract"):
+        for x, shift in (node.args[:2], node.args[1::-1]):
+            moving = id(shift) in graph.moving and not _is_whole(shift, z)
+            if moving and _is_whole(x, z) and _is_one_along(shift, z, axis):
+                x, nodes = _unshifted(graph, x, axis)
+                if node.kind == "Add" or shift is not node.args[0]:
+                    return x, nodes
+                op, output = Own("Negative", ops.negative, z.shape, z.dtype), _like(z)
+                return output, [*nodes, Node(op, (x,), {}, [output], node.scope)]
+        inner += node.args[: 1 + (node.kind == "Add")]
+    elif node.kind == "Negative":
+        inner += node.args
+    elif node.kind == "Multiply":
+        (one, other) = node.args[:2]
+        inner += [one] if _is_one_along(other, z, axis) else []
+        inner += [other] if _is_one_along(one, z, axis) else []
+    elif node.kind in table.QUOTIENTS:
+        inner += [node.args[0]] if _is_one_along(node.args[1], z, axis) else []
+    elif node.kind == "Cast":
+        inner += [node.args[0]] if keras.backend.is_float_dtype(z.dtype) else []
+    for part in inner:
+        x, nodes = _unshifted(graph, part, axis) if _is_whole(part, z) else (part, [])
+        if x is not part:
+            given, output = tuple(x if v is part else v for v in node.args), _like(z)
+            return output, [*nodes, Node(node.op, given, node.kwargs, [output], node.scope)]
     return z, []
 
 

@@ -104,6 +104,31 @@ PAIRS = {
 }
 
 
+SHIFTED = {
+    "softmax": lambda z: ops.softmax(z - ops.max(z, axis=-1, keepdims=True)),
+    "log": lambda z: ops.log_softmax((2 * z - 2 * ops.amax(z, axis=-1)[:, None]) / 2),
+    "added": lambda z: ops.softmax(z + ops.negative(ops.max(z, axis=-1, keepdims=True)) + 0.0),
+    "held": lambda z: ops.softmax(z - ops.stop_gradient(ops.max(z, axis=-1, keepdims=True))),
+}
+
+
+@pytest.mark.parametrize("name", SHIFTED)
+def test_a_softmax_below_its_greatest(x, name):
+    """The class that wins would have a logit of 0, and a map of nothing."""
+    found = []
+    for end in (SHIFTED[name], ops.softmax):
+        keras.utils.set_random_seed(1)
+        inputs = keras.Input((4,))
+        model = keras.Model(inputs, end(layers.Dense(3)(inputs)))
+        found.append(isi.explain(model, x, indicator="z"))
+        found.append(isi.explain(model, x, indicator="sensitivity"))
+    for one, other in zip(found[:2], found[2:], strict=True):
+        np.testing.assert_allclose(one.relevance, other.relevance, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(one.logits, other.logits, rtol=1e-4, atol=1e-5)
+        np.testing.assert_array_equal(one.prediction, other.prediction)
+        assert np.abs(one.relevance).max() > 0.1
+
+
 def test_a_sigmoid_that_is_written_twice(x):
     inputs = keras.Input((4,))
     z = layers.Dense(1)(inputs)

@@ -148,6 +148,11 @@ def attended(weigh, activation=None, read=ops.matmul):
     )
 
 
+def counted(weights, values):
+    """What is made of the weights alone, which get its relevance."""
+    return ops.matmul(weights, ops.ones_like(values) * np.arange(1.0, 5.0, dtype="float32"))
+
+
 def gated(weigh):
     """One dense layer times a function of another."""
     return lambda x, held: (
@@ -174,7 +179,11 @@ SPELLED = (
     stable,
     lambda s: (e := ops.exp(s - ops.max(s, axis=-1, keepdims=True))) / over(e),
     lambda s: (e := ops.exp((2 * s - ops.max(s * 2, axis=-1)[..., None]) / 2)) / over(e),
-    lambda s: (e := ops.exp(-ops.max(s, axis=(1, 2), keepdims=True) + s)) / (over(e) + 1e-9),
+    lambda s: (e := ops.exp(-ops.max(s, axis=(1, 2), keepdims=True) + s)) / over(e),
+    lambda s: (e := ops.exp(s / 2 - ops.max(s, axis=-1, keepdims=True) / 2 + s / 2)) / over(e),
+    lambda s: ops.softmax(s - ops.sort(s, axis=-1)[..., -1:]),
+    lambda s: ops.softmax(-(ops.max(s, axis=-1, keepdims=True) - s)),
+    lambda s: ops.softmax(s - ops.maximum(ops.max(s, axis=-1, keepdims=True), 0.0)),
     lambda s: ops.softmax(s - ops.max(s, axis=-1, keepdims=True)),
     lambda s: (e := ops.exp(s)) / ops.sum(e, axis=-1)[..., None],
     lambda s: (e := ops.exp(s)) * ops.reciprocal(over(e)),
@@ -366,11 +375,44 @@ class TestAttention:
                 )
                 assert np.abs(other.conservation["elsewhere"]).max() < 1e-4 * size
 
+    @pytest.mark.parametrize("attention", ["values", "attnlrp"])
+    def test_what_is_no_shift_stays(self, attention, x, weighted):
+        """A shift that is squared, or divides, or is less than the sum needs, is another matter."""
+        below = lambda s: s - ops.max(s, axis=-1, keepdims=True)  # noqa: E731
+        least = ops.max(ops.ones((1,)))
+        spelled = {
+            "squared": (
+                lambda s: (d := below(s)) * d * -0.5,
+                lambda s: ops.square(below(s)) * -0.5,
+            ),
+            "divides": (lambda s: 1.0 / (below(s) - 9), lambda s: ops.reciprocal(below(s) - 9)),
+            "constant": (lambda s: s - least, lambda s: s - 1.0),
+        }
+        indicator = isi.Relevance(Composite("epsilon", attention=attention))
+        for name, pair in spelled.items():
+            one, other = (
+                isi.explain(
+                    weighted(attended(lambda s, f=f: ops.softmax(f(s)), None, counted), None),
+                    x[..., :3],
+                    target=0,
+                    indicator=indicator,
+                    conservation=True,
+                )
+                for f in pair
+            )
+            np.testing.assert_allclose(one.logits, other.logits, rtol=1e-4)
+            explained = one.conservation["explained"]
+            np.testing.assert_allclose(explained, one.logits[:, 0], rtol=1e-3, err_msg=name)
+            size = np.abs(other.relevance).max()
+            np.testing.assert_allclose(one.relevance, other.relevance, atol=1e-3 * size)
+
     @pytest.mark.parametrize("gate", [ops.sigmoid, ops.relu6, ops.exp, shared])
     def test_what_gates_of_experts_weigh_takes_all(self, gate):
         """Their probabilities sum to 1, but not over the experts."""
         products = {
             "einsum": lambda g, p: ops.einsum("ne,nec->nc", g, p),
+            "rest": lambda g, p: ops.einsum("ne...,ne->n...", p, g),
+            "implicit": lambda g, p: ops.einsum("...e,...ec", g[:, None], p[:, None])[:, 0],
             "matmul": lambda g, p: ops.matmul(g[:, None], p)[:, 0],
             "dot": lambda g, p: layers.Dot(1)([g, p]),
             "multiply": lambda g, p: ops.sum(g[..., None] * p, axis=1),
@@ -395,6 +437,7 @@ class TestAttention:
         again = lambda s: ops.transpose(weigh(ops.moveaxis(s, 1, 2)), (0, 2, 1))  # noqa: E731
         products = {
             "sum": lambda w, p: ops.sum(moved(w) * p, axis=1),
+            "turned": lambda w, p: ops.sum(ops.transpose(moved(w) * p, (0, 2, 1)), axis=2),
             "mean": lambda w, p: 4 * ops.mean(again(w) * p, axis=1),
             "einsum": lambda w, p: ops.einsum("ntc,ntc->nc", moved(w), p),
         }
