@@ -49,7 +49,7 @@ def _check(propagation, x) -> bool:
     rows = keras.tree.flatten(x)[0].shape[0]
     variables = {**propagation.variables(x), "absorbed": _zeros(ABSORBERS, rows)}
     _check_outputs(propagation, x, variables)
-    _check_spelling(propagation, x, variables)
+    _check_spelling(propagation.given, propagation.plan.graph, x)
     outputs, found = _pulled(lambda v: propagation.outputs(x, v), variables)
     explained = outputs.sum()
     key = "ones" if "ones" in found else "x"
@@ -85,13 +85,13 @@ def _check_outputs(propagation, x, variables) -> None:
         )
 
 
-def _check_spelling(propagation, x, variables) -> None:
+def _check_spelling(graph: Graph, spelled: Graph, x: Any) -> None:
     """Written in other operations, for which there are rules, a model has to compute the same."""
-    given = {id(node.op) for node in propagation.given.nodes}
-    if all(id(node.op) in given for node in propagation.plan.graph.nodes):
+    own = {id(node.op) for node in graph.nodes}
+    if all(id(node.op) in own for node in spelled.nodes):
         return
-    found = _numpy(propagation.outputs(x, variables))
-    wanted = _numpy(ops.cast(forward(propagation.given, x, wide=True), "float32"))
+    compute = _compiled(lambda x: [forward(each, x, wide=True) for each in (graph, spelled)])
+    wanted, found = (_numpy(ops.cast(outputs, "float32")) for outputs in compute(x))
     known = np.isfinite(found) & np.isfinite(wanted)
     if np.abs(found - wanted)[known].max(initial=0) > 1e-2 * np.abs(wanted[known]).max(initial=0):
         raise ValueError(
@@ -199,10 +199,13 @@ def _pulled(function, variables) -> tuple[np.ndarray, Any]:
         best = ops.where(size > 0, best, 0.0)
         return ops.sum(best * outputs, axis=-1), pullback(best)
 
-    if keras.config.backend() == "jax":  # one compilation costs less than one for each operation
-        run = backend.jit(run)
-    explained, found = run(variables)
+    explained, found = _compiled(run)(variables)
     return _numpy(explained), keras.tree.map_structure(_numpy, found)
+
+
+def _compiled(function) -> Any:
+    """A function, on JAX compiled: that costs less than to compile each of its operations."""
+    return backend.jit(function) if keras.config.backend() == "jax" else function
 
 
 def _numpy(tensor) -> np.ndarray:

@@ -17,7 +17,7 @@ from makers.relevance import GOLDEN_RULES, Flattened, composite_of, relevance_of
 import isi_keras as isi
 from isi_keras import backend
 from isi_keras.composites import Composite
-from isi_keras.graph import registry
+from isi_keras.graph import propagation, registry, softmaxes
 from isi_keras.graph.facts import Fact, Facts
 from isi_keras.graph.trace import trace
 from isi_keras.rules import Epsilon, ZPlus
@@ -682,6 +682,15 @@ AT_POLES = {
 }
 
 
+def _without_divisor(rewrite, graph):
+    """A graph with the scores themselves where they were rewritten as weights."""
+    made = rewrite(graph)
+    for node in made.nodes:
+        if node.kind == "Softmax" and node not in graph.nodes:
+            node.op.function = lambda x: x
+    return made
+
+
 class TestLayersOfOnesOwn:
     x = np.random.default_rng(15).normal(size=(4, 6)).astype("float32")
 
@@ -890,6 +899,14 @@ class TestLayersOfOnesOwn:
             gradient.logits, ops.convert_to_numpy(model(self.x)), rtol=1e-4, atol=1e-5
         )
         assert isi.Attack("sensitivity", bounds=(-9, 9))(model, self.x).changed.any()
+
+    def test_error_of_another_function(self, monkeypatch):
+        """Rewriting a model for its rules must not change what it computes."""
+        changed = functools.partial(_without_divisor, softmaxes.with_softmaxes)
+        monkeypatch.setattr(propagation, "with_softmaxes", changed)
+        model = self.model(layers.Lambda(lambda x: ops.softmax(x - ops.max(x, -1)[:, None])))
+        with pytest.raises(ValueError, match="it returns other outputs"):
+            isi.explain(model, self.x, indicator="epsilon")
 
     def test_error_of_a_list_says_what_to_write(self):
         model = self.model(layers.Lambda(lambda x: ops.add(x, [0.25] * x.shape[-1]), name="odd"))
