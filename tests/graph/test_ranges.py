@@ -412,7 +412,7 @@ class TestAttention:
         products = {
             "einsum": lambda g, p: ops.einsum("ne,nec->nc", g, p),
             "rest": lambda g, p: ops.einsum("ne...,ne->n...", p, g),
-            "implicit": lambda g, p: ops.einsum("...e,...ec", g[:, None], p[:, None])[:, 0],
+            "before": lambda g, p: ops.einsum("...e,...ec->...c", g[:, None], p[:, None])[:, 0],
             "matmul": lambda g, p: ops.matmul(g[:, None], p)[:, 0],
             "dot": lambda g, p: layers.Dot(1)([g, p]),
             "multiply": lambda g, p: ops.sum(g[..., None] * p, axis=1),
