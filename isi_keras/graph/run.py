@@ -102,7 +102,8 @@ class Run:
             passes = ops.logical_and(ops.isfinite(share), ops.isfinite(fixed))
             z, share = ops.where(passes, z, 0.0), ops.where(passes, share, 0.0)
         total = z * share
-        return self.absorb("epsilon", carrying(value, total), value - total)
+        outputs = carrying(value, total)
+        return self.absorb("epsilon", outputs, value - total) if self.absorbed else outputs
 
     def scaled(self, parts, value, epsilon: float):
         """Zero, with the gradient of each part times its `weight * value / stab(part)`."""

@@ -54,20 +54,29 @@ def activation(run: Run, plan: Plan, node: Node) -> Any:
     args, kwargs = arguments(run, plan, node)
     value = run.call(node, args, kwargs)
     (tensor, *_) = plan.routes(node)
-    finite = node.kind in table.TAME and _is_finite(plan, tensor)
-    return run.passed(value, run.signal(tensor), finite)
+    tame = node.kind in table.TAME and _is_finite(plan, tensor)
+    return run.passed(value, run.signal(tensor), finite=tame)
 
 
 def _is_finite(plan: Plan, tensor: Tensor) -> bool:
     """Whether a tensor is what linear layers and norms make, which mask nothing."""
-    node = plan.graph.producers.get(id(tensor))
-    if node is None:
-        return isinstance(tensor, Weight) and tensor.trainable
-    if node.kind == "Add" or node.kind in _KEEPING:
-        return len(node.tensors) == len(node.args) and all(
-            _is_finite(plan, each) for each in node.tensors
-        )
-    return node.kind in table.LINEAR | table.NORMS | {"BatchNorm"}
+    stack, seen = [tensor], set()
+    while stack:
+        each = stack.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        node = plan.graph.producers.get(id(each))
+        if node is None:
+            if not (isinstance(each, Weight) and each.trainable):
+                return False
+        elif node.kind == "Add" or node.kind in _KEEPING:
+            if len(node.tensors) != len(node.args):
+                return False
+            stack += node.tensors
+        elif node.kind not in table.LINEAR | table.NORMS | {"BatchNorm"}:
+            return False
+    return True
 
 
 def product(run: Run, plan: Plan, node: Node) -> Any:
