@@ -7,8 +7,8 @@ from isi_keras.graph import operations as table
 from isi_keras.graph.facts import Fact, Facts
 from isi_keras.graph.moves import place_before
 from isi_keras.graph.nodes import Graph, Node, Tensor
-from isi_keras.graph.ranges import sum_of
 from isi_keras.graph.softmaxes import shared
+from isi_keras.graph.sums import sum_of
 
 # What is made of weights by these, entry by entry, is weights still.
 _KEEPING = frozenset({*table.QUOTIENTS, "Add", "Clip", "Maximum", "Minimum", "Multiply", "Where"})

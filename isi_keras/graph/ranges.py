@@ -12,40 +12,11 @@ from isi_keras import _checks
 from isi_keras.graph import operations as table
 from isi_keras.graph.forward import as_array
 from isi_keras.graph.nodes import Graph, Node, Tensor
+from isi_keras.graph.sums import sum_of
 
 Range = tuple[float, float]
 ANY: Range = (-math.inf, math.inf)
 POSITIVE: Range = (0.0, math.inf)
-
-
-def sum_of(producers: dict[int, Node], total: Any, x: Any) -> Node | None:
-    """The node that sums `x` over some axes, if `total` stands for it where `x` is divided by it.
-
-    Args:
-        producers: the node of each tensor, by its id.
-        total: a tensor, perhaps reshaped so that it has a 1 where each axis was.
-        x: what is summed.
-    """
-    wanted, node = total, producers.get(id(total))
-    while node is not None and _keeps_order(node):
-        node = producers.get(id(node.args[0]))
-    if node is None or node.kind != "Sum" or node.args[0] is not x:
-        return None
-    axis = node.argument("axis")
-    axes = [axis] if isinstance(axis, int) else list(axis or ())
-    shape = list(x.shape)
-    for axis in axes:
-        shape[axis] = 1
-    return node if axes and tuple(wanted.shape) == tuple(shape) else None
-
-
-def _keeps_order(node: Node) -> bool:
-    """Whether a node only adds axes of length 1, or changes the shape."""
-    if node.kind != "GetItem":
-        return node.kind in ("ExpandDims", "Reshape", "Squeeze")
-    key = node.args[1] if len(node.args) > 1 else node.kwargs.get("key")
-    keys = key if isinstance(key, tuple | list) else [key]
-    return all(each is None or each is Ellipsis or each == slice(None) for each in keys)
 
 
 class Ranges:

@@ -7,17 +7,19 @@ from keras import ops
 
 from isi_keras.graph import operations as table
 from isi_keras.graph.nodes import Called, Graph, Node, Own, Tensor
-from isi_keras.graph.ranges import sum_of
+from isi_keras.graph.sums import before_reshapes, sum_of, summed_axes
 
 _OPERATIONS = {"Softmax": ops.softmax, "LogSoftmax": ops.log_softmax}
 _SCALES = frozenset({*table.MOVES, *table.QUOTIENTS, "Multiply", "Negative"})
+_REPEATED = {"Amax", "Exp", "ExpandDims", "GetItem", "Max", "Negative", "StopGradient", "Subtract"}
 
 
 def with_softmaxes(graph: Graph) -> Graph:
-    """The graph with a softmax in place of each `exp(z) / sum(exp(z))` and `exp(log_softmax(z))`.
+    """The graph with a softmax in place of each that is written out, and so a log-softmax.
 
-    The greatest `z`, which is subtracted to keep the exponentials small, is left out, and whatever
-    else of the input is one number along the axis, as a softmax does not depend on it.
+    It is `exp(z) / sum(exp(z))`, or `z - log(sum(exp(z)))` and the exponential of it. The greatest
+    `z`, which is subtracted to keep the exponentials small, is left out, and whatever else of the
+    input is one number along the axis, as a softmax does not depend on it.
     """
     nodes = []
     for node in graph.nodes:
@@ -40,23 +42,28 @@ def is_below_greatest(graph: Graph, z: Any) -> bool:
 
 def _softmax(graph: Graph, node: Node) -> list[Node]:
     """What takes the place of a node, a softmax at the end; nothing if it is none."""
-    if node.kind in _OPERATIONS:
+    if node.kind == "Softmax":
         axis = node.argument("axis", -1)
         z, nodes = _unshifted(graph, node.args[0], axis)
-        return [] if z is node.args[0] else [*nodes, _made(node, z, axis, node.kind)]
-    if node.kind == "Exp":
-        inner = graph.producers.get(id(node.args[0]))
-        if inner is None or inner.kind != "LogSoftmax":
+        return [] if z is node.args[0] else [*nodes, _made(node, z, axis)]
+    inner = graph.producers.get(id(node.args[0])) if node.kind == "Exp" else node
+    logarithm = None if inner is None else _log_softmax(graph, inner)
+    if logarithm is not None:
+        z, axis = logarithm
+        z, nodes = _unshifted(graph, z, axis)
+        if node.kind == "LogSoftmax" and z is node.args[0]:
             return []
-        axis = inner.argument("axis", -1)
-        z, nodes = _unshifted(graph, inner.args[0], axis)
-        return [*nodes, _made(node, z, axis)]
+        return [*nodes, _made(node, z, axis, "Softmax" if node.kind == "Exp" else "LogSoftmax")]
     for upper, lower in shared(graph, node):
         raised = graph.producers.get(id(upper))
         if raised is None or raised.kind != "Exp":
             continue
         z = raised.args[0]
-        alike = [n.outputs[0] for n in graph.nodes if n.kind == "Exp" and n.args[0] is z]
+        alike = [
+            each.outputs[0]
+            for each in graph.nodes
+            if each.kind == "Exp" and _same(graph, each.args[0], z)
+        ]
         totals = (sum_of(graph.producers, lower, each) for each in alike)
         total = next((each for each in totals if each is not None), None)
         axis = None if total is None else total.argument("axis")
@@ -65,6 +72,65 @@ def _softmax(graph: Graph, node: Node) -> list[Node]:
             z, nodes = _unshifted(graph, z, axes[0])
             return [*nodes, _made(node, z, axes[0])]
     return []
+
+
+def _log_softmax(graph: Graph, node: Node) -> tuple[Any, Any] | None:
+    """What a node returns the log-softmax of, and its axis: also of `z - log(sum(exp(z)))`."""
+    if node.kind == "LogSoftmax":
+        return node.args[0], node.argument("axis", -1)
+    pairs = {"Subtract": [node.args[:2]], "Add": [node.args[:2], node.args[1::-1]]}
+    for z, total in pairs.get(node.kind, ()):
+        if node.kind == "Add":
+            negated = graph.producers.get(id(total))
+            total = negated.args[0] if negated is not None and negated.kind == "Negative" else None
+        axis = _log_sum(graph, total, z) if isinstance(z, Tensor) else None
+        if axis is not None:
+            return z, axis
+    return None
+
+
+def _log_sum(graph: Graph, total: Any, z: Tensor) -> int | None:
+    """The axis of `log(sum(exp(z)))`, also if it is `m + log(sum(exp(z - m)))`."""
+    node = before_reshapes(graph.producers, total)
+    if node is None:
+        return None
+    if node.kind == "Add":
+        for m, rest in (node.args[:2], node.args[1::-1]):
+            for less in graph.nodes:
+                if less.kind == "Subtract" and _same(graph, less.args[0], z):
+                    axis = _log_sum(graph, rest, less.outputs[0])
+                    if axis is not None and _same(graph, less.args[1], m):
+                        return axis
+        return None
+    axes: list[int] = []
+    if node.kind == "Logsumexp" and _same(graph, node.args[0], z):
+        axes = summed_axes(node, total, z)
+    elif node.kind == "Log":
+        summing = before_reshapes(graph.producers, node.args[0])
+        raised = None if summing is None else graph.producers.get(id(summing.args[0]))
+        if summing is None or raised is None or (summing.kind, raised.kind) != ("Sum", "Exp"):
+            return None
+        axes = summed_axes(summing, total, z) if _same(graph, raised.args[0], z) else []
+    return axes[0] if len(axes) == 1 else None
+
+
+def _same(graph: Graph, one: Any, other: Any) -> bool:
+    """Whether two values are one, or computed alike by what a softmax is written with."""
+    if one is other:
+        return True
+    if not (isinstance(one, Tensor) and isinstance(other, Tensor)):
+        return (
+            isinstance(one, int | float | list | tuple)
+            and type(one) is type(other)
+            and one == other
+        )
+    node, twin = graph.producers.get(id(one)), graph.producers.get(id(other))
+    if node is None or twin is None or node.kind != twin.kind or node.kind not in _REPEATED:
+        return False
+    names = ("axis", "keepdims", "initial")
+    named = all(_same(graph, node.argument(name), twin.argument(name)) for name in names)
+    pairs = zip(node.args, twin.args, strict=False)
+    return named and len(node.args) == len(twin.args) and all(_same(graph, *two) for two in pairs)
 
 
 def shared(graph: Graph, node: Node) -> list[tuple[Any, Any]]:
@@ -90,20 +156,23 @@ def _is(value: Any, number: int) -> bool:
     return bool(value == number)
 
 
-def _unshifted(graph: Graph, z: Any, axis: Any) -> tuple[Any, list[Node]]:
+def _unshifted(
+    graph: Graph, z: Any, axis: Any, seen: set[int] | None = None
+) -> tuple[Any, list[Node]]:
     """What was shifted along an axis, by the greatest as a rule, otherwise as it is; and nodes.
 
     Weights and constants that are added are biases, and no shift that is left out.
     """
-    node = graph.producers.get(id(z))
-    if node is None or not isinstance(axis, int):
+    node, seen = graph.producers.get(id(z)), set() if seen is None else seen
+    if node is None or not isinstance(axis, int) or id(z) in seen:
         return z, []
+    seen.add(id(z))
     inner: list[Any] = []
     if node.kind in ("Add", "Subtract"):
         for x, shift in (node.args[:2], node.args[1::-1]):
             moving = id(shift) in graph.moving and not _is_whole(shift, z)
             if moving and _is_whole(x, z) and _is_one_along(shift, z, axis):
-                x, nodes = _unshifted(graph, x, axis)
+                x, nodes = _unshifted(graph, x, axis, seen)
                 if node.kind == "Add" or shift is not node.args[0]:
                     return x, nodes
                 op, output = Own("Negative", ops.negative, z.shape, z.dtype), _like(z)
@@ -120,7 +189,7 @@ def _unshifted(graph: Graph, z: Any, axis: Any) -> tuple[Any, list[Node]]:
     elif node.kind == "Cast":
         inner += [node.args[0]] if keras.backend.is_float_dtype(z.dtype) else []
     for part in inner:
-        x, nodes = _unshifted(graph, part, axis) if _is_whole(part, z) else (part, [])
+        x, nodes = _unshifted(graph, part, axis, seen) if _is_whole(part, z) else (part, [])
         if x is not part:
             given, output = tuple(x if v is part else v for v in node.args), _like(z)
             return output, [*nodes, Node(node.op, given, node.kwargs, [output], node.scope)]

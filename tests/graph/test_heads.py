@@ -109,7 +109,23 @@ SHIFTED = {
     "log": lambda z: ops.log_softmax((2 * z - 2 * ops.amax(z, axis=-1)[:, None]) / 2),
     "added": lambda z: ops.softmax(z + ops.negative(ops.max(z, axis=-1, keepdims=True)) + 0.0),
     "held": lambda z: ops.softmax(z - ops.stop_gradient(ops.max(z, axis=-1, keepdims=True))),
+    "log-sum": lambda z: z - ops.logsumexp(z, axis=-1, keepdims=True),
+    "log-sum without its axis": lambda z: z + -ops.logsumexp(z, axis=1)[:, None],
+    "log-sum of exponentials": lambda z: z - ops.log(ops.sum(ops.exp(z), 1))[:, None],
+    "log-sum below": lambda z: _below(z) - ops.log(ops.sum(ops.exp(_below(z)), 1, keepdims=True)),
+    "log-sum above": lambda z: (
+        z - (_top(z) + ops.log(ops.sum(ops.exp(z - _top(z)), axis=-1, keepdims=True)))
+    ),
+    "exponential": lambda z: ops.exp(z - ops.logsumexp(z, axis=-1, keepdims=True)),
 }
+
+
+def _top(z):
+    return ops.max(z, axis=-1, keepdims=True)
+
+
+def _below(z):
+    return z - _top(z)
 
 
 @pytest.mark.parametrize("name", SHIFTED)
