@@ -3,45 +3,43 @@
 import keras
 from keras import ops
 
-from isi_keras import _checks
 from isi_keras.graph.facts import Fact
 from isi_keras.graph.nodes import Node, Tensor
 from isi_keras.graph.plan import Plan
 from isi_keras.graph.run import Run
 
-_TAKES_IN = ("Concatenate", "Stack", "Where", "Maximum", "Minimum")
+# The arguments of operations that may be constants beside a signal, taken in as they are.
+_TAKEN = {
+    **dict.fromkeys(("Concatenate", "Dstack", "Hstack", "Stack", "Vstack"), (0,)),
+    **dict.fromkeys(("Append", "Maximum", "Minimum"), (0, 1)),
+    "SliceUpdate": (0, 2),
+    "Where": (1, 2),
+}
 
 
 def arguments(run: Run, plan: Plan, node: Node) -> tuple[tuple, dict]:
     """Signals where relevance goes, constants elsewhere."""
     routes = {id(t) for t in plan.routes(node)}
     like = next((run.raw(t) for t in node.tensors if id(t) in routes), None)
+    args, kwargs = node.filled(lambda t: run.signal(t) if id(t) in routes else run.fixed(t))
+    if not run.absorbed or like is None:
+        return args, kwargs
 
-    def value(tensor):
-        if id(tensor) in routes:
-            return run.signal(tensor)
-        fixed = run.fixed(tensor)
-        if node.kind in _TAKES_IN and not plan.facts.has(tensor, Fact.RELEVANT):
-            return run.absorbing(fixed, like)
-        return fixed
-
-    args, kwargs = node.filled(value)
-    if run.absorbed and like is not None and node.kind in _TAKES_IN:
-
-        def taken(given, computed):
-            if isinstance(computed, list | tuple):
-                return type(computed)(map(taken, given, computed))
-            chosen = node.kind in _TAKES_IN[2:] and _checks.is_number(computed)
-            if chosen or _is_constant(given, computed):
-                return run.absorbing(ops.convert_to_tensor(computed, dtype=like.dtype), like)
+    def taken(given, computed):
+        if isinstance(computed, list | tuple):
+            return type(computed)(map(taken, given, computed))
+        if isinstance(given, Tensor) and plan.facts.has(given, Fact.RELEVANT):
             return computed
+        types = [
+            keras.backend.standardize_dtype(t.dtype)
+            for t in (computed, like)
+            if hasattr(t, "dtype")
+        ]
+        dtype = keras.backend.result_type(*types)
+        return run.absorbing(ops.convert_to_tensor(computed, dtype=dtype), like)
 
-        args = tuple(map(taken, node.args, args))
-    return args, kwargs
-
-
-def _is_constant(value, computed) -> bool:
-    """Whether an argument is an array of real numbers that came with the operation."""
-    if isinstance(value, Tensor) or not hasattr(computed, "dtype"):
-        return False
-    return keras.backend.is_float_dtype(keras.backend.standardize_dtype(computed.dtype))
+    places = _TAKEN.get(node.kind, ())
+    return tuple(
+        taken(given, computed) if place in places else computed
+        for place, (given, computed) in enumerate(zip(node.args, args, strict=True))
+    ), kwargs

@@ -131,8 +131,6 @@ class Run:
 
     def absorbing(self, value, like):
         """A constant whose relevance is that of a bias, where it is taken in beside `like`."""
-        if not self.absorbed or not ops.is_tensor(value) or not is_float(value):
-            return value
         rank = max(len(value.shape), len(like.shape))
         share = ops.cast(along(self.absorbed["bias"], like, rank), value.dtype)
         return value + share * finite(value, INFINITE)

@@ -191,6 +191,8 @@ SPELLED = (
     lambda s: (e := ops.exp(s)) * (1 / ops.expand_dims(ops.sum(e, axis=-1), -1)),
     lambda s: ops.exp(s) / over(ops.exp(s)),
     lambda s: ops.exp(ops.log_softmax(s)),
+    lambda s: ops.exp(s - ops.logsumexp(s, axis=-1, keepdims=True)),
+    lambda s: ops.exp(s - ops.log(ops.sum(ops.exp(s), axis=-1))[..., None]),
 )
 MADE = (
     lambda s: 2 * ops.softmax(s) / 2,
@@ -419,6 +421,10 @@ class TestAttention:
             "dot": lambda g, p: layers.Dot(1)([g, p]),
             "multiply": lambda g, p: ops.sum(g[..., None] * p, axis=1),
         }
+        if keras.backend.backend() != "tensorflow":  # which wants to be told what ... returns
+            products["implicit"] = lambda g, p: ops.einsum("...e,...ec", g[:, None], p[:, None])[
+                :, 0
+            ]
         x = np.random.default_rng(3).normal(size=(ROWS, 9)).astype("float32")
         found = []
         for product in products.values():

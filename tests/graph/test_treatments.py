@@ -681,6 +681,21 @@ AT_POLES = {
     ),
 }
 
+# How constants get beside a signal.
+BESIDE = {
+    "concatenate": lambda token, h: ops.concatenate([token, h], axis=1),
+    "stack": lambda token, h: ops.stack([token, h], axis=1),
+    "hstack": lambda token, h: ops.hstack([h, token]),
+    "dstack": lambda token, h: ops.dstack([token, h]),
+    "append": lambda token, h: ops.append(h, token, axis=1),
+    "slice_update": lambda token, h: ops.slice_update(
+        ops.cast(ops.tile(token, (1, 2, 1)), "float32"), (0, 4, 0), h
+    ),
+    "where": lambda token, h: ops.where(
+        np.arange(8)[:, None] < 4, ops.tile(token, (1, 2, 1)), ops.tile(h, (1, 2, 1))
+    ),
+}
+
 
 def _without_divisor(rewrite, graph):
     """A graph with the scores themselves where they were rewritten as weights."""
@@ -838,8 +853,9 @@ class TestLayersOfOnesOwn:
         assert np.isfinite(found.relevance).all()
         np.testing.assert_allclose(found.conservation["elsewhere"], 0, atol=1e-4)
 
-    @pytest.mark.parametrize("joined", [ops.concatenate, ops.stack])
-    def test_constants_beside_a_signal(self, joined):
+    @pytest.mark.parametrize("name", BESIDE)
+    @pytest.mark.parametrize("dtype", ["float32", "int32"])
+    def test_constants_beside_a_signal(self, dtype, name):
         """A class token that is no weight is a bias, for one sample as for several."""
 
         class Beside(keras.Model):
@@ -848,15 +864,16 @@ class TestLayersOfOnesOwn:
                 self.hidden, self.last = layers.Dense(3), layers.Dense(2, use_bias=False)
 
             def call(self, x):
-                token = 2 * ops.ones((ops.shape(x)[0], 4, 3))
-                both = joined([token, self.hidden(x)], axis=1)
+                token = 2 * ops.ones((ops.shape(x)[0], 4, 3), dtype)
+                both = BESIDE[name](token, self.hidden(x))
                 return self.last(ops.reshape(both, (-1, 24)))
 
         keras.utils.set_random_seed(2)
         model, x = Beside(), np.random.default_rng(1).normal(size=(3, 4, 3)).astype("float32")
         model(x)
         found = isi.explain(model, x, target=1, conservation=True, indicator="epsilon")
-        bias = 2 * ops.convert_to_numpy(model.last.kernel)[:12, 1].sum()
+        places = ops.reshape(BESIDE[name](ops.ones((1, 4, 3)), ops.zeros((1, 4, 3))), (1, -1))
+        bias = 2 * ops.convert_to_numpy(places @ ops.convert_to_tensor(model.last.kernel))[0, 1]
         np.testing.assert_allclose(found.conservation["bias"], bias, rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(found.conservation["elsewhere"], 0, atol=1e-5)
 
