@@ -133,6 +133,8 @@ class Facts:
             found |= common & (Fact.SCALE if shifted else Fact.SCALE | Fact.GATE)
         elif kind in table.PRODUCTS and alone:
             found |= common & (Fact.GATE | Fact.SCALE)
+        elif kind in table.PRODUCTS and least >= 0:
+            found |= common & Fact.GATE
         elif not falls and (kind in table.KEEPS_GATES or (kind in table.KEEPS_SIGN and alone)):
             found |= self._gates(node, relevant)
         if kind in table.GATES | table.WEIGHTS:

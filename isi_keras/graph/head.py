@@ -71,6 +71,7 @@ def linear_end(graph: Graph) -> bool:
 
 def hidden(graph: Graph) -> str | None:
     """The softmax or sigmoid behind what a graph ends in, if it cannot be taken off."""
+    graph = with_softmaxes(graph)
     seen, stack, weights = set(), [graph.output], _Weights(graph)
     while stack:
         node = graph.producers.get(id(stack.pop()))

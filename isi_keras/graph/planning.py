@@ -13,6 +13,7 @@ from isi_keras.graph import registry
 from isi_keras.graph.facts import BY_TENSORFLOW, Fact
 from isi_keras.graph.nodes import Node, Tensor
 from isi_keras.graph.plan import Plan
+from isi_keras.graph.products import made_of
 from isi_keras.graph.run import is_float
 from isi_keras.graph.softmaxes import is_below_greatest
 
@@ -60,16 +61,16 @@ def _check_exponentials(plan: Plan) -> None:
 
 def warn_of_counts(plan: Plan) -> None:
     """An integer that is multiplied is a signal; if it is a mask, that is not what is meant."""
-    graph, begun = plan.graph, _begun(plan)
+    graph = plan.graph
     paths = [".".join(map(str, path)) for path, _ in keras.tree.flatten_with_path(graph.inputs)]
     names = dict(zip(map(id, keras.tree.flatten(graph.inputs)), paths, strict=True))
     counts = {id(t) for t in keras.tree.flatten(graph.inputs) if not is_float(t)}
     for node in graph.nodes:
         routes = plan.routes(node) if plan.is_live(node) and node.kind in table.PRODUCTS else []
-        found = set().union(*(begun.get(id(t), set()) for t in routes)) & counts
-        if len(routes) < 2 or not found:
+        parts = [made_of(graph, t, lambda t: id(t) in counts) for t in routes]
+        if len(routes) < 2 or not any(parts):
             continue
-        name = next(name for key, name in names.items() if key in found)
+        name = names[id(next(part for part in parts if part)[0])]
         warnings.warn(
             f"The input{f' {name!r}' if name else ''} holds integers and is multiplied in "
             f"{node.where or 'the model'} as a number, so it takes its share of the relevance of "

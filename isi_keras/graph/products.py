@@ -1,5 +1,6 @@
 """Which factors of a product take its relevance."""
 
+from collections.abc import Callable
 from typing import Any
 
 from isi_keras.composites import Composite
@@ -12,16 +13,24 @@ from isi_keras.graph.sums import sum_of
 
 # What is made of weights by these, entry by entry, is weights still.
 _KEEPING = frozenset({*table.QUOTIENTS, "Add", "Clip", "Maximum", "Minimum", "Multiply", "Where"})
+# What is made of masks, or of counts, by these is made of nothing else.
+_OF_PARTS = frozenset({*table.MOVES, *table.AFFINE, *table.QUOTIENTS, "Clip", "Maximum", "Sum"})
 
 
 def signals(graph: Graph, facts: Facts, composite: Composite, node: Node) -> list[Tensor]:
     """The factors of a product that take its relevance, of several that depend on the input.
 
-    Gates take none beside signals. Of gates alone, weights that sum to 1 where the product sums
-    take none, as in attention; otherwise the greatest takes it, over which the others are spread.
+    Masks take none beside others, and gates none beside signals. Of gates alone, weights that sum
+    to 1 where the product sums take none, as in attention; otherwise the greatest takes it, over
+    which the others are spread.
     """
     relevant = facts.relevant(node)
     unscaled = [t for t in relevant if not facts.has(t, Fact.SCALE)] or relevant
+
+    def is_mask(tensor):
+        return tensor.dtype == "bool" or facts.has(tensor, Fact.MASK)
+
+    unscaled = [t for t in unscaled if not made_of(graph, t, is_mask)] or unscaled
     halves = composite.gates == "halves" and node.kind == "Multiply"
     if halves or composite.attention == "attnlrp":
         return unscaled
@@ -33,6 +42,24 @@ def signals(graph: Graph, facts: Facts, composite: Composite, node: Node) -> lis
         size = max(map(_size, unscaled))
         found = [t for t in unscaled if _size(t) == size]
     return found if len(found) == 1 else unscaled
+
+
+def made_of(graph: Graph, tensor: Tensor, is_part: Callable[[Tensor], bool]) -> list[Tensor]:
+    """The parts that a tensor is made of, if by them alone, as by their shares of a sum."""
+    stack, seen, found = [tensor], set(), []
+    while stack:
+        tensor = stack.pop()
+        if id(tensor) in seen:
+            continue
+        seen.add(id(tensor))
+        node = graph.producers.get(id(tensor))
+        if is_part(tensor):
+            found.append(tensor)
+        elif node is None or node.kind not in _OF_PARTS:
+            return []
+        else:
+            stack += node.tensors
+    return found
 
 
 def _weighs(graph: Graph, facts: Facts, node: Node, tensor: Tensor) -> bool:

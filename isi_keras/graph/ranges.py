@@ -120,6 +120,8 @@ class Ranges:
             return low, high
         if kind == "Power":
             return self._power(*node.args[:2])
+        if kind == "FullLike":
+            return self.of(node.argument("fill_value"))
         return self._of_all(node)
 
     def _of_two(self, node: Node, function: Callable) -> Range:
@@ -214,6 +216,8 @@ _FIXED: dict[str, Range] = {
     **dict.fromkeys(("Cosh", "Norm", "Std", "Nanstd", "Var", "Nanvar", "Hypot", "I0"), POSITIVE),
     **dict.fromkeys(("Squareplus", "SparsePlus"), POSITIVE),
     "Erfc": (0.0, 2.0),
+    "OnesLike": (1.0, 1.0),
+    "ZerosLike": (0.0, 0.0),
     "LogSoftmax": (-math.inf, 0.0),
 }
 
@@ -267,5 +271,5 @@ _OF_PARTS = (
     | _ALIKE
     | _SUMS
     | (table.PRODUCTS - {"Multiply", "Cross"})
-    | {"GaussianBlur", "Moments", "Resize", "ScatterUpdate", "Take"}
+    | {"GaussianBlur", "Moments", "Resize", "ScatterUpdate", "StopGradient", "Take"}
 )
