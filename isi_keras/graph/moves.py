@@ -7,6 +7,8 @@ from isi_keras.graph.nodes import Node
 
 _FOLLOWED = {"Cast", "ExpandDims", "GetItem", "Identity", "Reshape", "Squeeze", "Transpose"}
 
+_SPREADING = {"BroadcastTo", "Flip", "Repeat", "Roll", "Tile"}
+
 
 def moved_axis(node: Node, axis: int | None) -> int | None:
     """Where an axis of what a node takes is in what it returns; `None` if it is whole no more."""
@@ -41,6 +43,11 @@ def place_before(node: Node, axis: int) -> int | None:
     if node.kind == "Swapaxes":
         swapped = [node.argument(name) % rank for name in ("axis1", "axis2")]
         return swapped[swapped[0] == axis] if axis in swapped else axis
+    if node.kind in _SPREADING:
+        place = axis - len(node.outputs[0].shape) + rank
+        whole = node.kind in ("Repeat", "Roll") and node.argument("axis") is None
+        kept = place >= 0 and node.tensors[0].shape[place] == node.outputs[0].shape[axis]
+        return place if kept and not whole else None
     if node.kind not in _FOLLOWED:
         return None
     return next((place for place in range(rank) if moved_axis(node, place) == axis), None)

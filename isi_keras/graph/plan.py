@@ -106,7 +106,7 @@ class Plan:
         return found if self.facts.has(found, Fact.ENTRY) and not self.is_entry(node) else None
 
     def kernel_of(self, node: Node) -> Any:
-        """The constant factor of a linear node; `None` if it is none."""
+        """The constant factor of a linear node, which no mask is; `None` if it is none."""
         if node.kind not in table.LINEAR or self.is_entry(node):
             return None
         relevant = self.facts.relevant(node)
@@ -115,7 +115,7 @@ class Plan:
             return None
         if table.is_convolution(node.kind) and relevant[0] is not node.args[0]:
             return None
-        return others[0]
+        return None if id(others[0]) in self.graph.moving else others[0]
 
     def _merge(self, node: Node) -> None:
         (x,) = self.facts.relevant(node)

@@ -68,7 +68,7 @@ def warn_of_counts(plan: Plan) -> None:
     for node in graph.nodes:
         routes = plan.routes(node) if plan.is_live(node) and node.kind in table.PRODUCTS else []
         parts = [made_of(graph, t, lambda t: id(t) in counts) for t in routes]
-        if len(routes) < 2 or not any(parts):
+        if len(plan.facts.relevant(node)) < 2 or not any(parts):
             continue
         name = names[id(next(part for part in parts if part)[0])]
         warnings.warn(

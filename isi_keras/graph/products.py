@@ -1,5 +1,6 @@
 """Which factors of a product take its relevance."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,8 +14,11 @@ from isi_keras.graph.sums import sum_of
 
 # What is made of weights by these, entry by entry, is weights still.
 _KEEPING = frozenset({*table.QUOTIENTS, "Add", "Clip", "Maximum", "Minimum", "Multiply", "Where"})
+# By these a tensor of few numbers becomes one of many.
+_SPREADING = table.MOVES | table.MIXING | table.AFFINE
 # What is made of masks, or of counts, by these is made of nothing else.
-_OF_PARTS = frozenset({*table.MOVES, *table.AFFINE, *table.QUOTIENTS, "Clip", "Maximum", "Sum"})
+_OF_PARTS = table.MOVES | table.AFFINE | table.QUOTIENTS | table.PRODUCTS | table.SCALES
+_OF_PARTS |= {"Clip", "Max", "Maximum", "Mean", "Minimum", "Power", "Sqrt", "Square", "Sum"}
 
 
 def signals(graph: Graph, facts: Facts, composite: Composite, node: Node) -> list[Tensor]:
@@ -39,8 +43,8 @@ def signals(graph: Graph, facts: Facts, composite: Composite, node: Node) -> lis
         found = [t for t in unscaled if not _weighs(graph, facts, node, t)]
         found = [] if len(found) == len(unscaled) else found
     if not found:
-        size = max(map(_size, unscaled))
-        found = [t for t in unscaled if _size(t) == size]
+        sizes = [_size(graph, facts, t) for t in unscaled]
+        found = [t for t, size in zip(unscaled, sizes, strict=True) if size == max(sizes)]
     return found if len(found) == 1 else unscaled
 
 
@@ -155,8 +159,13 @@ def _without_number(graph: Graph, total: Any) -> Any:
     return total
 
 
-def _size(tensor: Tensor) -> int:
-    size = 1
-    for length in tensor.shape[1:]:
-        size *= length or 1
-    return size
+def _size(graph: Graph, facts: Facts, tensor: Tensor) -> int:
+    """How many numbers of a sample a tensor holds, before they were spread or moved about."""
+    sizes = []
+    while True:
+        sizes.append(math.prod(length or 1 for length in tensor.shape[1:]))
+        node = graph.producers.get(id(tensor))
+        parts = [] if node is None else facts.relevant(node)
+        if node is None or len(parts) != 1 or node.kind not in _SPREADING:
+            return min(sizes)
+        tensor = parts[0]

@@ -72,6 +72,19 @@ def _several_hot(op, x):
     return ops.max(hot, axis=min(1, len(x.shape) - 1))
 
 
+def _weighted(op, x, weights: Any = None):
+    """By weights that may depend on the input, as a product and its sum."""
+    if not isinstance(weights, keras.KerasTensor):
+        return None
+    dtype = keras.backend.result_type(x.dtype, weights.dtype, float)
+    x, weights = ops.cast(x, dtype), ops.cast(weights, dtype)
+    if len(weights.shape) != len(x.shape):
+        shape = [1] * len(x.shape)
+        shape[op.axis] = -1
+        weights = ops.reshape(weights, shape)
+    return ops.sum(x * weights, axis=op.axis) / ops.sum(weights, axis=op.axis)
+
+
 def _selected(op, conditions, choices, default=0):
     """One condition after another; the first that holds decides."""
     chosen = default
@@ -81,6 +94,7 @@ def _selected(op, conditions, choices, default=0):
 
 
 _OPERATIONS: dict[str, Callable] = {
+    "Average": _weighted,
     "MultiHot": _several_hot,
     "Norm": _length,
     "Select": _selected,
