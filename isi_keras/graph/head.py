@@ -1,6 +1,7 @@
 """The end of a graph: what makes probabilities of its logits, and the graph without it."""
 
 import math
+from collections.abc import Collection
 from typing import NamedTuple
 
 import keras
@@ -71,14 +72,23 @@ def linear_end(graph: Graph) -> bool:
 
 def hidden(graph: Graph) -> str | None:
     """The softmax or sigmoid behind what a graph ends in, if it cannot be taken off."""
-    graph = with_softmaxes(graph)
+    return _behind(with_softmaxes(graph), table.HEADS | table.GATES | {"LogSigmoid"})
+
+
+def greatest(graph: Graph) -> str | None:
+    """What takes the greatest of some values behind what a graph ends in."""
+    return _behind(graph, {"Amax", "Max", "Sort", "TopK"})
+
+
+def _behind(graph: Graph, kinds: Collection[str]) -> str | None:
+    """The name of a node of some kinds between the end of a graph and its last weights."""
     seen, stack, weights = set(), [graph.output], _Weights(graph)
     while stack:
         node = graph.producers.get(id(stack.pop()))
         if node is None or id(node) in seen:
             continue
         seen.add(id(node))
-        if node.kind in table.HEADS | table.GATES | {"LogSigmoid"}:
+        if node.kind in kinds:
             return node.name
         if not weights.in_linear(node) and node.kind != "Whole":
             stack.extend(node.tensors)

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from isi_keras.graph import operations as table
+from isi_keras.graph.forward import HALF
 from isi_keras.graph.nodes import Called, Graph, Node, Own, Tensor
 from isi_keras.graph.sums import before_reshapes, sum_of, summed_axes
 
@@ -66,11 +67,10 @@ def _softmax(graph: Graph, node: Node) -> list[Node]:
         ]
         totals = (sum_of(graph.producers, lower, each) for each in alike)
         total = next((each for each in totals if each is not None), None)
-        axis = None if total is None else total.argument("axis")
-        axes = [axis] if isinstance(axis, int) else list(axis or ())
-        if len(axes) == 1:
-            z, nodes = _unshifted(graph, z, axes[0])
-            return [*nodes, _made(node, z, axes[0])]
+        if total is not None:
+            axis = total.argument("axis")
+            z, nodes = _unshifted(graph, z, axis)
+            return [*nodes, _made(node, z, axis)]
     return []
 
 
@@ -89,8 +89,8 @@ def _log_softmax(graph: Graph, node: Node) -> tuple[Any, Any] | None:
     return None
 
 
-def _log_sum(graph: Graph, total: Any, z: Tensor) -> int | None:
-    """The axis of `log(sum(exp(z)))`, also if it is `m + log(sum(exp(z - m)))`."""
+def _log_sum(graph: Graph, total: Any, z: Tensor) -> list[int] | None:
+    """The axes of `log(sum(exp(z)))`, also if it is `m + log(sum(exp(z - m)))`."""
     node = before_reshapes(graph.producers, total)
     if node is None:
         return None
@@ -111,7 +111,7 @@ def _log_sum(graph: Graph, total: Any, z: Tensor) -> int | None:
         if summing is None or raised is None or (summing.kind, raised.kind) != ("Sum", "Exp"):
             return None
         axes = summed_axes(summing, total, z) if _same(graph, raised.args[0], z) else []
-    return axes[0] if len(axes) == 1 else None
+    return axes or None
 
 
 def _same(graph: Graph, one: Any, other: Any) -> bool:
@@ -164,7 +164,7 @@ def _unshifted(
     Weights and constants that are added are biases, and no shift that is left out.
     """
     node, seen = graph.producers.get(id(z)), set() if seen is None else seen
-    if node is None or not isinstance(axis, int) or id(z) in seen:
+    if node is None or id(z) in seen:
         return z, []
     seen.add(id(z))
     inner: list[Any] = []
@@ -187,7 +187,10 @@ def _unshifted(
     elif node.kind in table.QUOTIENTS:
         inner += [node.args[0]] if _is_one_along(node.args[1], z, axis) else []
     elif node.kind == "Cast":
-        inner += [node.args[0]] if keras.backend.is_float_dtype(z.dtype) else []
+        wide = keras.backend.is_float_dtype(z.dtype) and z.dtype not in HALF
+        inner += [node.args[0]] if wide else []  # into half precision what is shifted may fit alone
+    elif node.kind == "Identity":
+        inner += node.args[:1]
     for part in inner:
         x, nodes = _unshifted(graph, part, axis, seen) if _is_whole(part, z) else (part, [])
         if x is not part:
@@ -208,8 +211,10 @@ def _is_whole(value: Any, like: Tensor) -> bool:
     return isinstance(value, Tensor) and tuple(value.shape) == tuple(like.shape)
 
 
-def _is_one_along(value: Any, x: Tensor, axis: int) -> bool:
-    """Whether what is broadcast to a tensor is one number along an axis."""
+def _is_one_along(value: Any, x: Tensor, axis: Any) -> bool:
+    """Whether what is broadcast to a tensor is one number along an axis, or several."""
+    if not isinstance(axis, int):
+        return all(_is_one_along(value, x, each) for each in axis)
     shape, rank = getattr(value, "shape", ()), len(x.shape)
     place = axis % rank - rank + len(shape)
     return place < 0 or shape[place] == 1
@@ -219,8 +224,10 @@ def _like(tensor: Tensor) -> Tensor:
     return Tensor(tensor.shape, tensor.dtype)
 
 
-def _made(node: Node, z: Any, axis: int, kind: str = "Softmax") -> Node:
+def _made(node: Node, z: Any, axis: Any, kind: str = "Softmax") -> Node:
     output = node.outputs[0]
+    if not isinstance(axis, int):
+        axis = axis[0] if len(axis) == 1 else tuple(axis)
     function = Called(_OPERATIONS[kind], {"axis": axis})
     op = Own(kind, function, output.shape, output.dtype, axis=axis)
     return Node(op, (z,), {}, node.outputs, node.scope)

@@ -82,8 +82,25 @@ def _is_finite(plan: Plan, tensor: Tensor) -> bool:
 def product(run: Run, plan: Plan, node: Node) -> Any:
     """A product of tensors: the signal takes all, or each factor an equal share."""
     args, kwargs = arguments(run, plan, node)
-    outputs, count = run.call(node, args, kwargs), len(plan.routes(node))
-    return outputs if count == 1 else carrying(outputs, outputs / count)
+    counts = {id(t): _factors(plan, node, t) for t in plan.routes(node)}
+    if len(set(counts.values())) > 1:  # only of a layer that multiplies several
+        parts = [(arg, counts.get(id(t), 0)) for t, arg in zip(node.args, args, strict=True)]
+        whole = sum(counts.values())
+        shared = [carrying(arg, arg * (count / whole)) if count else arg for arg, count in parts]
+        return run.call(node, tuple(shared), kwargs)
+    outputs = run.call(node, args, kwargs)
+    return outputs if len(counts) == 1 else carrying(outputs, outputs / len(counts))
+
+
+def _factors(plan: Plan, node: Node, tensor: Any) -> int:
+    """How many factors of one layer a factor stands for, which multiplies two at a time."""
+    inner = plan.graph.producers.get(id(tensor))
+    layer = node.scope[-1] if node.scope else None
+    if inner is None or inner.kind != "Multiply" or not isinstance(layer, keras.layers.Multiply):
+        return 1
+    if layer not in inner.scope[-1:]:
+        return 1
+    return sum(_factors(plan, inner, t) for t in plan.routes(inner))
 
 
 def square(run: Run, plan: Plan, node: Node) -> Any:

@@ -1,9 +1,12 @@
 """Whether what a model ends in can be taken as logits."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
-from isi_keras.graph.head import Cut, cut, hidden, linear_end
+from isi_keras.graph.forward import forward
+from isi_keras.graph.head import Cut, cut, greatest, hidden, linear_end
 from isi_keras.graph.nodes import Graph
 
 
@@ -36,6 +39,21 @@ def ended(model, graph: Graph, outputs, from_logits: bool | None) -> Cut:
     if units == 1 or hidden(graph) is not None or bool(((values >= 0) & (values <= 1)).all()):
         raise ValueError(unclear(model, graph))
     return Cut(graph, frozenset(), graph)
+
+
+def expect_free(model: keras.Model, found: Cut, sample: Any) -> None:
+    """Raises if the greatest logit is 0 whatever comes in, as the greatest is subtracted."""
+    name = greatest(found.graph)
+    if name is None:
+        return
+    logits = ops.convert_to_numpy(forward(found.graph, sample))
+    if not logits.max(axis=-1).any() and (logits < 0).any():
+        raise ValueError(
+            f"The greatest of the logits of the model {model.name!r} is 0 for each sample, as "
+            f"{name} is subtracted from them. No input has a part in 0, so maps would be empty "
+            "and attacks could not begin. Leave the subtraction out: keras.ops.softmax(z) itself "
+            "keeps its exponentials small."
+        )
 
 
 def unclear(model: keras.Model, graph: Graph) -> str:

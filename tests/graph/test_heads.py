@@ -145,6 +145,43 @@ def test_a_softmax_below_its_greatest(x, name):
         assert np.abs(one.relevance).max() > 0.1
 
 
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda z: ops.softmax(z - ops.repeat(_top(z), 3, axis=-1)),
+        lambda z: ops.softmax(ops.clip(_below(z), -80.0, 0.0)),
+        lambda z: ops.softmax(ops.stack([z[:, k] - _top(z)[:, 0] for k in range(3)], axis=-1)),
+        _below,
+    ],
+)
+def test_where_the_greatest_logit_is_0_for_each_sample(x, end):
+    """A map of nothing, and an attack that does not begin, would say nothing of the model."""
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, end(layers.Dense(3)(inputs)))
+    with pytest.raises(ValueError, match=r"greatest of the logits of the model .* is 0 for each"):
+        isi.logits(model).predict(x)
+
+
+def test_a_greatest_that_is_subtracted_from_another(x):
+    """As of advantages, whose value is then the greatest logit."""
+    inputs = keras.Input((4,))
+    value, advantage = layers.Dense(1)(inputs), layers.Dense(3)(inputs)
+    model = keras.Model(inputs, ops.clip(value + advantage - _top(advantage), -1e3, 1e3))
+    found = isi.logits(model, from_logits=True).predict(x)
+    np.testing.assert_allclose(found, model.predict(x, verbose=0), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "softmax", [ops.softmax, lambda z: (e := ops.exp(_below(z))) / ops.sum(e, -1, keepdims=True)]
+)
+def test_sums_of_softmaxes_in_other_words_are_no_logits_either(x, softmax):
+    inputs = keras.Input((4,))
+    z = layers.Reshape((5, 3))(layers.Dense(15)(inputs))
+    model = keras.Model(inputs, ops.sum(softmax(z), axis=1))
+    with pytest.raises(ValueError, match="behind which is a Softmax"):
+        isi.explain(model, x)
+
+
 def test_a_sigmoid_that_is_written_twice(x):
     inputs = keras.Input((4,))
     z = layers.Dense(1)(inputs)

@@ -243,6 +243,12 @@ GATES = {
     "times constants of both signs": gated(
         lambda g: ops.sigmoid(g) * np.array([2, -1, 0.5, -3, 1], "float32")
     ),
+    "ones less it": gated(lambda g: ops.ones_like(g) - ops.sigmoid(g)),
+    "twos less it": gated(lambda g: ops.full_like(g, 2.0) - ops.stop_gradient(ops.sigmoid(g))),
+    "where or zeros": gated(lambda g: ops.where(g > 0, ops.sigmoid(g), ops.zeros_like(g))),
+    "selected": gated(
+        lambda g: ops.einsum("ntj,ntjk->ntk", ops.sigmoid(g), ops.one_hot(ops.argsort(g), 5))
+    ),
     "never positive": gated(lambda g: -3 * ops.sigmoid(g)),
     "sigmoid by hand": gated(lambda g: 1 / (1 + ops.exp(-g))),
     "interpolated": gated(
@@ -420,6 +426,9 @@ class TestAttention:
             "matmul": lambda g, p: ops.matmul(g[:, None], p)[:, 0],
             "dot": lambda g, p: layers.Dot(1)([g, p]),
             "multiply": lambda g, p: ops.sum(g[..., None] * p, axis=1),
+            "repeated": lambda g, p: ops.sum(ops.repeat(g[..., None], 5, axis=-1) * p, axis=1),
+            "tiled": lambda g, p: ops.sum(ops.tile(g[..., None], (1, 1, 5)) * p, axis=1),
+            "spread": lambda g, p: ops.sum(g[..., None] * ops.ones_like(p) * p, axis=1),
         }
         if keras.backend.backend() != "tensorflow":  # which wants to be told what ... returns
             products["implicit"] = lambda g, p: ops.einsum("...e,...ec", g[:, None], p[:, None])[
@@ -460,6 +469,25 @@ class TestAttention:
             np.testing.assert_allclose(found[-1], found[0], atol=1e-5 * np.abs(found[0]).max())
         assert not found[0][..., :3].any()
         assert np.abs(found[0][..., 3:]).max() > 0.01
+
+    @pytest.mark.parametrize("attention", ["values", "attnlrp"])
+    def test_a_softmax_over_two_axes(self, attention, x, weighted):
+        top = lambda s: ops.max(s, axis=(1, 2), keepdims=True)  # noqa: E731
+        spelled = (
+            layers.Softmax(axis=(1, 2)),
+            lambda s: (e := ops.exp(s)) / over(e, (1, 2)),
+            lambda s: (e := ops.exp(s - top(s))) / over(e, (1, 2)),
+            lambda s: ops.exp(s - ops.logsumexp(s, axis=(1, 2), keepdims=True)),
+        )
+        indicator = isi.Relevance(isi.Composite("epsilon", attention=attention))
+        right, *others = (
+            isi.explain(weighted(attended(f), None), x[..., :3], target=0, indicator=indicator)
+            for f in spelled
+        )
+        size = np.abs(right.relevance).max()
+        assert size > 1e-2
+        for other in others:
+            np.testing.assert_allclose(other.relevance, right.relevance, atol=2e-5 * size)
 
     def test_a_softmax_of_what_differs_along_no_axis_keeps_its_bias(self):
         """What is added before exponentials is part of their softmax, but for a greatest value."""

@@ -890,7 +890,11 @@ class TestLayersOfOnesOwn:
     def test_integers_that_are_multiplied_are_said(self):
         """A mask that is multiplied as a number takes a half, as any factor does."""
         x, mask = keras.Input((4, 3), name="x"), keras.Input((4,), dtype="int32", name="mask")
-        for weigh, said in ((lambda m: m, True), (lambda m: m > 0, False)):
+        for weigh, said in (
+            (lambda m: m, True),
+            (lambda m: m / ops.sum(m, axis=1, keepdims=True), True),
+            (lambda m: m > 0, False),
+        ):
             weights = ops.cast(weigh(mask), "float32")[..., None]
             pooled = ops.sum(layers.Dense(3)(x) * weights, axis=1) / ops.sum(weights, axis=1)
             model = keras.Model({"x": x, "mask": mask}, layers.Dense(2)(pooled))
@@ -901,6 +905,56 @@ class TestLayersOfOnesOwn:
             text = "".join(str(each.message) for each in caught)
             assert ("The input 'mask' holds integers and is multiplied" in text) == said
             assert bool(found.relevance["mask"].any()) == said
+
+    @pytest.mark.parametrize("options", [{}, {"gates": "halves"}, {"attention": "attnlrp"}])
+    def test_booleans_that_are_multiplied_take_nothing(self, options):
+        """Under every rule they weigh, also as shares of their sum."""
+        x, mask = keras.Input((4, 3), name="x"), keras.Input((4,), dtype="bool", name="mask")
+        weights = ops.cast(mask, "float32")[..., None]
+        shares = weights / ops.sum(weights, axis=1, keepdims=True)
+        masked = {"x": np.ones((2, 4, 3), "float32"), "mask": np.array([[1, 1, 0, 1]] * 2, bool)}
+        found = []
+        for pool in (
+            lambda h: ops.sum(h * weights, axis=1) / 3,
+            lambda h: ops.sum(h * shares, axis=1),
+            lambda h: ops.sum(ops.where(mask[..., None], h, 0.0), axis=1) / 3,
+        ):
+            keras.utils.set_random_seed(1)
+            pooled = pool(layers.Dense(3)(x))
+            model = keras.Model({"x": x, "mask": mask}, layers.Dense(2)(pooled))
+            indicator = isi.Relevance(isi.Composite("epsilon", **options))
+            found.append(isi.explain(model, masked, target=0, indicator=indicator).relevance)
+            assert not found[-1]["mask"].any()
+            np.testing.assert_allclose(found[-1]["x"], found[0]["x"], rtol=1e-4, atol=1e-6)
+        assert np.abs(found[0]["x"]).max() > 1e-2
+
+    @pytest.mark.parametrize("order", ["abc", "cab", "bca"])
+    def test_a_layer_that_multiplies_several(self, order):
+        """It multiplies two at a time; each of its factors gets the same."""
+        inputs, found = keras.Input((5,)), []
+        for multiply in (layers.Multiply(), lambda f: ops.einsum("ni,ni,ni->ni", *f)):
+            keras.utils.set_random_seed(1)
+            factors = {name: layers.Dense(4)(inputs[:, k : k + 3]) for k, name in enumerate("abc")}
+            model = keras.Model(inputs, layers.Dense(2)(multiply([factors[k] for k in order])))
+            x = np.random.default_rng(1).normal(size=(3, 5)).astype("float32")
+            found.append(isi.explain(model, x, target=0, indicator="epsilon").relevance)
+        np.testing.assert_allclose(*found, rtol=1e-4, atol=1e-5)
+
+    @pytest.mark.once(on="jax")  # Torch does not run it with weights that are tensors
+    @pytest.mark.parametrize("options", [{}, {"attention": "attnlrp"}])
+    def test_an_average_is_a_weighted_sum(self, options):
+        inputs, found = keras.Input((4, 3)), []
+        for pool in (
+            lambda v, w: ops.average(v, axis=1, weights=w),
+            lambda v, w: ops.sum(v * w, axis=1) / ops.sum(w, axis=1),
+        ):
+            keras.utils.set_random_seed(1)
+            pooled = pool(layers.Dense(5)(inputs), ops.sigmoid(layers.Dense(5)(inputs)))
+            model = keras.Model(inputs, layers.Dense(2)(pooled))
+            x = np.random.default_rng(1).normal(size=(3, 4, 3)).astype("float32")
+            indicator = isi.Relevance(isi.Composite("epsilon", **options))
+            found.append(isi.explain(model, x, target=0, indicator=indicator).relevance)
+        np.testing.assert_allclose(*found, rtol=1e-4, atol=1e-5)
 
     def test_error_names_the_layer(self):
         match = (
