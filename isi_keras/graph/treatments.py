@@ -82,14 +82,15 @@ def _is_finite(plan: Plan, tensor: Tensor) -> bool:
 def product(run: Run, plan: Plan, node: Node) -> Any:
     """A product of tensors: the signal takes all, or each factor an equal share."""
     args, kwargs = arguments(run, plan, node)
-    counts = {id(t): _factors(plan, node, t) for t in plan.routes(node)}
+    routes = plan.routes(node)  # a square has two
+    counts = {id(t): _factors(plan, node, t) for t in routes}
     if len(set(counts.values())) > 1:  # only of a layer that multiplies several
         parts = [(arg, counts.get(id(t), 0)) for t, arg in zip(node.args, args, strict=True)]
         whole = sum(counts.values())
         shared = [carrying(arg, arg * (count / whole)) if count else arg for arg, count in parts]
         return run.call(node, tuple(shared), kwargs)
     outputs = run.call(node, args, kwargs)
-    return outputs if len(counts) == 1 else carrying(outputs, outputs / len(counts))
+    return outputs if len(routes) == 1 else carrying(outputs, outputs / len(routes))
 
 
 def _factors(plan: Plan, node: Node, tensor: Any) -> int:
