@@ -1,7 +1,7 @@
 """The end of a graph: what makes probabilities of its logits, and the graph without it."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Callable
 from typing import NamedTuple
 
 import keras
@@ -15,7 +15,7 @@ from isi_keras.graph.forward import HALF, as_array, widen
 from isi_keras.graph.moves import moved_axis
 from isi_keras.graph.nodes import Graph, Node, Own, Tensor
 from isi_keras.graph.run import carrying, is_float
-from isi_keras.graph.softmaxes import with_softmaxes
+from isi_keras.graph.softmaxes import subtracts_greatest, with_softmaxes
 
 _LEAST = -1e9  # the logit of a class that a mask rules out
 
@@ -72,23 +72,24 @@ def linear_end(graph: Graph) -> bool:
 
 def hidden(graph: Graph) -> str | None:
     """The softmax or sigmoid behind what a graph ends in, if it cannot be taken off."""
-    return _behind(with_softmaxes(graph), table.HEADS | table.GATES | {"LogSigmoid"})
+    kinds = table.HEADS | table.GATES | {"LogSigmoid"}
+    return _behind(with_softmaxes(graph), lambda node: node.kind in kinds)
 
 
 def greatest(graph: Graph) -> str | None:
-    """What takes the greatest of some values behind what a graph ends in."""
-    return _behind(graph, {"Amax", "Max", "Sort", "TopK"})
+    """What subtracts from values the greatest of them, behind what a graph ends in."""
+    return _behind(graph, lambda node: subtracts_greatest(graph, node))
 
 
-def _behind(graph: Graph, kinds: Collection[str]) -> str | None:
-    """The name of a node of some kinds between the end of a graph and its last weights."""
+def _behind(graph: Graph, found: Callable[[Node], bool]) -> str | None:
+    """The name of such a node between the end of a graph and its last weights."""
     seen, stack, weights = set(), [graph.output], _Weights(graph)
     while stack:
         node = graph.producers.get(id(stack.pop()))
         if node is None or id(node) in seen:
             continue
         seen.add(id(node))
-        if node.kind in kinds:
+        if found(node):
             return node.name
         if not weights.in_linear(node) and node.kind != "Whole":
             stack.extend(node.tensors)

@@ -12,6 +12,7 @@ from isi_keras.graph.sums import before_reshapes, sum_of, summed_axes
 
 _OPERATIONS = {"Softmax": ops.softmax, "LogSoftmax": ops.log_softmax}
 _SCALES = frozenset({*table.MOVES, *table.QUOTIENTS, "Multiply", "Negative"})
+_MOST = 100  # operations that are looked through for what is shifted
 _REPEATED = {"Amax", "Exp", "ExpandDims", "GetItem", "Max", "Negative", "StopGradient", "Subtract"}
 
 
@@ -30,9 +31,7 @@ def with_softmaxes(graph: Graph) -> Graph:
 
 def is_below_greatest(graph: Graph, z: Any) -> bool:
     """Whether a tensor is something less what is greatest, so that 0 is in it, or a multiple."""
-    node = graph.producers.get(id(z))
-    while node is not None and node.kind in _SCALES and len(node.tensors) == 1:
-        node = graph.producers.get(id(node.tensors[0]))
+    node = _origin(graph, z)
     if node is None or node.kind not in ("Add", "Subtract"):
         return False
     taken = [part for part in node.args if _is_greatest(graph, part)]
@@ -83,54 +82,54 @@ def _log_softmax(graph: Graph, node: Node) -> tuple[Any, Any] | None:
         if node.kind == "Add":
             negated = graph.producers.get(id(total))
             total = negated.args[0] if negated is not None and negated.kind == "Negative" else None
-        axis = _log_sum(graph, total, z) if isinstance(z, Tensor) else None
-        if axis is not None:
-            return z, axis
+        found = _log_sum(graph, total, z) if isinstance(z, Tensor) else None
+        if found is not None:
+            return found
     return None
 
 
-def _log_sum(graph: Graph, total: Any, z: Tensor) -> list[int] | None:
-    """The axes of `log(sum(exp(z)))`, also if it is `m + log(sum(exp(z - m)))`."""
-    node = before_reshapes(graph.producers, total)
-    if node is None:
-        return None
-    if node.kind == "Add":
+def _log_sum(graph: Graph, total: Any, z: Tensor) -> tuple[Tensor, list[int]] | None:
+    """What `z - total` is the log-softmax of, and its axes: `z` if `total` is `log(sum(exp(z)))`.
+
+    Of `m + log(sum(exp(z - m)))` it is `z - m`.
+    """
+    node = graph.producers.get(id(total))
+    if node is not None and node.kind == "Add":
         for m, rest in (node.args[:2], node.args[1::-1]):
             for less in graph.nodes:
                 if less.kind == "Subtract" and _same(graph, less.args[0], z):
-                    axis = _log_sum(graph, rest, less.outputs[0])
-                    if axis is not None and _same(graph, less.args[1], m):
-                        return axis
+                    found = _log_sum(graph, rest, less.outputs[0])
+                    if found is not None and _same(graph, less.args[1], m):
+                        return found
         return None
-    axes: list[int] = []
-    if node.kind == "Logsumexp" and _same(graph, node.args[0], z):
+    node, axes = before_reshapes(graph.producers, total), []
+    if node is not None and node.kind == "Logsumexp" and _same(graph, node.args[0], z):
         axes = summed_axes(node, total, z)
-    elif node.kind == "Log":
+    elif node is not None and node.kind == "Log":
         summing = before_reshapes(graph.producers, node.args[0])
         raised = None if summing is None else graph.producers.get(id(summing.args[0]))
         if summing is None or raised is None or (summing.kind, raised.kind) != ("Sum", "Exp"):
             return None
         axes = summed_axes(summing, total, z) if _same(graph, raised.args[0], z) else []
-    return axes or None
+    return (z, axes) if axes else None
 
 
-def _same(graph: Graph, one: Any, other: Any) -> bool:
+def _same(graph: Graph, one: Any, other: Any, depth: int = 6) -> bool:
     """Whether two values are one, or computed alike by what a softmax is written with."""
     if one is other:
         return True
     if not (isinstance(one, Tensor) and isinstance(other, Tensor)):
-        return (
-            isinstance(one, int | float | list | tuple)
-            and type(one) is type(other)
-            and one == other
-        )
+        known = isinstance(one, int | float | list | tuple) and type(one) is type(other)
+        return known and one == other
     node, twin = graph.producers.get(id(one)), graph.producers.get(id(other))
     if node is None or twin is None or node.kind != twin.kind or node.kind not in _REPEATED:
         return False
     names = ("axis", "keepdims", "initial")
     named = all(_same(graph, node.argument(name), twin.argument(name)) for name in names)
-    pairs = zip(node.args, twin.args, strict=False)
-    return named and len(node.args) == len(twin.args) and all(_same(graph, *two) for two in pairs)
+    if not named or len(node.args) != len(twin.args) or not depth:
+        return False
+    pairs = zip(node.args, twin.args, strict=True)
+    return all(_same(graph, *pair, depth - 1) for pair in pairs)
 
 
 def shared(graph: Graph, node: Node) -> list[tuple[Any, Any]]:
@@ -164,7 +163,7 @@ def _unshifted(
     Weights and constants that are added are biases, and no shift that is left out.
     """
     node, seen = graph.producers.get(id(z)), set() if seen is None else seen
-    if node is None or id(z) in seen:
+    if node is None or id(z) in seen or len(seen) > _MOST:
         return z, []
     seen.add(id(z))
     inner: list[Any] = []
@@ -199,12 +198,31 @@ def _unshifted(
     return z, []
 
 
+def subtracts_greatest(graph: Graph, node: Node) -> bool:
+    """Whether a node takes from values the greatest of them, however they are moved about."""
+    for x, part in (node.args[:2], node.args[1::-1]) if node.kind in ("Add", "Subtract") else ():
+        made = _origin(graph, part)
+        parts = made.args[:2] if made is not None and made.kind == "Multiply" else [part]
+        for greatest in (_origin(graph, each) for each in parts):
+            if greatest is None or greatest.kind not in ("Amax", "Max", "Sort", "TopK"):
+                continue
+            if _origin(graph, x) is _origin(graph, greatest.args[0]):
+                return True
+    return False
+
+
 def _is_greatest(graph: Graph, tensor: Any) -> bool:
     """Whether a tensor holds greatest values, or these negated."""
-    node = graph.producers.get(id(tensor))
-    while node is not None and node.kind in table.MOVES | {"Negative", "StopGradient"}:
-        node = graph.producers.get(id(node.args[0]))
+    node = _origin(graph, tensor)
     return node is not None and node.kind in ("Amax", "Max")
+
+
+def _origin(graph: Graph, tensor: Any) -> Node | None:
+    """What made a tensor, before it was moved about, scaled by a number or held."""
+    node = graph.producers.get(id(tensor))
+    while node is not None and node.kind in _SCALES | {"StopGradient"} and len(node.tensors) == 1:
+        node = graph.producers.get(id(node.tensors[0]))
+    return node
 
 
 def _is_whole(value: Any, like: Tensor) -> bool:

@@ -96,11 +96,14 @@ def product(run: Run, plan: Plan, node: Node) -> Any:
 def _factors(plan: Plan, node: Node, tensor: Any) -> int:
     """How many factors of one layer a factor stands for, which multiplies two at a time."""
     inner = plan.graph.producers.get(id(tensor))
-    layer = node.scope[-1] if node.scope else None
-    if inner is None or inner.kind != "Multiply" or not isinstance(layer, keras.layers.Multiply):
+    if inner is None or inner.kind != "Multiply" or not node.scope:
         return 1
-    if layer not in inner.scope[-1:]:
+    layer = node.scope[-1]
+    if not isinstance(layer, keras.layers.Multiply):
         return 1
+    returned = [outputs for _, outputs in plan.graph.layers.get(layer.name, ())]
+    if layer not in inner.scope[-1:] or any(tensor is t for t in keras.tree.flatten(returned)):
+        return 1  # of another layer, or of another call
     return sum(_factors(plan, inner, t) for t in plan.routes(inner))
 
 

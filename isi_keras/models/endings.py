@@ -8,6 +8,8 @@ from keras import ops
 from isi_keras.graph.forward import forward
 from isi_keras.graph.head import Cut, cut, greatest, hidden, linear_end
 from isi_keras.graph.nodes import Graph
+from isi_keras.graph.softmaxes import with_softmaxes
+from isi_keras.models.agreement import is_same
 
 
 def expect_varying(model: keras.Model, graph: Graph, units: int) -> None:
@@ -41,8 +43,16 @@ def ended(model, graph: Graph, outputs, from_logits: bool | None) -> Cut:
     return Cut(graph, frozenset(), graph)
 
 
-def expect_free(model: keras.Model, found: Cut, sample: Any) -> None:
-    """Raises if the greatest logit is 0 whatever comes in, as the greatest is subtracted."""
+def expect_logits(model: keras.Model, found: Cut, sample: Any, outputs: Any) -> None:
+    """Raises if the logits are not those of the model, or the greatest of them is always 0."""
+    spelled = with_softmaxes(found.whole)
+    changed = bool(found.removed) and spelled.nodes != found.whole.nodes
+    if changed and not is_same(model, spelled, sample, outputs):
+        raise ValueError(
+            f"The end of the model {model.name!r} looks like a softmax that is written out, but "
+            "written with keras.ops.softmax the model returns other outputs. Write it with "
+            "keras.ops.softmax or keras.ops.log_softmax."
+        )
     name = greatest(found.graph)
     if name is None:
         return
@@ -50,9 +60,9 @@ def expect_free(model: keras.Model, found: Cut, sample: Any) -> None:
     if not logits.max(axis=-1).any() and (logits < 0).any():
         raise ValueError(
             f"The greatest of the logits of the model {model.name!r} is 0 for each sample, as "
-            f"{name} is subtracted from them. No input has a part in 0, so maps would be empty "
-            "and attacks could not begin. Leave the subtraction out: keras.ops.softmax(z) itself "
-            "keeps its exponentials small."
+            f"{name} takes the greatest from all. No input has a part in 0, so maps would be "
+            "empty and attacks could not begin. Leave it out: keras.ops.softmax(z) itself keeps "
+            "its exponentials small."
         )
 
 

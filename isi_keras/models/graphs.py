@@ -22,7 +22,7 @@ from isi_keras.graph.trace import trace
 from isi_keras.models.agreement import check_same, expect_apart, expect_uncounted, is_same, returns
 from isi_keras.models.calling import check_own, run
 from isi_keras.models.compared import count_of, pair, some
-from isi_keras.models.endings import ended, expect_free, expect_varying, not_of_rows
+from isi_keras.models.endings import ended, expect_logits, expect_varying, not_of_rows
 from isi_keras.models.held import copied, steady
 from isi_keras.models.layers import nodes
 
@@ -83,7 +83,7 @@ class Graphs:
         made = Cut(whole, frozenset(), whole)
         if not (self._whole or alone):
             made = ended(model, whole, outputs, from_logits)
-            expect_free(model, made, sample)
+            expect_logits(model, made, sample, outputs)
         self.units = made.graph.output.shape[-1]
         self.removed, self.grouped = made.removed, made.grouped
         self._made: dict[int | None, Cut] = {whole.rows: made}

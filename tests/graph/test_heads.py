@@ -117,6 +117,9 @@ SHIFTED = {
         z - (_top(z) + ops.log(ops.sum(ops.exp(z - _top(z)), axis=-1, keepdims=True)))
     ),
     "exponential": lambda z: ops.exp(z - ops.logsumexp(z, axis=-1, keepdims=True)),
+    "of a difference": lambda z: (
+        (twice := 2 * z) - (z + ops.logsumexp(twice - z, axis=-1, keepdims=True))
+    ),
 }
 
 
@@ -160,6 +163,27 @@ def test_where_the_greatest_logit_is_0_for_each_sample(x, end):
     model = keras.Model(inputs, end(layers.Dense(3)(inputs)))
     with pytest.raises(ValueError, match=r"greatest of the logits of the model .* is 0 for each"):
         isi.logits(model).predict(x)
+
+
+def test_what_looks_like_a_log_softmax_and_is_none(x):
+    """Reshaped, a sum over one axis stands along another one of the same length."""
+    inputs = keras.Input((4,))
+    z = layers.Reshape((4, 4))(layers.Dense(16)(inputs))
+    top = ops.max(z, axis=1, keepdims=True)
+    total = top + ops.log(ops.sum(ops.exp(z - top), axis=1, keepdims=True))
+    model = keras.Model(inputs, layers.Flatten()(ops.exp(z - ops.reshape(total, (-1, 4, 1)))))
+    found = isi.logits(model, from_logits=True).predict(x)
+    np.testing.assert_allclose(found, model.predict(x, verbose=0), rtol=1e-4, atol=1e-5)
+
+
+def test_nearest_prototypes_of_samples_that_are_some():
+    """Their greatest logit is 0 too, and nothing is subtracted."""
+    prototypes = np.random.default_rng(1).normal(size=(3, 2, 4)).astype("float32")
+    inputs = keras.Input((4,))
+    distances = ops.sum(ops.square(inputs[:, None, None] - prototypes), axis=-1)
+    model = keras.Model(inputs, ops.softmax(ops.max(-distances, axis=-1)))
+    found = isi.logits(model).predict(prototypes[:, 0])
+    np.testing.assert_array_equal(found.argmax(-1), np.arange(3))
 
 
 def test_a_greatest_that_is_subtracted_from_another(x):

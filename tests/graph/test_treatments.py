@@ -928,17 +928,50 @@ class TestLayersOfOnesOwn:
             np.testing.assert_allclose(found[-1]["x"], found[0]["x"], rtol=1e-4, atol=1e-6)
         assert np.abs(found[0]["x"]).max() > 1e-2
 
+    @pytest.mark.parametrize("attention", ["values", "attnlrp"])
+    def test_what_is_made_of_booleans_is_no_mask(self, attention):
+        """Their counts, differences and linear maps are numbers, as of reals that are 0 and 1."""
+        kernel = np.random.default_rng(1).normal(size=(3, 3)).astype("float32")
+        indicator = isi.Relevance(isi.Composite("epsilon", attention=attention))
+        for make in (
+            lambda f: ops.matmul(f, kernel),
+            lambda f: f * kernel[0] - 0.1,  # without a term it is a gate
+            lambda f: 2 * f - 1,
+            lambda f: ops.sum(f, axis=-1, keepdims=True),
+        ):
+            found = []
+            for dtype in ("bool", "float32"):
+                keras.utils.set_random_seed(1)
+                x, flags = keras.Input((3,), name="x"), keras.Input((3,), dtype=dtype, name="flags")
+                product = x * make(ops.cast(flags, "float32"))
+                model = keras.Model({"x": x, "flags": flags}, layers.Dense(2)(product))
+                given = {"x": np.ones((2, 3), "float32"), "flags": np.array([[1, 0, 1]] * 2, dtype)}
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # that integers are multiplied
+                    found.append(isi.explain(model, given, indicator=indicator).relevance)
+            for name in ("x", "flags"):
+                np.testing.assert_allclose(*(each[name] for each in found), rtol=1e-4, atol=1e-6)
+                assert np.abs(found[0][name]).max() > 1e-2
+
     @pytest.mark.parametrize("order", ["abc", "cab", "bca"])
     def test_a_layer_that_multiplies_several(self, order):
         """It multiplies two at a time; each of its factors gets the same."""
         inputs, found = keras.Input((5,)), []
-        for multiply in (layers.Multiply(), lambda f: ops.einsum("ni,ni,ni->ni", *f)):
+        twice = layers.Multiply()
+        for multiply in (
+            layers.Multiply(),
+            lambda f: ops.einsum("ni,ni,ni->ni", *f),
+            lambda f: twice([f[0], twice(f[1:])]),
+            lambda f: f[0] * (f[1] * f[2]),
+        ):
             keras.utils.set_random_seed(1)
             factors = {name: layers.Dense(4)(inputs[:, k : k + 3]) for k, name in enumerate("abc")}
             model = keras.Model(inputs, layers.Dense(2)(multiply([factors[k] for k in order])))
             x = np.random.default_rng(1).normal(size=(3, 5)).astype("float32")
             found.append(isi.explain(model, x, target=0, indicator="epsilon").relevance)
-        np.testing.assert_allclose(*found, rtol=1e-4, atol=1e-5)
+        for one, other in (found[:2], found[2:]):
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+        assert np.abs(found[0] - found[2]).max() > 1e-2
 
     @pytest.mark.once(on="jax")  # Torch does not run it with weights that are tensors
     @pytest.mark.parametrize("options", [{}, {"attention": "attnlrp"}])
