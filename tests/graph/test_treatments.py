@@ -935,9 +935,9 @@ class TestLayersOfOnesOwn:
         indicator = isi.Relevance(isi.Composite("epsilon", attention=attention))
         for make in (
             lambda f: ops.matmul(f, kernel),
-            lambda f: f * kernel[0] - 0.1,  # without a term it is a gate
             lambda f: 2 * f - 1,
-            lambda f: ops.sum(f, axis=-1, keepdims=True),
+            lambda f: f * kernel[0] - 0.1,  # without a term it is a gate, as the sum is
+            lambda f: ops.sum(f, axis=-1, keepdims=True) - 1.5,
         ):
             found = []
             for dtype in ("bool", "float32"):
