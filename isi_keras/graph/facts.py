@@ -131,10 +131,11 @@ class Facts:
         elif kind in table.AFFINE and len(relevant) == 1:
             shifted = signed and kind in ("Add", "Subtract")  # a factor changes no entry's sign
             found |= common & (Fact.SCALE if shifted else Fact.SCALE | Fact.GATE)
-        elif kind in table.PRODUCTS and alone:
-            found |= common & (Fact.GATE | Fact.SCALE)
-        elif kind in table.PRODUCTS and least >= 0:
-            found |= common & Fact.GATE
+        elif kind in table.PRODUCTS:
+            operands = [v for v in keras.tree.flatten(node.args) if hasattr(v, "shape")]
+            rest = [v for v in operands if not any(v is t for t in relevant)]
+            if all(map(self._ranges.is_positive, rest)):  # sums may be of both signs otherwise
+                found |= common & (Fact.GATE if rest else Fact.GATE | Fact.SCALE)
         elif not falls and (kind in table.KEEPS_GATES or (kind in table.KEEPS_SIGN and alone)):
             found |= self._gates(node, relevant)
         if kind in table.GATES | table.WEIGHTS:
