@@ -134,7 +134,9 @@ class Facts:
         elif kind in table.PRODUCTS:
             operands = [v for v in keras.tree.flatten(node.args) if hasattr(v, "shape")]
             rest = [v for v in operands if not any(v is t for t in relevant)]
-            if all(map(self._ranges.is_positive, rest)):  # sums may be of both signs otherwise
+            ranges = [self._ranges.of(v) for v in rest]
+            alike = all(r[0] >= 0 for r in ranges) or all(r[1] <= 0 for r in ranges)
+            if alike or not _sums(node):
                 found |= common & (Fact.GATE if rest else Fact.GATE | Fact.SCALE)
         elif not falls and (kind in table.KEEPS_GATES or (kind in table.KEEPS_SIGN and alone)):
             found |= self._gates(node, relevant)
@@ -157,6 +159,14 @@ class Facts:
         rest = [v for v in values if not any(v is t for t in relevant)]
         gates = all(self.has(t, Fact.GATE) for t in passed)
         return Fact.GATE if gates and all(map(self._ranges.is_positive, rest)) else Fact.NONE
+
+
+def _sums(node: Node) -> bool:
+    """Whether a product sums: of both signs, what is made of a gate may then have both."""
+    if node.kind != "Einsum":
+        return True
+    before, _, after = node.op.subscripts.partition("->")
+    return not set(before) - set(after) <= set(", ")
 
 
 def is_moving(node: Node) -> bool:

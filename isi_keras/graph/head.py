@@ -1,7 +1,6 @@
 """The end of a graph: what makes probabilities of its logits, and the graph without it."""
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import keras
@@ -15,7 +14,7 @@ from isi_keras.graph.forward import HALF, as_array, widen
 from isi_keras.graph.moves import moved_axis
 from isi_keras.graph.nodes import Graph, Node, Own, Tensor
 from isi_keras.graph.run import carrying, is_float
-from isi_keras.graph.softmaxes import subtracts_greatest, with_softmaxes
+from isi_keras.graph.softmaxes import with_softmaxes
 
 _LEAST = -1e9  # the logit of a class that a mask rules out
 
@@ -72,28 +71,34 @@ def linear_end(graph: Graph) -> bool:
 
 def hidden(graph: Graph) -> str | None:
     """The softmax or sigmoid behind what a graph ends in, if it cannot be taken off."""
-    kinds = table.HEADS | table.GATES | {"LogSigmoid"}
-    return _behind(with_softmaxes(graph), lambda node: node.kind in kinds)
+    graph, kinds = with_softmaxes(graph), table.HEADS | table.GATES | {"LogSigmoid"}
+    return next((n.name for n in _behind(graph, graph.output) if n.kind in kinds), None)
 
 
-def greatest(graph: Graph) -> str | None:
-    """What subtracts from values the greatest of them, behind what a graph ends in."""
-    return _behind(graph, lambda node: subtracts_greatest(graph, node))
+def difference(graph: Graph) -> str | None:
+    """What adds, or subtracts, two functions of the same values behind what a graph ends in."""
+
+    def is_one(node):
+        if node.kind not in ("Add", "Subtract") or len(node.tensors) < 2:
+            return False
+        parts = [_behind(graph, tensor) for tensor in node.tensors[:2]]
+        one, other = ({id(t) for n in part for t in (*n.tensors, *n.outputs)} for part in parts)
+        return not one.isdisjoint(other)
+
+    return next((node.name for node in _behind(graph, graph.output) if is_one(node)), None)
 
 
-def _behind(graph: Graph, found: Callable[[Node], bool]) -> str | None:
-    """The name of such a node between the end of a graph and its last weights."""
-    seen, stack, weights = set(), [graph.output], _Weights(graph)
+def _behind(graph: Graph, tensor: Tensor) -> list[Node]:
+    """The nodes between a tensor and the last weights before it, these too."""
+    found, stack, weights = {}, [tensor], _Weights(graph)
     while stack:
         node = graph.producers.get(id(stack.pop()))
-        if node is None or id(node) in seen:
+        if node is None or id(node) in found:
             continue
-        seen.add(id(node))
-        if found(node):
-            return node.name
+        found[id(node)] = node
         if not weights.in_linear(node) and node.kind != "Whole":
             stack.extend(node.tensors)
-    return None
+    return list(found.values())
 
 
 class _Weights:

@@ -11,9 +11,9 @@ from isi_keras.composites import KINDS
 from isi_keras.graph import operations as table
 from isi_keras.graph import registry
 from isi_keras.graph.facts import BY_TENSORFLOW, Fact
+from isi_keras.graph.masks import made_of
 from isi_keras.graph.nodes import Node, Tensor
 from isi_keras.graph.plan import Plan
-from isi_keras.graph.products import made_of
 from isi_keras.graph.run import is_float
 from isi_keras.graph.softmaxes import is_below_greatest
 
@@ -64,7 +64,8 @@ def warn_of_counts(plan: Plan) -> None:
     graph = plan.graph
     paths = [".".join(map(str, path)) for path, _ in keras.tree.flatten_with_path(graph.inputs)]
     names = dict(zip(map(id, keras.tree.flatten(graph.inputs)), paths, strict=True))
-    counts = {id(t) for t in keras.tree.flatten(graph.inputs) if not is_float(t)}
+    inputs = keras.tree.flatten(graph.inputs)
+    counts = {id(t) for t in inputs if keras.backend.is_int_dtype(t.dtype)}
     for node in graph.nodes:
         routes = plan.routes(node) if plan.is_live(node) and node.kind in table.PRODUCTS else []
         parts = [made_of(graph, t, lambda t: id(t) in counts) for t in routes]

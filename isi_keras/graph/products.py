@@ -1,15 +1,12 @@
 """Which factors of a product take its relevance."""
 
 import math
-from collections.abc import Callable
 from typing import Any
 
-import keras
-
-from isi_keras import _checks
 from isi_keras.composites import Composite
 from isi_keras.graph import operations as table
 from isi_keras.graph.facts import Fact, Facts
+from isi_keras.graph.masks import Masks
 from isi_keras.graph.moves import place_before
 from isi_keras.graph.nodes import Graph, Node, Tensor
 from isi_keras.graph.softmaxes import shared
@@ -19,10 +16,6 @@ from isi_keras.graph.sums import sum_of
 _KEEPING = frozenset({*table.QUOTIENTS, "Add", "Clip", "Maximum", "Minimum", "Multiply", "Where"})
 # By these a tensor of few numbers becomes one of many.
 _SPREADING = table.MOVES | table.MIXING | table.AFFINE
-_KEEPING_MASKS = table.MOVES | table.STRAIGHT | {"Clip", "Maximum", "Minimum"}
-# What is made of some tensors by these is made of nothing else.
-_OF_PARTS = table.MOVES | table.AFFINE | table.QUOTIENTS | table.PRODUCTS | table.SCALES
-_OF_PARTS |= {"Clip", "Max", "Maximum", "Mean", "Minimum", "Power", "Sqrt", "Square", "Sum"}
 
 
 def signals(graph: Graph, facts: Facts, composite: Composite, node: Node) -> list[Tensor]:
@@ -34,8 +27,8 @@ def signals(graph: Graph, facts: Facts, composite: Composite, node: Node) -> lis
     """
     relevant = facts.relevant(node)
     unscaled = [t for t in relevant if not facts.has(t, Fact.SCALE)] or relevant
-
-    unscaled = [t for t in unscaled if not _is_mask(graph, facts, t)] or unscaled
+    masks = Masks(graph, facts)
+    unscaled = [t for t in unscaled if not masks.has(t)] or unscaled
     halves = composite.gates == "halves" and node.kind == "Multiply"
     if halves or composite.attention == "attnlrp":
         return unscaled
@@ -46,49 +39,6 @@ def signals(graph: Graph, facts: Facts, composite: Composite, node: Node) -> lis
     if not found:
         sizes = [_size(graph, facts, t) for t in unscaled]
         found = [t for t, size in zip(unscaled, sizes, strict=True) if size == max(sizes)]
-    return found if len(found) == 1 else unscaled
-
-
-def _is_mask(graph: Graph, facts: Facts, tensor: Any) -> bool:
-    """Whether a tensor is a mask, or shares of one, as of its sum."""
-    if not isinstance(tensor, Tensor):
-        return False
-
-    def is_part(tensor):
-        return tensor.dtype == "bool" or facts.has(tensor, Fact.MASK)
-
-    node = graph.producers.get(id(tensor))
-    if is_part(tensor) or node is None:
-        return is_part(tensor)
-    relevant = facts.relevant(node)
-    if node.kind in table.PRODUCTS:
-        others = [v for v in keras.tree.flatten(node.args) if not _checks.is_number(v)]
-        others = [v for v in others if not _is_mask(graph, facts, v)]
-        alone = all(isinstance(v, Tensor) and made_of(graph, v, is_part) for v in others)
-        return alone and len(others) < len(relevant)
-    if node.kind in table.QUOTIENTS:
-        return _is_mask(graph, facts, node.args[0])
-    less = node.kind == "Subtract" and _checks.is_number(node.args[0]) and node.args[0] == 1
-    if not less and node.kind not in _KEEPING_MASKS:
-        return False
-    return bool(relevant) and all(_is_mask(graph, facts, t) for t in relevant)
-
-
-def made_of(graph: Graph, tensor: Tensor, is_part: Callable[[Tensor], bool]) -> list[Tensor]:
-    """The parts that a tensor is made of, if by them alone, as by their shares of a sum."""
-    stack, seen, found = [tensor], set(), []
-    while stack:
-        tensor = stack.pop()
-        if id(tensor) in seen:
-            continue
-        seen.add(id(tensor))
-        node = graph.producers.get(id(tensor))
-        if is_part(tensor):
-            found.append(tensor)
-        elif node is None or node.kind not in _OF_PARTS:
-            return []
-        else:
-            stack += node.tensors
     return found
 
 

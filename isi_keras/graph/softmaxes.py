@@ -198,19 +198,6 @@ def _unshifted(
     return z, []
 
 
-def subtracts_greatest(graph: Graph, node: Node) -> bool:
-    """Whether a node takes from values the greatest of them, however they are moved about."""
-    for x, part in (node.args[:2], node.args[1::-1]) if node.kind in ("Add", "Subtract") else ():
-        made = _origin(graph, part)
-        parts = made.args[:2] if made is not None and made.kind == "Multiply" else [part]
-        for greatest in (_origin(graph, each) for each in parts):
-            if greatest is None or greatest.kind not in ("Amax", "Max", "Sort", "TopK"):
-                continue
-            if _origin(graph, x) is _origin(graph, greatest.args[0]):
-                return True
-    return False
-
-
 def _is_greatest(graph: Graph, tensor: Any) -> bool:
     """Whether a tensor holds greatest values, or these negated."""
     node = _origin(graph, tensor)

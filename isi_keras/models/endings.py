@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from isi_keras.graph.forward import forward
-from isi_keras.graph.head import Cut, cut, greatest, hidden, linear_end
+from isi_keras.graph.head import Cut, cut, difference, hidden, linear_end
 from isi_keras.graph.nodes import Graph
 from isi_keras.graph.softmaxes import with_softmaxes
 from isi_keras.models.agreement import is_same
@@ -53,7 +53,7 @@ def expect_logits(model: keras.Model, found: Cut, sample: Any, outputs: Any) -> 
             "written with keras.ops.softmax the model returns other outputs. Write it with "
             "keras.ops.softmax or keras.ops.log_softmax."
         )
-    name = greatest(found.graph)
+    name = difference(found.graph)
     if name is None:
         return
     logits = ops.convert_to_numpy(forward(found.graph, sample))
@@ -61,7 +61,7 @@ def expect_logits(model: keras.Model, found: Cut, sample: Any, outputs: Any) -> 
         raise ValueError(
             f"The greatest of the logits of the model {model.name!r} is 0 for each sample, as "
             f"{name} takes the greatest from all. No input has a part in 0, so maps would be "
-            "empty and attacks could not begin. Leave it out: keras.ops.softmax(z) itself keeps "
+            "empty and attacks could not begin. Leave that out: keras.ops.softmax(z) itself keeps "
             "its exponentials small."
         )
 

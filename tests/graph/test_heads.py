@@ -155,6 +155,9 @@ def test_a_softmax_below_its_greatest(x, name):
         lambda z: ops.softmax(ops.clip(_below(z), -80.0, 0.0)),
         lambda z: ops.softmax(ops.stack([z[:, k] - _top(z)[:, 0] for k in range(3)], axis=-1)),
         _below,
+        lambda z: z + ops.min(-z, axis=-1, keepdims=True),
+        lambda z: (z + 1) - _top(z + 1),
+        lambda z: z - ops.take_along_axis(z, ops.argmax(z, axis=-1)[:, None], axis=-1),
     ],
 )
 def test_where_the_greatest_logit_is_0_for_each_sample(x, end):

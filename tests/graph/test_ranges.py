@@ -249,6 +249,12 @@ GATES = {
     "selected": gated(
         lambda g: ops.einsum("ntj,ntjk->ntk", ops.sigmoid(g), ops.one_hot(ops.argsort(g), 5))
     ),
+    "times constants of both signs by einsum": gated(
+        lambda g: ops.einsum("ntj,j->ntj", ops.sigmoid(g), np.array([2, -1, 1, -3, 1], "float32"))
+    ),
+    "mixed by constants of one sign": gated(
+        lambda g: ops.matmul(ops.sigmoid(g), -np.tril(np.ones((5, 5), "float32")))
+    ),
     "never positive": gated(lambda g: -3 * ops.sigmoid(g)),
     "sigmoid by hand": gated(lambda g: 1 / (1 + ops.exp(-g))),
     "interpolated": gated(
@@ -304,6 +310,7 @@ def weighted():
         lambda g: 2 * ops.sigmoid(g) - 1,
         lambda g: ops.exp(g) - 1,
         lambda g: ops.softmax(g) - 0.2,
+        lambda g: ops.matmul(ops.sigmoid(g), np.tri(5, dtype="float32") - 0.5),
         layers.ReLU(max_value=6, negative_slope=0.3),
         layers.ReLU(threshold=1.0),
     ],

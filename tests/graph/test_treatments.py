@@ -928,6 +928,47 @@ class TestLayersOfOnesOwn:
             np.testing.assert_allclose(found[-1]["x"], found[0]["x"], rtol=1e-4, atol=1e-6)
         assert np.abs(found[0]["x"]).max() > 1e-2
 
+    @pytest.mark.parametrize("options", [{}, {"gates": "halves"}, {"attention": "attnlrp"}])
+    def test_neighbours_that_are_booleans_take_nothing(self, options):
+        """However an adjacency is normalised, it says where to look, as a constant would."""
+        near = np.array([[[0, 1, 0, 0], [1, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 0]]] * 2, bool)
+        x = np.random.default_rng(1).normal(size=(2, 4, 3)).astype("float32")
+        eye = np.eye(4, dtype="float32")
+
+        def by_degree(a):
+            degree = ops.sum(a, axis=-1)
+            scale = ops.where(degree > 0, ops.power(degree, -0.5), 0.0)
+            return scale[..., None] * a * scale[:, None]
+
+        def in_matrices(a):
+            scale = ops.rsqrt(ops.maximum(ops.sum(a, axis=-1), 1e-6))[..., None] * eye
+            return ops.matmul(ops.matmul(scale, a), scale)
+
+        shares = lambda a: a / ops.maximum(ops.sum(a, axis=-1, keepdims=True), 1.0)  # noqa: E731
+        for normalise in (
+            by_degree,
+            in_matrices,
+            shares,
+            lambda a: by_degree(a + eye),
+            lambda a: shares(a * (1 - eye)),
+            lambda a: ops.softmax(ops.where(a + eye > 0, 0.0, -1e9)),
+        ):
+            found = []
+            for held in (False, True):
+                keras.utils.set_random_seed(1)
+                inputs = [keras.Input((4, 3)), keras.Input((4, 4), dtype="bool")]
+                signal = layers.Dense(5)(inputs[0])
+                weights = normalise(ops.cast(inputs[1], "float32"))
+                weights = ops.stop_gradient(weights) if held else weights
+                read = ops.reshape(ops.matmul(weights, signal), (-1, 20))
+                model = keras.Model(inputs, layers.Dense(2)(read))
+                indicator = isi.Relevance(isi.Composite("epsilon", **options))
+                found.append(isi.explain(model, [x, near], target=0, indicator=indicator).relevance)
+            (signals, neighbours), (right, _) = (list(each.values()) for each in found)
+            assert not neighbours.any()
+            assert np.abs(signals).max() > 1e-2
+            np.testing.assert_allclose(signals, right, rtol=1e-4, atol=1e-5)
+
     @pytest.mark.parametrize("attention", ["values", "attnlrp"])
     def test_what_is_made_of_booleans_is_no_mask(self, attention):
         """Their counts, differences and linear maps are numbers, as of reals that are 0 and 1."""
@@ -972,6 +1013,21 @@ class TestLayersOfOnesOwn:
         for one, other in (found[:2], found[2:]):
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
         assert np.abs(found[0] - found[2]).max() > 1e-2
+
+    def test_a_gate_beside_two_signals(self):
+        """It takes nothing, and they equal parts, of one `einsum` as of one layer."""
+        x = np.random.default_rng(1).normal(size=(3, 6)).astype("float32")
+        inputs, found = keras.Input((6,)), []
+        for multiply in (layers.Multiply(), lambda f: ops.einsum("ni,ni,ni->ni", *f)):
+            keras.utils.set_random_seed(1)
+            factors = [layers.Dense(4)(inputs[:, 2 * k : 2 * k + 2]) for k in range(3)]
+            factors[1] = ops.sigmoid(factors[1])
+            model = keras.Model(inputs, layers.Dense(2)(multiply(factors)))
+            found.append(isi.explain(model, x, target=0, indicator="z").relevance)
+        np.testing.assert_allclose(*found, rtol=1e-4, atol=1e-5)
+        assert not found[0][:, 2:4].any()
+        sums = found[0][:, :2].sum(axis=1), found[0][:, 4:].sum(axis=1)
+        np.testing.assert_allclose(*sums, rtol=1e-4, atol=1e-5)
 
     @pytest.mark.once(on="jax")  # Torch does not run it with weights that are tensors
     @pytest.mark.parametrize("options", [{}, {"attention": "attnlrp"}])
