@@ -39,7 +39,7 @@ class Masks:
         if node.kind == "Multiply":
             masks = list(map(self.has, args))
             shares = all(mask or self._shares(v) for mask, v in zip(masks, args, strict=True))
-            return shares and any(m for m, v in zip(masks, args, strict=True) if v in relevant)
+            return shares and any(map(self.has, relevant))
         if node.kind in table.PRODUCTS:  # a sum of masks is a count
             plain = [v for v in args if not self._shares(v)]
             return len(plain) < 2 <= len(args) and all(map(self.has, plain))
@@ -62,23 +62,29 @@ class Masks:
     def _is_part(self, tensor: Tensor) -> bool:
         return tensor.dtype == "bool" or self._facts.has(tensor, Fact.MASK)
 
+    def _is_plain(self, value: Any) -> bool:
+        return _checks.is_number(value) or self.has(value)
+
     def _shares(self, value: Any) -> bool:
         """Whether a value is made of masks alone and divides by them, as by a degree."""
         graph, stack, seen = self._graph, [value], set()
         if not isinstance(value, Tensor) or not made_of(graph, value, self._is_part):
             return False
+        divides = False
         while stack:
             node = graph.producers.get(id(tensor := stack.pop()))
             if node is None or id(tensor) in seen:
                 continue
             seen.add(id(tensor))
+            fixed = [v for v in keras.tree.flatten(node.args) if not isinstance(v, Tensor)]
+            if node.kind in table.PRODUCTS and not all(map(self._is_plain, fixed)):
+                return False
             exponent = node.args[1] if node.kind == "Power" else 0
-            if node.kind in table.SCALES or (_checks.is_number(exponent) and exponent < 0):
-                return True
-            if node.kind in table.QUOTIENTS and self._facts.has(node.args[1], Fact.RELEVANT):
-                return True
+            falls = _checks.is_number(exponent) and exponent < 0
+            over = node.kind in table.QUOTIENTS and self._facts.has(node.args[1], Fact.RELEVANT)
+            divides = divides or falls or over or node.kind in table.SCALES
             stack += node.tensors
-        return False
+        return divides
 
 
 def made_of(graph: Graph, tensor: Tensor, is_part: Callable[[Tensor], bool]) -> list[Tensor]:

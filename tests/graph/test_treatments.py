@@ -950,7 +950,7 @@ class TestLayersOfOnesOwn:
             in_matrices,
             shares,
             lambda a: by_degree(a + eye),
-            lambda a: shares(a * (1 - eye)),
+            lambda a: shares(ops.multiply(1 - eye, a)),
             lambda a: ops.softmax(ops.where(a + eye > 0, 0.0, -1e9)),
         ):
             found = []
