@@ -48,9 +48,11 @@ def expect_logits(model: keras.Model, found: Cut, sample: Any, outputs: Any) -> 
     spelled = with_softmaxes(found.whole)
     changed = bool(found.removed) and spelled.nodes != found.whole.nodes
     if changed and not is_same(model, spelled, sample, outputs):
+        finite = ops.convert_to_numpy(ops.all(ops.isfinite(outputs)))
+        why = "" if finite else " Of some samples it returns NaN, as its exponentials overflow."
         raise ValueError(
             f"The end of the model {model.name!r} looks like a softmax that is written out, but "
-            "written with keras.ops.softmax the model returns other outputs. Write it with "
+            f"written with keras.ops.softmax the model returns other outputs.{why} Write it with "
             "keras.ops.softmax or keras.ops.log_softmax."
         )
     name = difference(found.graph)

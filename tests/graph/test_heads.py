@@ -179,6 +179,15 @@ def test_what_looks_like_a_log_softmax_and_is_none(x):
     np.testing.assert_allclose(found, model.predict(x, verbose=0), rtol=1e-4, atol=1e-5)
 
 
+def test_exponentials_that_overflow(x):
+    """The model returns NaN where a softmax would not."""
+    inputs = keras.Input((4,))
+    raised = ops.exp(300 * layers.Dense(3)(inputs))
+    model = keras.Model(inputs, raised / ops.sum(raised, axis=-1, keepdims=True))
+    with pytest.raises(ValueError, match="returns NaN, as its exponentials overflow"):
+        isi.explain(model, x)
+
+
 def test_nearest_prototypes_of_samples_that_are_some():
     """Their greatest logit is 0 too, and nothing is subtracted."""
     prototypes = np.random.default_rng(1).normal(size=(3, 2, 4)).astype("float32")

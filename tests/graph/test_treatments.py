@@ -1014,6 +1014,21 @@ class TestLayersOfOnesOwn:
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
         assert np.abs(found[0] - found[2]).max() > 1e-2
 
+    def test_a_selection_is_no_layer(self):
+        """What depends on the input is no kernel with a rule, if relevance passes it or not."""
+        x, inputs, found = np.random.default_rng(1).normal(size=(3, 6)), keras.Input((6,)), []
+        for select in (
+            lambda h, rows: ops.take_along_axis(h, rows[..., None], axis=1),
+            lambda h, rows: ops.matmul(ops.one_hot(rows, 4), h),
+        ):
+            keras.utils.set_random_seed(1)
+            rows = ops.top_k(layers.Dense(4)(inputs), 2)[1]
+            values = layers.Reshape((4, 3))(layers.Dense(12, "relu")(inputs))
+            model = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(select(values, rows))))
+            found.append(isi.explain(model, x.astype("float32"), indicator="alpha2beta1").relevance)
+        np.testing.assert_allclose(*found, rtol=1e-4, atol=1e-5)
+        assert np.abs(found[0]).max() > 1e-2
+
     def test_a_gate_beside_two_signals(self):
         """It takes nothing, and they equal parts, of one `einsum` as of one layer."""
         x = np.random.default_rng(1).normal(size=(3, 6)).astype("float32")
