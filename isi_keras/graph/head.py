@@ -79,9 +79,10 @@ def difference(graph: Graph) -> str | None:
     """What adds, or subtracts, two functions of the same values behind what a graph ends in."""
 
     def is_one(node):
-        if node.kind not in ("Add", "Subtract") or len(node.tensors) < 2:
+        moving = [t for t in node.tensors if id(t) in graph.moving]
+        if node.kind not in ("Add", "Subtract") or len(moving) < 2:
             return False
-        parts = [_behind(graph, tensor) for tensor in node.tensors[:2]]
+        parts = [_behind(graph, tensor) for tensor in moving]
         one, other = ({id(t) for n in part for t in (*n.tensors, *n.outputs)} for part in parts)
         return not one.isdisjoint(other)
 

@@ -987,9 +987,7 @@ class TestLayersOfOnesOwn:
                 product = x * make(ops.cast(flags, "float32"))
                 model = keras.Model({"x": x, "flags": flags}, layers.Dense(2)(product))
                 given = {"x": np.ones((2, 3), "float32"), "flags": np.array([[1, 0, 1]] * 2, dtype)}
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # that integers are multiplied
-                    found.append(isi.explain(model, given, indicator=indicator).relevance)
+                found.append(isi.explain(model, given, indicator=indicator).relevance)
             for name in ("x", "flags"):
                 np.testing.assert_allclose(*(each[name] for each in found), rtol=1e-4, atol=1e-6)
                 assert np.abs(found[0][name]).max() > 1e-2
